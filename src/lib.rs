@@ -1,0 +1,2 @@
+//! Program language models instead of prompting them.
+pub use dspy_core::*;
