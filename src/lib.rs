@@ -1,2 +1,3 @@
 //! Program language models instead of prompting them.
-pub use dspy_core::*;
+
+pub use dspy_core::{Error, Result};

@@ -1,1 +1,7 @@
-//! The engine of the `dspy` crate.
+//! The engine of the `dspy` crate: signatures, adapters, parsing, modules and optimizers.
+
+mod error;
+pub mod signature;
+pub mod value;
+
+pub use error::{Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, StateError};

@@ -1,0 +1,332 @@
+//! The one error type of the library.
+
+use std::{error::Error as StdError, fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::value::ReadError;
+
+/// What a fallible function of this library returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, by what a program can do about it.
+///
+/// Errors are cheap to clone, because equal requests that wait for one answer share its failure.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The language model could not be asked, or refused.
+    #[error(transparent)]
+    Lm(Box<LmError>),
+    /// The model answered, but the answer could not be read as the signature's outputs.
+    #[error(transparent)]
+    Parse(Box<ParseError>),
+    /// An answer was read, but breaks a constraint of its signature.
+    #[error("constraint on `{field}` of `{signature}` not met: {message}")]
+    Constraint {
+        /// The signature's name.
+        signature: String,
+        /// The output field, or `self` for a constraint on the whole output.
+        field: String,
+        /// What the constraint asks for.
+        message: String,
+    },
+    /// No model is configured, or a setting is missing.
+    #[error("{0}")]
+    Context(String),
+    /// A program's state could not be saved or loaded.
+    #[error(transparent)]
+    State(Box<StateError>),
+    /// A data set could not be read.
+    #[error("{}{}: {message}", .path.display(), .line.map(|l| format!(", line {l}")).unwrap_or_default())]
+    Dataset {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1, when one line is at fault.
+        line: Option<usize>,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A signature that arrived as data could not be understood.
+    #[error(transparent)]
+    Signature(Box<crate::signature::GrammarError>),
+    /// A limit that the user set was reached.
+    #[error("{0}")]
+    Limit(String),
+    /// A task of the library panicked or was cancelled from outside.
+    #[error("{0}")]
+    Task(String),
+    /// An error of the user's own code inside a `forward` or a metric.
+    #[error(transparent)]
+    Other(Arc<dyn StdError + Send + Sync>),
+}
+
+impl Error {
+    /// Wraps an error of the user's own.
+    pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Other(Arc::from(error.into()))
+    }
+
+    /// The kind of failure in one word, for tables and counters.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Lm(e) => e.kind.as_str(),
+            Self::Parse(_) => "parse",
+            Self::Constraint { .. } => "constraint",
+            Self::Context(_) => "context",
+            Self::State(_) => "state",
+            Self::Dataset { .. } => "dataset",
+            Self::Signature(_) => "signature",
+            Self::Limit(_) => "limit",
+            Self::Task(_) => "task",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+impl From<LmError> for Error {
+    fn from(e: LmError) -> Self {
+        Self::Lm(Box::new(e))
+    }
+}
+impl From<ParseError> for Error {
+    fn from(e: ParseError) -> Self {
+        Self::Parse(Box::new(e))
+    }
+}
+impl From<StateError> for Error {
+    fn from(e: StateError) -> Self {
+        Self::State(Box::new(e))
+    }
+}
+impl From<crate::signature::GrammarError> for Error {
+    fn from(e: crate::signature::GrammarError) -> Self {
+        Self::Signature(Box::new(e))
+    }
+}
+impl From<std::io::Error> for Error {
+    fn from(e: std::io::Error) -> Self {
+        Self::other(e)
+    }
+}
+impl From<serde_json::Error> for Error {
+    fn from(e: serde_json::Error) -> Self {
+        Self::other(e)
+    }
+}
+
+/// Why a model call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LmErrorKind {
+    /// No connection, a reset, a body that broke off.
+    Transport,
+    /// One of the timeouts passed.
+    Timeout,
+    /// The key is missing, wrong, or not allowed to do this (401, 403).
+    Auth,
+    /// The provider asks to slow down (429).
+    RateLimit,
+    /// The request is wrong (other 4xx).
+    InvalidRequest,
+    /// The prompt and the answer do not fit into the model's context window.
+    ContextWindow,
+    /// The model or the endpoint does not exist (404).
+    NotFound,
+    /// The provider failed (5xx, 408, 409).
+    Server,
+    /// The provider answered with something that is not its own protocol.
+    InvalidResponse,
+    /// The client was set up wrongly.
+    Configuration,
+}
+
+impl LmErrorKind {
+    /// The kind in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transport => "transport",
+            Self::Timeout => "timeout",
+            Self::Auth => "auth",
+            Self::RateLimit => "rate_limit",
+            Self::InvalidRequest => "invalid_request",
+            Self::ContextWindow => "context_window",
+            Self::NotFound => "not_found",
+            Self::Server => "server",
+            Self::InvalidResponse => "invalid_response",
+            Self::Configuration => "configuration",
+        }
+    }
+}
+
+impl fmt::Display for LmErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failed model call.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "{model}: {kind}{}: {message}{}",
+    .status.map(|s| format!(" (HTTP {s})")).unwrap_or_default(),
+    if *.attempts > 1 { format!(" (after {} attempts)", .attempts) } else { String::new() }
+)]
+#[non_exhaustive]
+pub struct LmError {
+    /// What happened.
+    pub kind: LmErrorKind,
+    /// The model, as `provider/name`.
+    pub model: String,
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// How long the provider asked to wait.
+    pub retry_after: Option<Duration>,
+    /// What the provider said, shortened.
+    pub message: String,
+    /// How many times the request was sent.
+    pub attempts: u32,
+}
+
+impl LmError {
+    /// An error of `kind` from `model`.
+    pub fn new(kind: LmErrorKind, model: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            model: model.into(),
+            status: None,
+            retry_after: None,
+            message: message.into(),
+            attempts: 1,
+        }
+    }
+
+    /// Whether sending the same request again may succeed: transport faults, 408, 409, 429, 5xx and
+    /// broken bodies; never another 4xx.
+    pub fn retryable(&self) -> bool {
+        matches!(
+            self.kind,
+            LmErrorKind::Transport
+                | LmErrorKind::Timeout
+                | LmErrorKind::RateLimit
+                | LmErrorKind::Server
+                | LmErrorKind::InvalidResponse
+        )
+    }
+}
+
+/// Why an answer could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ParseErrorKind {
+    /// The adapter's format (section markers, the JSON object) was not found.
+    Structure,
+    /// The format was there, but fields are missing.
+    Missing,
+    /// The format was there, but a value does not fit its type.
+    Value,
+    /// The model stopped at its token limit before the answer was complete.
+    Truncated,
+    /// The answer was empty.
+    Empty,
+}
+
+/// An answer that could not be read as the signature's outputs.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ParseError {
+    /// What was wrong.
+    pub kind: ParseErrorKind,
+    /// The signature's name.
+    pub signature: String,
+    /// The adapter that read the answer.
+    pub adapter: &'static str,
+    /// The fields that could not be read, with the reason of each.
+    pub fields: Vec<FieldError>,
+    /// The raw answer.
+    pub response: String,
+}
+
+/// One output field that could not be read.
+#[derive(Debug, Clone)]
+pub struct FieldError {
+    /// The field's name.
+    pub field: String,
+    /// The type it should have had, as the model was told.
+    pub expected: String,
+    /// What was wrong with the text; `None` when the field was not in the answer.
+    pub cause: Option<ReadError>,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            None => write!(f, "field `{}` ({}) is not in the answer", self.field, self.expected),
+            Some(cause) => write!(f, "field `{}`: {cause}", self.field),
+        }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            ParseErrorKind::Structure => "the answer does not have the expected format",
+            ParseErrorKind::Missing => "the answer lacks fields",
+            ParseErrorKind::Value => "the answer has values of the wrong type",
+            ParseErrorKind::Truncated => "the answer was cut off at the token limit; raise max_tokens",
+            ParseErrorKind::Empty => "the answer is empty",
+        };
+        write!(f, "{} ({} adapter): {what}", self.signature, self.adapter)?;
+        for field in &self.fields {
+            write!(f, "; {field}")?;
+        }
+        if !self.response.is_empty() {
+            write!(f, "; the model wrote: {:?}", shorten(&self.response, 300))?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for ParseError {}
+
+/// A program's state that could not be saved, or does not fit the program.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}{}{}: {message}", .file.as_ref().map(|p| format!("{}: ", p.display())).unwrap_or_default(), .predictor.as_ref().map(|p| format!("predictor `{p}`")).unwrap_or_else(|| "program state".into()), .field.as_ref().map(|f| format!(", field `{f}`")).unwrap_or_default())]
+#[non_exhaustive]
+pub struct StateError {
+    /// The file, when there was one.
+    pub file: Option<PathBuf>,
+    /// The path of the predictor at fault.
+    pub predictor: Option<String>,
+    /// The field at fault.
+    pub field: Option<String>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl StateError {
+    /// A state error without a place; see [`StateError::at`].
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { file: None, predictor: None, field: None, message: message.into() }
+    }
+
+    /// Names the predictor.
+    #[must_use]
+    pub fn at(mut self, predictor: impl Into<String>) -> Self {
+        self.predictor = Some(predictor.into());
+        self
+    }
+
+    /// Names the field.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+}
+
+/// The first `max` characters of `text`, with an ellipsis when there are more.
+pub(crate) fn shorten(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(max) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
+}

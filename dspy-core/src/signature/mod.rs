@@ -1,0 +1,5 @@
+//! What a step takes and gives.
+
+mod grammar;
+
+pub use grammar::GrammarError;
