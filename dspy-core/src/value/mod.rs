@@ -6,9 +6,15 @@
 mod content;
 mod de;
 mod hint;
+pub mod lang;
 mod ser;
+mod types;
 
-pub use content::{Content, Part};
+pub use content::{Content, Part, Segment};
 pub use de::{Coercion, Form, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
 pub use hint::{TypeInfo, hint};
-pub use ser::{WriteError, write, write_json};
+pub use ser::{WriteError, write, write_json, write_output};
+pub use types::{
+    Audio, Citation, Citations, Code, Document, File, History, Image, MediaError, Reasoning, ToolCall,
+    ToolCalls, ToolSpec, Turn, to_dspy_marker,
+};
