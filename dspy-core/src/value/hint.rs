@@ -34,7 +34,7 @@ pub enum HintStyle {
 ///     age: Option<u8>,
 ///     tags: Vec<String>,
 /// }
-/// assert_eq!(hint(&schemars::schema_for!(Person)), "{\n  name: string // full name\n  age?: int\n  tags: string[]\n}");
+/// assert_eq!(hint(&schemars::schema_for!(Person)), "{\n name: string // full name\n age?: int\n tags: string[]\n}");
 /// ```
 pub fn hint(schema: &Schema) -> String {
     sketch::sketch(schema.as_value())
@@ -73,5 +73,7 @@ pub(crate) fn is_nullable(node: &Value) -> bool {
     }) || node.get("enum").and_then(Value::as_array).is_some_and(|values| values.contains(&Value::Null))
 }
 
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod tests;

@@ -82,8 +82,9 @@ fn with_comment(text: &str, comment: &str) -> String {
     }
 }
 
+/// One level deeper; one space, because every further one is a token on every line.
 fn indent(text: &str) -> String {
-    text.replace('\n', "\n  ")
+    text.replace('\n', "\n ")
 }
 
 /// The first paragraph on one line: what follows it is for people who read the source.
@@ -209,14 +210,14 @@ impl<'a> Sketcher<'a> {
                     let theirs = self.fields(target);
                     join_fields(own.into_iter().chain(theirs).collect())
                 }
-                None => join_all(vec![join_fields(own), self.reference(reference)]),
+                None => join_all(&[join_fields(own), self.reference(reference)]),
             };
         }
         for key in ["oneOf", "anyOf", "allOf"] {
             let Some(Value::Array(parts)) = object.get(key) else { continue };
             let parts: Vec<_> = parts.iter().map(|part| self.shape(part)).collect();
-            let parts = if key == "allOf" { join_all(parts) } else { union(parts) };
-            return if is_object { join_all(vec![join_fields(self.fields(object)), parts]) } else { parts };
+            let parts = if key == "allOf" { join_all(&parts) } else { union(parts) };
+            return if is_object { join_all(&[join_fields(self.fields(object)), parts]) } else { parts };
         }
         match object.get("type") {
             Some(Value::String(name)) => self.of_type(name, object),
@@ -253,7 +254,7 @@ impl<'a> Sketcher<'a> {
         let item = self.shape(items);
         let text = item.text_with_null();
         let text = if text.starts_with("| ") {
-            format!("(\n  {}\n)[]", indent(&text))
+            format!("(\n {}\n)[]", indent(&text))
         } else if item.union || item.nullable {
             format!("({text})[]")
         } else {
@@ -301,7 +302,7 @@ impl<'a> Sketcher<'a> {
 fn field(head: &str, text: &str, comment: &str) -> (String, String) {
     if text.starts_with("| ") {
         let head = with_comment(head, comment);
-        (format!("{head}\n  {}", indent(text)), String::new())
+        (format!("{head}\n {}", indent(text)), String::new())
     } else if text.contains('\n') {
         let text = with_comment(text, comment);
         let gap = if text.starts_with("//") { "\n" } else { " " };
@@ -323,7 +324,7 @@ fn join_fields(fields: Vec<(String, String)>) -> Shape {
     } else {
         let lines = fields.iter().map(|(text, comment)| {
             let comment = if comment.is_empty() { String::new() } else { format!(" // {comment}") };
-            format!("\n  {}{comment}", indent(text))
+            format!("\n {}{comment}", indent(text))
         });
         Shape::new(format!("{{{}\n}}", lines.collect::<String>()))
     }
@@ -353,9 +354,9 @@ fn union(parts: Vec<Shape>) -> Shape {
 }
 
 /// All of several shapes at once.
-fn join_all(parts: Vec<Shape>) -> Shape {
+fn join_all(parts: &[Shape]) -> Shape {
     let texts = parts.iter().map(|part| match (part.union, part.text.starts_with("| ")) {
-        (true, true) => format!("(\n  {}\n)", indent(&part.text)),
+        (true, true) => format!("(\n {}\n)", indent(&part.text)),
         (true, false) => format!("({})", part.text),
         (false, _) => part.text.clone(),
     });

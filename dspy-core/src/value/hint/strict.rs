@@ -36,12 +36,12 @@ pub fn strict_object<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str, &'a
         }
         properties.insert(name.into(), property);
     }
-    let mut strict = closed(properties);
+    let mut strict = closed(&properties);
     defs.attach(&mut strict);
     Some(strict)
 }
 
-fn closed(properties: Map<String, Value>) -> Value {
+fn closed(properties: &Map<String, Value>) -> Value {
     let required: Vec<_> = properties.keys().cloned().collect();
     json!({
         "type": "object",
@@ -182,7 +182,7 @@ impl<'a> Scope<'a, '_> {
                 target.as_object().filter(|t| t.contains_key("properties") && !t.contains_key("$ref"))?;
             self.properties(target, &mut properties)?;
         }
-        Some(closed(properties))
+        Some(closed(&properties))
     }
 
     fn properties(&mut self, object: &'a Map<String, Value>, into: &mut Map<String, Value>) -> Option<()> {

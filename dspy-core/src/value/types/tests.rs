@@ -11,25 +11,25 @@ fn part<T: serde::Serialize>(value: &T) -> Part {
     out.parts()[0].1.clone()
 }
 
-fn survives<T>(value: T)
+fn survives<T>(value: &T)
 where
     T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
 {
-    let json = write_json(&value).unwrap();
-    assert_eq!(json, serde_json::to_value(&value).unwrap());
-    assert_eq!(read_json::<T>(&json).unwrap(), value);
-    let marked = to_dspy_marker(&part(&value));
-    assert_eq!(read_json::<T>(&Value::from(marked)).unwrap(), value);
+    let json = write_json(value).unwrap();
+    assert_eq!(json, serde_json::to_value(value).unwrap());
+    assert_eq!(read_json::<T>(&json).unwrap(), *value);
+    let marked = to_dspy_marker(&part(value));
+    assert_eq!(read_json::<T>(&Value::from(marked)).unwrap(), *value);
 }
 
 #[test]
 fn media_survive_both_forms() {
-    survives(Image::from_url("https://a.b/c.png").unwrap());
-    survives(Image::from_bytes(PNG).unwrap());
-    survives(Audio::from_bytes(b"RIFF", "wav"));
-    survives(File::from_bytes(b"%PDF-", "application/pdf").named("a.pdf"));
-    survives(File::from_id("file-1"));
-    survives(Document::new("text").titled("t").with_context("c"));
+    survives(&Image::from_url("https://a.b/c.png").unwrap());
+    survives(&Image::from_bytes(PNG).unwrap());
+    survives(&Audio::from_bytes(b"RIFF", "wav"));
+    survives(&File::from_bytes(b"%PDF-", "application/pdf").named("a.pdf"));
+    survives(&File::from_id("file-1"));
+    survives(&Document::new("text").titled("t").with_context("c"));
 }
 
 #[test]
