@@ -1,6 +1,7 @@
 //! The engine of the `dspy` crate: signatures, adapters, parsing, modules and optimizers.
 
 mod error;
+pub mod lm;
 pub mod signature;
 pub mod value;
 
