@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{LanguageModel, Options, Request, Response};
+use super::{Capabilities, LanguageModel, Options, Request, Response, Usage};
 use crate::LmError;
 
 /// A language model with its cache, limits and retries: a cheap handle that is cloned and shared.
@@ -22,6 +22,16 @@ pub struct Answer {
     pub cached: bool,
 }
 
+impl Answer {
+    /// What this answer cost: nothing but a count when it came from a cache.
+    pub fn usage(&self) -> Usage {
+        match self.cached {
+            true => Usage { cached_calls: 1, ..Usage::default() },
+            false => Usage { calls: 1, ..self.response.usage },
+        }
+    }
+}
+
 impl<M: LanguageModel> From<M> for LM {
     fn from(model: M) -> Self {
         Self { model: Arc::new(model), options: Options::default() }
@@ -37,6 +47,11 @@ impl LM {
     /// The model behind the handle.
     pub fn model(&self) -> &dyn LanguageModel {
         &*self.model
+    }
+
+    /// What the model can do natively.
+    pub fn capabilities(&self) -> Capabilities {
+        self.model.capabilities()
     }
 
     /// The options that requests have when they set none.

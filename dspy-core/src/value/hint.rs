@@ -18,6 +18,10 @@ impl TypeInfo {
     pub fn schema(&self) -> Schema {
         (self.schema)()
     }
+    /// Whether a value is plain text.
+    pub fn is_text(&self) -> bool {
+        self.name() == "string"
+    }
     /// Its short name.
     pub fn name(&self) -> String {
         (self.name)()
@@ -27,4 +31,10 @@ impl TypeInfo {
 /// A compact sketch of a schema for a prompt; empty for plain text.
 pub fn hint(schema: &Schema) -> String {
     serde_json::to_string(schema).unwrap_or_default()
+}
+
+impl std::fmt::Debug for TypeInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name())
+    }
 }
