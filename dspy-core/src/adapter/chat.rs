@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Adapter, Demo, JsonAdapter, NoStructure, headers, loose,
-    prompt::{Sides, complaints, demo_messages, describe, names, turn_messages, type_hint, write_output},
+    prompt::{Sides, complaints, demo_messages, describe, names, short_hint, turn_messages, write_output},
 };
 use crate::{
     FieldError,
@@ -92,24 +92,12 @@ impl Adapter for ChatAdapter {
         turn_messages(self, spec, turns)
     }
 
-    fn remind(&self, spec: &SignatureSpec, out: &mut Content) {
-        if !out.is_empty() {
-            out.push_str("\n\n");
-        }
-        out.push_str("Now write, each under its header: ");
-        for (i, field) in spec.outputs().enumerate() {
-            if i > 0 {
-                out.push_str(", ");
-            }
-            out.push_str(&format!("`[[ ## {} ## ]]`", field.name));
-            let hint = type_hint(field);
-            match () {
-                () if hint == "text" => {}
-                () if hint.contains('\n') || hint.len() > 80 => out.push_str(" (JSON as sketched above)"),
-                () => out.push_str(&format!(" ({hint})")),
-            }
-        }
-        out.push_str(&format!("; end with `{COMPLETED}`."));
+    fn reminder(&self, spec: &SignatureSpec) -> String {
+        let outputs: Vec<String> = spec
+            .outputs()
+            .map(|field| format!("`[[ ## {} ## ]]`{}", field.name, short_hint(field)))
+            .collect();
+        format!("Now write, each under its header: {}; end with `{COMPLETED}`.", outputs.join(", "))
     }
 
     /// Finds the headers, also when they are decorated, spaced or spelt a little otherwise, or when the last one
@@ -128,8 +116,8 @@ impl Adapter for ChatAdapter {
         out.push_str("These fields of your answer could not be read:\n");
         out.push_str(&complaints(errors));
         out.push_str(&format!("\nWrite only {} again", names(wanted.outputs())));
-        out.push_str(", each under its header; everything else stays as it is.");
-        self.remind(wanted, out);
+        out.push_str(", each under its header; everything else stays as it is.\n\n");
+        out.push_str(&self.reminder(wanted));
     }
 
     fn fallback(&self) -> Option<Arc<dyn Adapter>> {

@@ -42,7 +42,8 @@ impl Extraction {
         self.adapter.open(&mut content, &source);
         content.push_str(text);
         self.adapter.close(&mut content, &source);
-        self.adapter.remind(&wanted, &mut content);
+        content.push_str("\n\n");
+        content.push_str(&self.adapter.reminder(&wanted));
         Prompt {
             prefix: Arc::new(Prefix::new(self.adapter.prefix(&wanted, &[]))),
             tail: vec![Message::user(content)],

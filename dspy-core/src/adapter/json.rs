@@ -88,13 +88,9 @@ impl Adapter for JsonAdapter {
         turn_messages(self, spec, turns)
     }
 
-    fn remind(&self, spec: &SignatureSpec, out: &mut Content) {
-        if !out.is_empty() {
-            out.push_str("\n\n");
-        }
-        out.push_str("Now answer with one JSON object that has the keys ");
-        out.push_str(&names(spec.outputs()));
-        out.push_str(", in this order.");
+    fn reminder(&self, spec: &SignatureSpec) -> String {
+        let keys = names(spec.outputs());
+        format!("Now answer with one JSON object that has the keys {keys}, in this order.")
     }
 
     fn response_format(&self, spec: &SignatureSpec, capabilities: Capabilities) -> ResponseFormat {
@@ -121,7 +117,7 @@ impl Adapter for JsonAdapter {
     fn ask_again(&self, wanted: &SignatureSpec, errors: &[FieldError], out: &mut Content) {
         out.push_str("These fields of your answer could not be read:\n");
         out.push_str(&complaints(errors));
-        out.push_str("\nEverything else stays as it is.");
-        self.remind(wanted, out);
+        out.push_str("\nEverything else stays as it is.\n\n");
+        out.push_str(&self.reminder(wanted));
     }
 }

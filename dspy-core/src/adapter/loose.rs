@@ -3,7 +3,7 @@
 use super::{
     NoStructure,
     headers::{named_by, trim_outer},
-    object,
+    object, tags,
 };
 use crate::signature::{FieldRole, Section, Sections, SignatureSpec};
 
@@ -23,9 +23,11 @@ pub(super) fn without_thoughts(text: &str) -> &str {
 /// Splits an answer that has no header: a JSON object with the outputs, tags, `Name: value` lines, or the whole
 /// text when there is only one output.
 pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Result<Sections<'a>, NoStructure> {
+    let whole = |sections: Sections<'a>| Some(sections).filter(|s| !s.is_empty() && complete(spec, s));
     object::split(spec, text)
-        .or_else(|| tags(spec, text))
-        .or_else(|| lines(spec, text))
+        .and_then(whole)
+        .or_else(|| whole(tags::split(spec, text)))
+        .or_else(|| whole(lines(spec, text)?))
         .or_else(|| lone(spec, text))
         .ok_or(NoStructure)
 }
@@ -36,20 +38,6 @@ fn complete(spec: &SignatureSpec, sections: &Sections<'_>) -> bool {
         .iter()
         .enumerate()
         .all(|(i, f)| f.role == FieldRole::Input || f.default.is_some() || sections.get(i).is_some())
-}
-
-/// `<name>value</name>`.
-fn tags<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
-    let mut sections = Sections::new();
-    for (index, field) in spec.fields.iter().enumerate().filter(|(_, f)| f.role == FieldRole::Output) {
-        let (open, close) = (format!("<{}>", field.name), format!("</{}>", field.name));
-        if let Some(start) = text.find(&open).map(|at| at + open.len())
-            && let Some(len) = text[start..].rfind(&close)
-        {
-            sections.insert(index, Section::text(trim_outer(&text[start..start + len])));
-        }
-    }
-    complete(spec, &sections).then_some(sections).filter(|s| !s.is_empty())
 }
 
 /// `Name: value`, each output once, at the start of a line.
@@ -80,7 +68,7 @@ fn lines<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
         sections.insert(*index, Section::text(trim_outer(&text[*value..end])));
     }
     sections.guessed = true;
-    (!sections.is_empty() && complete(spec, &sections)).then_some(sections)
+    Some(sections)
 }
 
 /// The whole text, for the only output: a text of one line, or whatever another type can be read from.

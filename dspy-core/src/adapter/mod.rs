@@ -8,6 +8,9 @@ mod json;
 mod loose;
 mod object;
 mod prompt;
+mod tags;
+mod two_step;
+mod xml;
 
 use std::{fmt, sync::Arc};
 
@@ -17,6 +20,8 @@ pub use chat::ChatAdapter;
 pub use demo::Demo;
 pub use extraction::Extraction;
 pub use json::JsonAdapter;
+pub use two_step::TwoStepAdapter;
+pub use xml::XmlAdapter;
 
 use crate::{
     FieldError,
@@ -39,8 +44,8 @@ pub trait Adapter: Layout + fmt::Debug + Send + Sync + 'static {
     /// The messages of earlier turns of a conversation, each a map of field values.
     fn turns(&self, spec: &SignatureSpec, turns: &[Map<String, Value>]) -> Vec<Message>;
 
-    /// Writes what follows the last input field of the user message.
-    fn remind(&self, spec: &SignatureSpec, out: &mut Content);
+    /// What follows the last input field of the user message.
+    fn reminder(&self, spec: &SignatureSpec) -> String;
 
     /// What the provider is asked to force on the answer.
     fn response_format(&self, _spec: &SignatureSpec, _capabilities: Capabilities) -> ResponseFormat {

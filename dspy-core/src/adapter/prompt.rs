@@ -63,6 +63,15 @@ pub(super) fn type_hint(field: &Field) -> String {
     if hint.is_empty() { "text".into() } else { hint }
 }
 
+/// What an output must look like, in parentheses behind its name; empty for text.
+pub(super) fn short_hint(field: &Field) -> String {
+    match type_hint(field) {
+        hint if hint == "text" => String::new(),
+        hint if hint.contains('\n') || hint.len() > 80 => " (JSON as sketched above)".into(),
+        hint => format!(" ({hint})"),
+    }
+}
+
 /// Writes a field's value from a demonstration.
 pub(super) fn write_value(field: &Field, value: &Value, out: &mut Content) {
     let _ = field;

@@ -4,32 +4,39 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     Predictor,
-    drive::{Ask, Log, Reading},
+    drive::{Ask, Log, Opening, Reading},
 };
 use crate::{
     Error, Result,
     adapter::Adapter,
     context::{Context, Recorded, StepOutcome, next_sequence},
-    lm::{Message, Prompt},
+    lm::{Capabilities, Message, Prompt},
     signature::{Checks, FieldReader, FieldWriter, Sections, Signature},
     value::{Content, ReadOptions},
 };
 
-/// Turns an input into the messages of the first request.
+/// Turns an input into the first request.
 pub(super) fn format<S: Signature>(
     predictor: &Predictor,
     adapter: &Arc<dyn Adapter>,
+    capabilities: Capabilities,
     input: &S::Input,
-) -> Result<Prompt> {
-    let spec = predictor.spec();
+) -> Result<Opening> {
+    let (spec, frame) = (predictor.spec(), predictor.frame(adapter, capabilities));
     let layout = &**adapter;
     let (mut content, mut turns) = (Content::new(), Vec::new());
     S::write_input(input, &mut FieldWriter::new(spec, layout, &mut content, &mut turns))
         .map_err(Error::other)?;
-    layout.remind(spec, &mut content);
+    if !content.is_empty() {
+        content.push_str("\n\n");
+    }
+    content.push_str(&frame.reminder);
     let mut tail = if turns.is_empty() { Vec::new() } else { layout.turns(spec, &turns) };
     tail.push(Message::user(content));
-    Ok(Prompt { prefix: predictor.prefix(adapter), tail })
+    Ok(Opening {
+        prompt: Prompt { prefix: frame.prefix.clone(), tail },
+        response_format: frame.response_format.clone(),
+    })
 }
 
 /// Runs a predictor and records the step.
@@ -56,17 +63,16 @@ pub(super) async fn run<S: Signature>(predictor: &Predictor, input: S::Input) ->
     let mut ask = Ask {
         spec,
         lm,
-        adapter: adapter.clone(),
+        adapter,
         options: settings.options.overlaid(predictor.options()),
         rollout: settings.rollout,
         repairs: predictor.repairs_or(&settings),
         context: &context,
         log: Log::default(),
     };
-    let answered = match format::<S>(predictor, &adapter, &input) {
-        Ok(prompt) => ask.drive(prompt, &|adapter| format::<S>(predictor, adapter, &input), &mut read).await,
-        Err(error) => Err(error),
-    };
+    let capabilities = ask.lm.capabilities();
+    let open = |adapter: &Arc<dyn Adapter>| format::<S>(predictor, adapter, capabilities, &input);
+    let answered = ask.drive(&open, &mut read).await;
     let result =
         answered.and_then(|()| output.ok_or_else(|| Error::Task("the signature read no output".into())));
 

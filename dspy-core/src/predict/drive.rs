@@ -7,7 +7,7 @@ use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
     adapter::Adapter,
     context::{Context, Recorded, Step, StepOutcome},
-    lm::{Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, Usage},
+    lm::{Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, Usage},
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
     value::{Coercion, Content},
 };
@@ -23,8 +23,14 @@ pub(super) struct Reading {
 /// Reads an output from sections and keeps it where the caller finds it.
 pub(super) type Read<'a> = dyn FnMut(&Sections<'_>) -> Reading + Send + 'a;
 
-/// Renders the first request in another format.
-pub(super) type Format<'a> = dyn Fn(&Arc<dyn Adapter>) -> Result<Prompt> + Sync + 'a;
+/// Renders the first request in a format.
+pub(super) type Open<'a> = dyn Fn(&Arc<dyn Adapter>) -> Result<Opening> + Sync + 'a;
+
+/// The first request in a format.
+pub(super) struct Opening {
+    pub(super) prompt: Prompt,
+    pub(super) response_format: ResponseFormat,
+}
 
 /// What happened on the way, for the trace.
 #[derive(Default)]
@@ -74,18 +80,13 @@ pub(super) struct Ask<'a> {
 
 impl Ask<'_> {
     /// Asks until an output is read or no further request is allowed.
-    pub(super) async fn drive(
-        &mut self,
-        mut prompt: Prompt,
-        format: &Format<'_>,
-        read: &mut Read<'_>,
-    ) -> Result<()> {
-        let mut answer = self.request(&prompt).await?;
+    pub(super) async fn drive(&mut self, open: &Open<'_>, read: &mut Read<'_>) -> Result<()> {
+        let Opening { mut prompt, response_format } = open(&self.adapter)?;
+        let mut answer = self.request(&prompt, response_format).await?;
         if let Some(extraction) = self.adapter.extraction().cloned() {
             prompt = extraction.prompt(self.spec, &answer.first().text);
             (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
-            self.log.retries.push("extracted from a free answer".into());
-            answer = self.request(&prompt).await?;
+            answer = self.request(&prompt, self.response_format(self.spec)).await?;
         }
         let (mut reading, mut found) = loop {
             match self.best(&answer, read) {
@@ -100,8 +101,9 @@ impl Ask<'_> {
                     };
                     self.again(format!("asked again through the {} adapter: {error}", fallback.name()));
                     self.adapter = fallback;
-                    prompt = format(&self.adapter)?;
-                    answer = self.request(&prompt).await?;
+                    let opening = open(&self.adapter)?;
+                    prompt = opening.prompt;
+                    answer = self.request(&prompt, opening.response_format).await?;
                 }
             }
         };
@@ -118,7 +120,7 @@ impl Ask<'_> {
             self.adapter.ask_again(&wanted, &reading.errors, &mut question);
             prompt.tail.push(Message::assistant(choice.text.as_str()));
             prompt.tail.push(Message::user(question));
-            answer = self.request(&prompt).await?;
+            answer = self.request(&prompt, self.response_format(&wanted)).await?;
             if let Ok(sections) = self.adapter.parse(&wanted, answer.first()) {
                 for (index, section) in sections.into_owned() {
                     // Only what was asked for is taken: the fields that were read stay.
@@ -191,11 +193,15 @@ impl Ask<'_> {
         })
     }
 
-    async fn request(&mut self, prompt: &Prompt) -> Result<Answered> {
+    fn response_format(&self, spec: &SignatureSpec) -> ResponseFormat {
+        self.adapter.response_format(spec, self.lm.capabilities())
+    }
+
+    async fn request(&mut self, prompt: &Prompt, format: ResponseFormat) -> Result<Answered> {
         let mut request = Request::new(prompt.clone());
         request.options = self.options.clone();
         request.rollout = self.rollout;
-        request.format = self.adapter.response_format(self.spec, self.lm.capabilities());
+        request.format = format;
         let model = self.log.model.get_or_insert_with(|| self.lm.id().into()).clone();
         let answer = self.lm.generate(request).await?;
         let usage = answer.usage();

@@ -106,8 +106,9 @@ impl<S: Signature> Predict<S> {
     pub fn render(&self, input: impl Into<S::Input>) -> Result<Rendered> {
         let settings = Context::current().settings();
         let adapter = self.predictor.adapter_or(&settings);
-        let prompt = ask::format::<S>(&self.predictor, &adapter, &input.into())?;
-        Ok(Rendered(prompt.messages().cloned().collect()))
+        let capabilities = self.predictor.lm_or(&settings).map(|lm| lm.capabilities()).unwrap_or_default();
+        let opening = ask::format::<S>(&self.predictor, &adapter, capabilities, &input.into())?;
+        Ok(Rendered(opening.prompt.messages().cloned().collect()))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     Result,
     adapter::{Adapter, Demo},
     context::{PredictorId, Settings},
-    lm::{LM, Options, Prefix},
+    lm::{Capabilities, LM, Options, Prefix, ResponseFormat},
     signature::SignatureSpec,
 };
 
@@ -24,8 +24,20 @@ pub struct Predictor {
     options: Options,
     adapter: Option<Arc<dyn Adapter>>,
     repairs: Option<u32>,
-    /// The rendered system message and demonstrations, for each adapter that has been used.
-    rendered: Mutex<Vec<(Arc<dyn Adapter>, Arc<Prefix>)>>,
+    /// What is rendered once, for each adapter and model that has been used.
+    frames: Mutex<Vec<Arc<Frame>>>,
+}
+
+/// What does not change from call to call.
+pub(super) struct Frame {
+    adapter: Arc<dyn Adapter>,
+    capabilities: Capabilities,
+    /// The system message and the demonstrations.
+    pub(super) prefix: Arc<Prefix>,
+    /// What follows the inputs.
+    pub(super) reminder: String,
+    /// What the provider forces on the answer.
+    pub(super) response_format: ResponseFormat,
 }
 
 impl Predictor {
@@ -39,7 +51,7 @@ impl Predictor {
             options: Options::default(),
             adapter: None,
             repairs: None,
-            rendered: Mutex::default(),
+            frames: Mutex::default(),
         }
     }
 
@@ -131,24 +143,31 @@ impl Predictor {
         self.repairs.unwrap_or(settings.repairs)
     }
 
-    /// The messages that do not change from call to call, rendered once.
-    pub(super) fn prefix(&self, adapter: &Arc<dyn Adapter>) -> Arc<Prefix> {
-        /// More adapters than this in turns are not remembered.
+    /// What does not change from call to call, rendered once.
+    pub(super) fn frame(&self, adapter: &Arc<dyn Adapter>, capabilities: Capabilities) -> Arc<Frame> {
+        /// More formats than this in turns are not remembered.
         const REMEMBERED: usize = 4;
-        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, prefix)) = rendered.iter().find(|(a, _)| Arc::ptr_eq(a, adapter)) {
-            return prefix.clone();
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |f: &&Arc<Frame>| Arc::ptr_eq(&f.adapter, adapter) && f.capabilities == capabilities;
+        if let Some(frame) = frames.iter().find(same) {
+            return frame.clone();
         }
-        let prefix = Arc::new(Prefix::new(adapter.prefix(&self.spec, &self.demos)));
-        if rendered.len() == REMEMBERED {
-            rendered.remove(0);
+        let frame = Arc::new(Frame {
+            adapter: adapter.clone(),
+            capabilities,
+            prefix: Arc::new(Prefix::new(adapter.prefix(&self.spec, &self.demos))),
+            reminder: adapter.reminder(&self.spec),
+            response_format: adapter.response_format(&self.spec, capabilities),
+        });
+        if frames.len() == REMEMBERED {
+            frames.remove(0);
         }
-        rendered.push((adapter.clone(), prefix.clone()));
-        prefix
+        frames.push(frame.clone());
+        frame
     }
 
     fn changed(&mut self) {
-        self.rendered.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.frames.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     pub(super) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,7 +193,7 @@ impl Clone for Predictor {
             options: self.options.clone(),
             adapter: self.adapter.clone(),
             repairs: self.repairs,
-            rendered: Mutex::new(self.rendered.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            frames: Mutex::new(self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }
     }
 }
