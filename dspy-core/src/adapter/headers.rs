@@ -201,3 +201,86 @@ pub(super) fn trim_outer(text: &str) -> &str {
         None => text.trim_start(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::TypeInfo;
+
+    fn spec() -> SignatureSpec {
+        let text = TypeInfo::of::<String>();
+        SignatureSpec::new(
+            "Qa",
+            "",
+            vec![
+                Field::input("question", text.clone()),
+                Field::output("reasoning", text.clone()),
+                Field::output("final_answer", text),
+            ],
+        )
+    }
+
+    fn read(text: &str) -> Vec<(String, String)> {
+        let spec = spec();
+        let mut found: Vec<_> = split(&spec, text)
+            .into_iter()
+            .map(|(i, s)| (i, (spec.fields[i].name.clone(), s.text.into_owned())))
+            .collect();
+        found.sort_by_key(|(i, _)| *i);
+        found.into_iter().map(|(_, f)| f).collect()
+    }
+
+    fn both(reasoning: &str, answer: &str) -> Vec<(String, String)> {
+        vec![("reasoning".into(), reasoning.into()), ("final_answer".into(), answer.into())]
+    }
+
+    #[test]
+    fn reads_headers_as_models_write_them() {
+        for text in [
+            "[[ ## reasoning ## ]]\nbecause\n\n[[ ## final_answer ## ]]\n42\n\n[[ ## completed ## ]]",
+            "[[ ## reasoning ## ]] because\n[[ ## final_answer ## ]] 42 [[ ## completed ## ]]",
+            "[[ ## reasoning ## ]] because [[ ## final_answer ## ]] 42",
+            "   [[ ## reasoning ## ]]\n  because\n   [[ ## final_answer ## ]]\n42",
+            "**[[ ## reasoning ## ]]**\nbecause\n**[[ ## final_answer ## ]]**\n42",
+            "### [[ ## reasoning ## ]]\nbecause\n### [[ ## Final Answer ## ]]\n42\n### [[ ## Completed ## ]]",
+            "[[##reasoning##]]\nbecause\n[[##final_answer##]]\n42\n[[##completed##]]",
+            "[[ reasoning ## ]]\nbecause\n[[ ## final_answer ]]\n42",
+            "[ ## reasoning ## ]\nbecause\n[ ## final-answer ## ]\n42",
+            "`[[ ## reasoning ## ]]`\nbecause\n`[[ ## final_answer ## ]]`\n42",
+            "[[ ## final_answer ## ]]\n42\n[[ ## reasoning ## ]]\nbecause\n[[ ## completed ## ]]",
+            "Sure!\n[[ ## question ## ]]\nwhat?\n[[ ## reasoning ## ]]\nbecause\n[[ ## final_answer ## ]]\n42",
+            "[[ ## reasoning ## ]]\n\n[[ ## reasoning ## ]]\nbecause\n[[ ## final_answer ## ]]\n42\n\
+             [[ ## completed ## ]]\n\n[[ ## question ## ]]\nnext\n[[ ## final_answer ## ]]\n43",
+            "[[ ## reasoning ## ]]:\nbecause\n[[ ## final_answer ## ]]: 42",
+        ] {
+            assert_eq!(read(text), both("because", "42"), "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_speaks_of_headers_stays_text() {
+        assert_eq!(
+            read(
+                "[[ ## reasoning ## ]]\nlists look like [[1, 2], [3]] and [[wiki]] and a [x] box\n[[ ## final_answer ## ]]\nx"
+            ),
+            both("lists look like [[1, 2], [3]] and [[wiki]] and a [x] box", "x")
+        );
+        assert!(read("[[1, 2], [3, 4]]").is_empty());
+        assert!(read("").is_empty());
+        assert!(read("[[ ## ").is_empty());
+        assert!(read("[[ ## ü").is_empty());
+    }
+
+    #[test]
+    fn code_keeps_its_indentation() {
+        assert_eq!(
+            read("[[ ## reasoning ## ]]\n\n    let a = 1;\n      b();\n\n[[ ## final_answer ## ]]\n x "),
+            both("    let a = 1;\n      b();", "x")
+        );
+    }
+
+    #[test]
+    fn a_field_may_be_empty() {
+        assert_eq!(read("[[ ## reasoning ## ]]\n[[ ## final_answer ## ]]\n42"), both("", "42"));
+    }
+}
