@@ -59,7 +59,7 @@ fn list<'a>(out: &mut String, title: &str, fields: impl Iterator<Item = &'a Fiel
 
 /// What a field must look like, in one phrase or as a sketch of several lines.
 pub(super) fn type_hint(field: &Field) -> String {
-    let hint = crate::value::hint(&field.ty.schema());
+    let hint = crate::value::hint(&field.schema());
     if hint.is_empty() { "text".into() } else { hint }
 }
 

@@ -1,5 +1,6 @@
 //! A signature as data.
 
+use schemars::Schema;
 use serde_json::Value;
 
 use crate::value::TypeInfo;
@@ -29,6 +30,8 @@ pub struct Field {
     pub ty: TypeInfo,
     /// What stands in for a missing output.
     pub default: Option<Value>,
+    /// The schema, where the field demands more than its type: bounds, lengths, patterns.
+    schema: Option<Schema>,
 }
 
 impl Field {
@@ -36,7 +39,7 @@ impl Field {
     pub fn new(name: impl Into<String>, role: FieldRole, ty: TypeInfo) -> Self {
         let name = name.into();
         let prefix = default_prefix(&name);
-        Self { name, role, desc: String::new(), prefix, ty, default: None }
+        Self { name, role, desc: String::new(), prefix, ty, default: None, schema: None }
     }
 
     /// An input field.
@@ -47,6 +50,11 @@ impl Field {
     /// An output field.
     pub fn output(name: impl Into<String>, ty: TypeInfo) -> Self {
         Self::new(name, FieldRole::Output, ty)
+    }
+
+    /// Its JSON Schema: that of the type, with what the field itself demands.
+    pub fn schema(&self) -> Schema {
+        self.schema.clone().unwrap_or_else(|| self.ty.schema())
     }
 
     /// Sets the description.
@@ -135,6 +143,28 @@ impl SignatureSpec {
         self.fields.iter().position(|f| f.role == FieldRole::Output && f.name == "reasoning")
     }
 
+    /// Takes over what the fields demand beyond their types from the schema of a struct that has them as its
+    /// properties: bounds, lengths and patterns given by `#[schemars(...)]` on a field.
+    #[must_use]
+    pub fn constrained_by(mut self, record: &Schema) -> Self {
+        let property = |name: &str| record.as_value().get("properties")?.get(name)?.as_object();
+        for field in &mut self.fields {
+            let Some(property) = property(&field.name) else { continue };
+            let own = field.ty.schema();
+            let mut schema = own.clone();
+            for (key, value) in property {
+                // What the property says in other words (a reference, a title) is in the type's schema already.
+                if CONSTRAINTS.contains(&key.as_str()) {
+                    schema.insert(key.clone(), value.clone());
+                }
+            }
+            if schema != own {
+                field.schema = Some(schema);
+            }
+        }
+        self
+    }
+
     /// Adds an output before the others, unless there is one of that name.
     #[must_use]
     pub fn with_leading_output(mut self, field: Field) -> Self {
@@ -146,6 +176,24 @@ impl SignatureSpec {
         self
     }
 }
+
+/// The keywords by which a field can demand more than its type.
+const CONSTRAINTS: [&str; 14] = [
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "contains",
+    "items",
+];
 
 /// The label of a field that has none of its own: `birthYear2` and `birth_year_2` give `Birth Year 2:`.
 pub fn default_prefix(name: &str) -> String {
