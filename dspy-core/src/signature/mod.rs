@@ -1,5 +1,58 @@
 //! What a step takes and gives.
 
+mod checks;
+mod fields;
 mod grammar;
+mod reasoning;
+mod spec;
 
+use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+
+pub use checks::{Checks, Violation};
+pub use fields::{FieldReader, FieldWriter, Layout, Section, Sections};
 pub use grammar::GrammarError;
+pub use reasoning::{Reasoned, WithReasoning};
+pub use spec::{Field, FieldRole, SignatureSpec, default_prefix};
+
+use crate::value::WriteError;
+
+/// What a step takes and gives: the typed contract between a program and a model.
+///
+/// Written by `#[signature]`; by hand only for signatures whose fields are not known at compile time.
+/// A value of [`Signature::Input`] and [`Signature::Output`] serialises to a map keyed by field name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a signature",
+    label = "not a signature",
+    note = "mark the struct with `#[signature]` and its fields with `#[input]` or `#[output]`"
+)]
+pub trait Signature: Send + Sync + 'static {
+    /// The inputs.
+    type Input: Serialize + Clone + Send + Sync + 'static;
+    /// The outputs.
+    type Output: Serialize + Clone + fmt::Debug + Send + Sync + 'static;
+
+    /// Writes every input field into a prompt.
+    ///
+    /// # Errors
+    /// [`WriteError`] when a value cannot be written.
+    fn write_input(input: &Self::Input, writer: &mut FieldWriter<'_>) -> Result<(), WriteError>;
+
+    /// Reads every output field from an answer. Reads on after a failure, so that all failures of an answer are
+    /// known at once, and returns `None` when there was one.
+    fn read_output(reader: &mut FieldReader<'_>) -> Option<Self::Output>;
+
+    /// Checks what the signature demands of an output beyond its types.
+    fn check(_output: &Self::Output, _checks: &mut Checks) {}
+}
+
+/// A signature whose fields are known at compile time: it can be had without a value.
+#[diagnostic::on_unimplemented(
+    message = "the fields of `{Self}` are not known at compile time",
+    note = "mark a struct with `#[signature]`, or give the specification: `Predict::with_spec(...)`"
+)]
+pub trait StaticSignature: Signature {
+    /// The specification: made once, shared by all.
+    fn spec() -> Arc<SignatureSpec>;
+}

@@ -207,6 +207,11 @@ impl TypeInfo {
         }
     }
 
+    /// Whether a value is free text, which needs no hint and no JSON.
+    pub fn is_text(&self) -> bool {
+        matches!(self.kind(), Kind::Text | Kind::Reasoning)
+    }
+
     /// Writes a JSON value, as it is kept in a demonstration, like an input of this type. A value that is none of
     /// the type is written as the JSON it is.
     pub fn write_input(&self, value: &Value, out: &mut Content) {

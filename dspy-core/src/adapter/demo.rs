@@ -1,0 +1,70 @@
+//! Demonstrations.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{Error, Result, signature::SignatureSpec, value::write_json};
+
+/// One demonstration of a signature: values by field name. It may lack fields.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Demo {
+    /// The values.
+    pub fields: Map<String, Value>,
+    /// Whether an optimizer made it from a trace, rather than taking it from data.
+    pub augmented: bool,
+}
+
+impl Demo {
+    /// A demonstration taken from data.
+    pub fn new(fields: Map<String, Value>) -> Self {
+        Self { fields, augmented: false }
+    }
+
+    /// A demonstration made from a trace.
+    pub fn augmented(fields: Map<String, Value>) -> Self {
+        Self { fields, augmented: true }
+    }
+
+    /// A demonstration taken from a row of data: any value that serialises to a map.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when it does not.
+    pub fn from_row<T: Serialize + ?Sized>(row: &T) -> Result<Self> {
+        match write_json(row).map_err(Error::other)? {
+            Value::Object(fields) => Ok(Self::new(fields)),
+            other => Err(Error::other(format!("a demonstration must be a map of fields, not {other}"))),
+        }
+    }
+
+    /// How much of a signature the demonstration shows.
+    pub fn coverage(&self, spec: &SignatureSpec) -> Coverage {
+        let has = |name: &str| self.fields.contains_key(name);
+        if spec.fields.iter().all(|f| has(&f.name)) {
+            Coverage::Complete
+        } else if spec.inputs().any(|f| has(&f.name)) && spec.outputs().any(|f| has(&f.name)) {
+            Coverage::Partial
+        } else {
+            Coverage::None
+        }
+    }
+}
+
+/// How much of a signature a demonstration shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// Every field.
+    Complete,
+    /// Some inputs and some outputs.
+    Partial,
+    /// Nothing that shows the way from inputs to outputs.
+    None,
+}
+
+/// The demonstrations that can be shown, incomplete ones first, so that the complete ones stand next to the
+/// request.
+pub(super) fn shown<'a>(spec: &SignatureSpec, demos: &'a [Demo]) -> Vec<(&'a Demo, Coverage)> {
+    let of =
+        |wanted: Coverage| demos.iter().map(|d| (d, d.coverage(spec))).filter(move |(_, c)| *c == wanted);
+    of(Coverage::Partial).chain(of(Coverage::Complete)).collect()
+}

@@ -1,0 +1,123 @@
+//! Outputs as one JSON object.
+
+use serde_json::{Map, Value};
+
+use super::{
+    Adapter, Demo, NoStructure, headers, loose, object,
+    prompt::{NOT_SHOWN, Sides, complaints, demo_messages, describe, names, turn_messages, type_hint},
+};
+use crate::{
+    FieldError,
+    lm::{Capabilities, Choice, Message, ResponseFormat},
+    signature::{Field, Layout, Sections, SignatureSpec},
+    value::Content,
+};
+
+/// Asks for one JSON object whose keys are the outputs, through the provider's structured output where the model
+/// has it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct JsonAdapter {
+    structured: bool,
+}
+
+impl Default for JsonAdapter {
+    fn default() -> Self {
+        Self { structured: true }
+    }
+}
+
+impl JsonAdapter {
+    /// The format, with structured output where the model has it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The format without the provider's structured output.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.structured = false;
+        self
+    }
+}
+
+impl Layout for JsonAdapter {
+    fn open(&self, out: &mut Content, field: &Field) {
+        headers::write(out, &field.name);
+    }
+
+    fn close(&self, _: &mut Content, _: &Field) {}
+}
+
+impl Sides for JsonAdapter {
+    fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
+        headers::write_fields(values)
+    }
+
+    fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
+        let object: Map<String, Value> = values
+            .iter()
+            .map(|(field, value)| (field.name.clone(), value.cloned().unwrap_or_else(|| NOT_SHOWN.into())))
+            .collect();
+        let text = serde_json::to_string_pretty(&object).unwrap_or_default();
+        text.into()
+    }
+}
+
+impl Adapter for JsonAdapter {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn prefix(&self, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message> {
+        let mut layout = String::from("The inputs come under header lines such as `[[ ## name ## ]]`.\n");
+        layout.push_str("Answer with one JSON object and nothing else:\n{");
+        for (i, field) in spec.outputs().enumerate() {
+            let hint = type_hint(field);
+            let hint = if hint.contains('\n') { "see its sketch above" } else { &hint };
+            let comma = if i == 0 { "" } else { "," };
+            layout.push_str(&format!("{comma}\n  \"{}\": ({hint})", field.name));
+        }
+        layout.push_str("\n}");
+        let mut messages = vec![Message::system(describe(spec, &layout))];
+        messages.extend(demo_messages(self, spec, demos));
+        messages
+    }
+
+    fn turns(&self, spec: &SignatureSpec, turns: &[Map<String, Value>]) -> Vec<Message> {
+        turn_messages(self, spec, turns)
+    }
+
+    fn reminder(&self, spec: &SignatureSpec) -> String {
+        let keys = names(spec.outputs());
+        format!("Now answer with one JSON object that has the keys {keys}, in this order.")
+    }
+
+    fn response_format(&self, spec: &SignatureSpec, capabilities: Capabilities) -> ResponseFormat {
+        let _ = spec;
+        match capabilities {
+            _ if !self.structured => ResponseFormat::Text,
+            c if c.json_object => ResponseFormat::JsonObject,
+            _ => ResponseFormat::Text,
+        }
+    }
+
+    fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure> {
+        let text = loose::without_thoughts(&choice.text);
+        if let Some(sections) = object::split(spec, text) {
+            return Ok(sections);
+        }
+        let sections = headers::split(spec, text);
+        if !sections.is_empty() {
+            return Ok(sections);
+        }
+        loose::split(spec, text)
+    }
+
+    fn ask_again(&self, wanted: &SignatureSpec, errors: &[FieldError], out: &mut Content) {
+        out.push_str("These fields of your answer could not be read:\n");
+        out.push_str(&complaints(errors));
+        out.push_str("\nEverything else stays as it is.\n\n");
+        out.push_str(&self.reminder(wanted));
+    }
+}

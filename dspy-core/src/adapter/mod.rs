@@ -1,0 +1,78 @@
+//! How a signature, its demonstrations and an input become messages, and an answer becomes fields again.
+
+mod chat;
+mod demo;
+mod extraction;
+mod headers;
+mod json;
+mod loose;
+mod object;
+mod prompt;
+mod tags;
+mod two_step;
+mod xml;
+
+use std::{fmt, sync::Arc};
+
+use serde_json::{Map, Value};
+
+pub use chat::ChatAdapter;
+pub use demo::Demo;
+pub use extraction::Extraction;
+pub use json::JsonAdapter;
+pub use two_step::TwoStepAdapter;
+pub use xml::XmlAdapter;
+
+use crate::{
+    FieldError,
+    lm::{Capabilities, Choice, Message, ResponseFormat},
+    signature::{Layout, Sections, SignatureSpec},
+    value::Content,
+};
+
+/// A format of prompts and answers.
+///
+/// An adapter knows the structure only: where each field begins and ends. What stands in a field is written and
+/// read by the field's own type.
+pub trait Adapter: Layout + fmt::Debug + Send + Sync + 'static {
+    /// The adapter's name, for errors and traces.
+    fn name(&self) -> &'static str;
+
+    /// What does not change from call to call: the system message and the demonstrations.
+    fn prefix(&self, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message>;
+
+    /// The messages of earlier turns of a conversation, each a map of field values.
+    fn turns(&self, spec: &SignatureSpec, turns: &[Map<String, Value>]) -> Vec<Message>;
+
+    /// What follows the last input field of the user message.
+    fn reminder(&self, spec: &SignatureSpec) -> String;
+
+    /// What the provider is asked to force on the answer.
+    fn response_format(&self, _spec: &SignatureSpec, _capabilities: Capabilities) -> ResponseFormat {
+        ResponseFormat::Text
+    }
+
+    /// Finds the output fields in an answer.
+    ///
+    /// # Errors
+    /// [`NoStructure`] when nothing of the adapter's format is there; an answer that has some of the fields is
+    /// returned with those.
+    fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure>;
+
+    /// Writes the user message that asks again for the fields that could not be read, and for nothing else.
+    fn ask_again(&self, spec: &SignatureSpec, errors: &[FieldError], out: &mut Content);
+
+    /// The format that is tried once when nothing of this one was found in an answer.
+    fn fallback(&self) -> Option<Arc<dyn Adapter>> {
+        None
+    }
+
+    /// How the outputs are drawn from a free answer by a second request.
+    fn extraction(&self) -> Option<&Extraction> {
+        None
+    }
+}
+
+/// Nothing of an adapter's format was found in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoStructure;

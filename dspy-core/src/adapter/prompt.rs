@@ -1,0 +1,153 @@
+//! What the formats have in common: how fields and demonstrations are described.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Demo,
+    demo::{Coverage, shown},
+};
+use crate::{
+    lm::{Message, Role},
+    signature::{Field, SignatureSpec},
+    value::Content,
+};
+
+/// What stands for an output that a demonstration does not have.
+pub(super) const NOT_SHOWN: &str = "(left out in this example)";
+
+/// What a demonstration with gaps is introduced with.
+const GAPS: &str = "An example in which some fields are left out.";
+
+/// Lists the fields with their types and descriptions, and gives the instruction its place at the end.
+pub(super) fn describe(spec: &SignatureSpec, layout: &str) -> String {
+    let mut out = String::new();
+    list(&mut out, "Input fields", spec.inputs());
+    list(&mut out, "Output fields", spec.outputs());
+    out.push_str(layout);
+    out.push_str("\n\nThe task:\n");
+    for line in spec.instructions.trim().lines() {
+        let _ = writeln!(out, "    {}", line.trim_end());
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn list<'a>(out: &mut String, title: &str, fields: impl Iterator<Item = &'a Field>) {
+    let mut fields = fields.peekable();
+    if fields.peek().is_none() {
+        return;
+    }
+    let _ = writeln!(out, "{title}:");
+    for field in fields {
+        let hint = type_hint(field);
+        let short = if hint.contains('\n') { "as sketched below" } else { &hint };
+        let _ = write!(out, "- `{}` ({short})", field.name);
+        if !field.desc.trim().is_empty() {
+            let _ = write!(out, ": {}", field.desc.trim());
+        }
+        out.push('\n');
+        if hint.contains('\n') {
+            for line in hint.lines() {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
+    }
+    out.push('\n');
+}
+
+/// What a field must look like, in one phrase or as a sketch of several lines.
+pub(super) fn type_hint(field: &Field) -> String {
+    let hint = crate::value::hint(&field.schema());
+    if hint.is_empty() { "text".into() } else { hint }
+}
+
+/// What an output must look like, in parentheses behind its name; empty for text.
+pub(super) fn short_hint(field: &Field) -> String {
+    match type_hint(field) {
+        hint if hint == "text" => String::new(),
+        hint if hint.contains('\n') || hint.len() > 80 => " (JSON as sketched above)".into(),
+        hint => format!(" ({hint})"),
+    }
+}
+
+/// Writes a field's value from a demonstration.
+pub(super) fn write_value(field: &Field, value: &Value, out: &mut Content) {
+    let _ = field;
+    match value {
+        Value::String(text) => out.push_str(text),
+        value => out.push_str(&value.to_string()),
+    }
+}
+
+/// How a format writes the two sides of a demonstration or of an earlier turn.
+pub(super) trait Sides {
+    /// The inputs, under what introduces them.
+    fn question(&self, spec: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content;
+    /// The outputs; `None` stands for one that is left out.
+    fn answer(&self, spec: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content;
+}
+
+/// The demonstrations as pairs of messages.
+pub(super) fn demo_messages(sides: &dyn Sides, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message> {
+    let mut messages = Vec::new();
+    for (demo, coverage) in shown(spec, demos) {
+        let inputs = present(spec.inputs(), &demo.fields);
+        let outputs: Vec<_> = spec.outputs().map(|f| (f, demo.fields.get(&f.name))).collect();
+        let mut question = Content::new();
+        if coverage == Coverage::Partial {
+            question.push_str(GAPS);
+            question.push_str("\n\n");
+        }
+        question.append(sides.question(spec, &inputs));
+        messages.push(Message::new(Role::User, question));
+        messages.push(Message::new(Role::Assistant, sides.answer(spec, &outputs)));
+    }
+    messages
+}
+
+/// The turns of a conversation as pairs of messages; a side without any of its fields is left out.
+pub(super) fn turn_messages(
+    sides: &dyn Sides,
+    spec: &SignatureSpec,
+    turns: &[Map<String, Value>],
+) -> Vec<Message> {
+    let mut messages = Vec::new();
+    for turn in turns {
+        let inputs = present(spec.inputs(), turn);
+        if !inputs.is_empty() {
+            messages.push(Message::new(Role::User, sides.question(spec, &inputs)));
+        }
+        let outputs = present(spec.outputs(), turn);
+        if !outputs.is_empty() {
+            messages.push(Message::new(Role::Assistant, sides.answer(spec, &outputs)));
+        }
+    }
+    messages
+}
+
+fn present<'a>(
+    fields: impl Iterator<Item = &'a Field>,
+    values: &'a Map<String, Value>,
+) -> Vec<(&'a Field, Option<&'a Value>)> {
+    fields.filter_map(|f| values.get(&f.name).map(|v| (f, Some(v)))).collect()
+}
+
+/// Writes the value of a demonstration's output, or what stands for it.
+pub(super) fn write_output(field: &Field, value: Option<&Value>, out: &mut Content) {
+    match value {
+        Some(value) => write_value(field, value, out),
+        None => out.push_str(NOT_SHOWN),
+    }
+}
+
+/// A list of field names for a sentence: "`a`, `b`, `c`".
+pub(super) fn names<'a>(fields: impl Iterator<Item = &'a Field>) -> String {
+    fields.map(|f| format!("`{}`", f.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The reasons why fields are asked for again, one line each.
+pub(super) fn complaints(errors: &[crate::FieldError]) -> String {
+    errors.iter().map(|e| format!("- {e}\n")).collect()
+}

@@ -1,0 +1,128 @@
+//! Fields as XML-like tags.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Adapter, Demo, JsonAdapter, NoStructure, loose,
+    prompt::{
+        Sides, complaints, demo_messages, describe, names, short_hint, turn_messages, write_output,
+        write_value,
+    },
+    tags,
+};
+use crate::{
+    FieldError,
+    lm::{Choice, Message},
+    signature::{Field, Layout, Sections, SignatureSpec},
+    value::Content,
+};
+
+/// Sets each field off by tags, `<name>…</name>`, for models that were trained on them. Structures stand in their
+/// tag as JSON, and nothing is escaped: texts stay as they are.
+#[derive(Debug, Clone)]
+pub struct XmlAdapter {
+    fallback: Option<Arc<dyn Adapter>>,
+}
+
+impl Default for XmlAdapter {
+    fn default() -> Self {
+        Self { fallback: Some(Arc::new(JsonAdapter::default())) }
+    }
+}
+
+impl XmlAdapter {
+    /// The format with its further attempt in JSON.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The format alone: an answer without its tags is an error at once.
+    #[must_use]
+    pub fn without_fallback(mut self) -> Self {
+        self.fallback = None;
+        self
+    }
+}
+
+impl Layout for XmlAdapter {
+    fn open(&self, out: &mut Content, field: &Field) {
+        tags::open(out, &field.name);
+    }
+
+    fn close(&self, out: &mut Content, field: &Field) {
+        tags::close(out, &field.name);
+    }
+}
+
+impl Sides for XmlAdapter {
+    fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
+        let mut out = Content::new();
+        for (field, value) in values {
+            self.open(&mut out, field);
+            if let Some(value) = value {
+                write_value(field, value, &mut out);
+            }
+            self.close(&mut out, field);
+        }
+        out
+    }
+
+    fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
+        let mut out = Content::new();
+        for (field, value) in values {
+            self.open(&mut out, field);
+            write_output(field, *value, &mut out);
+            self.close(&mut out, field);
+        }
+        out
+    }
+}
+
+impl Adapter for XmlAdapter {
+    fn name(&self) -> &'static str {
+        "xml"
+    }
+
+    fn prefix(&self, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message> {
+        let mut layout = String::from("Each field stands between tags of its name, in this way:\n");
+        for field in &spec.fields {
+            layout.push_str(&format!("\n<{0}>\n{{{0}}}\n</{0}>", field.name));
+        }
+        let mut messages = vec![Message::system(describe(spec, &layout))];
+        messages.extend(demo_messages(self, spec, demos));
+        messages
+    }
+
+    fn turns(&self, spec: &SignatureSpec, turns: &[Map<String, Value>]) -> Vec<Message> {
+        turn_messages(self, spec, turns)
+    }
+
+    fn reminder(&self, spec: &SignatureSpec) -> String {
+        let outputs: Vec<String> =
+            spec.outputs().map(|field| format!("`<{}>`{}", field.name, short_hint(field))).collect();
+        format!("Now write, each between its tags: {}.", outputs.join(", "))
+    }
+
+    fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure> {
+        let text = loose::without_thoughts(&choice.text);
+        let sections = tags::split(spec, text);
+        if !sections.is_empty() {
+            return Ok(sections);
+        }
+        loose::split(spec, text)
+    }
+
+    fn ask_again(&self, wanted: &SignatureSpec, errors: &[FieldError], out: &mut Content) {
+        out.push_str("These fields of your answer could not be read:\n");
+        out.push_str(&complaints(errors));
+        out.push_str(&format!("\nWrite only {} again", names(wanted.outputs())));
+        out.push_str(", each between its tags; everything else stays as it is.\n\n");
+        out.push_str(&self.reminder(wanted));
+    }
+
+    fn fallback(&self) -> Option<Arc<dyn Adapter>> {
+        self.fallback.clone()
+    }
+}

@@ -1,0 +1,92 @@
+//! Settings and the trace of the running task.
+//!
+//! Global settings are made with [`configure`], settings of one task and all it awaits with [`with`]. The
+//! library's own fan-outs carry them along; a task that is spawned by hand takes them with [`Context::current`].
+
+mod recorder;
+mod settings;
+
+use std::{
+    future::Future,
+    sync::{Arc, LazyLock, PoisonError, RwLock},
+};
+
+pub(crate) use recorder::next_sequence;
+pub use recorder::{PredictorId, Record, Recorded, Recorder, Step, StepOutcome, UsageReport, show_messages};
+pub use settings::Settings;
+
+static GLOBAL: LazyLock<RwLock<Arc<Settings>>> = LazyLock::new(RwLock::default);
+
+tokio::task_local! {
+    static SCOPE: Context;
+}
+
+/// Changes the settings of the process. Calls that run already keep those they started with.
+///
+/// ```
+/// # use dspy_core::{adapter::ChatAdapter, configure};
+/// configure(|c| c.adapter(ChatAdapter::default()).concurrency(8));
+/// ```
+pub fn configure(change: impl FnOnce(Settings) -> Settings) {
+    let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
+    *global = Arc::new(change((**global).clone()));
+}
+
+/// Runs a future under settings that differ from those around it.
+///
+/// ```
+/// # async fn run() {
+/// let concurrency = dspy_core::with(|c| c.concurrency(2), async { dspy_core::settings().concurrency }).await;
+/// assert_eq!(concurrency, 2);
+/// # }
+/// ```
+pub async fn with<F: Future>(change: impl FnOnce(Settings) -> Settings, future: F) -> F::Output {
+    let mut context = Context::current();
+    context.settings = Some(Arc::new(change((*context.settings()).clone())));
+    context.scope(future).await
+}
+
+/// The settings in force here.
+pub fn settings() -> Arc<Settings> {
+    SCOPE.try_with(|c| c.settings.clone()).ok().flatten().unwrap_or_else(global)
+}
+
+fn global() -> Arc<Settings> {
+    GLOBAL.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The settings and the recorder in force at one point of a program, to be carried into a spawned task.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    settings: Option<Arc<Settings>>,
+    recorder: Option<Arc<Recorder>>,
+}
+
+impl Context {
+    /// What is in force here.
+    pub fn current() -> Self {
+        SCOPE.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.clone().unwrap_or_else(global)
+    }
+
+    /// Who records the steps of the running call, if anyone.
+    pub fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.recorder.as_ref()
+    }
+
+    /// The same settings with another recorder.
+    #[must_use]
+    pub fn recording(mut self, recorder: Arc<Recorder>) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
+    /// Runs a future in this context.
+    pub async fn scope<F: Future>(self, future: F) -> F::Output {
+        SCOPE.scope(self, future).await
+    }
+}

@@ -1,0 +1,266 @@
+//! What happened in a call: its steps and what they cost.
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    Error,
+    lm::{Message, Usage},
+    signature::Violation,
+    value::{Coercion, write_json},
+};
+
+/// A recorded value: kept as it is, turned into JSON when someone looks.
+pub trait Recorded: Any + Send + Sync {
+    /// The value as JSON.
+    fn to_json(&self) -> Value;
+    /// The value itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Serialize + Send + Sync + 'static> Recorded for T {
+    fn to_json(&self) -> Value {
+        write_json(self).unwrap_or(Value::Null)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Tells predictors apart: unique in the process, new for every clone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PredictorId(u64);
+
+impl PredictorId {
+    /// An identifier that no other predictor has.
+    pub fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The number of a step that begins now.
+pub(crate) fn next_sequence() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// One run of one predictor.
+#[non_exhaustive]
+pub struct Step {
+    /// The predictor.
+    pub predictor: PredictorId,
+    /// Its signature's name.
+    pub signature: Arc<str>,
+    /// The input.
+    pub input: Arc<dyn Recorded>,
+    /// The output, or why there is none.
+    pub outcome: StepOutcome,
+    /// What it cost, all requests together.
+    pub usage: Usage,
+    /// The model asked.
+    pub model: Arc<str>,
+    /// The requests that were sent beyond the first, each with its reason.
+    pub retries: Vec<String>,
+    /// What had to be bent to read the answer.
+    pub coercions: Vec<Coercion>,
+    /// Suggestions of the signature that the output does not meet.
+    pub warnings: Vec<Violation>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// How a step ended.
+#[derive(Clone)]
+pub enum StepOutcome {
+    /// With an output.
+    Done(Arc<dyn Recorded>),
+    /// With an error.
+    Failed(Error),
+}
+
+impl Step {
+    /// The input as JSON.
+    pub fn input_json(&self) -> Value {
+        (*self.input).to_json()
+    }
+
+    /// The output as JSON, when there is one.
+    pub fn output_json(&self) -> Option<Value> {
+        match &self.outcome {
+            StepOutcome::Done(output) => Some((**output).to_json()),
+            StepOutcome::Failed(_) => None,
+        }
+    }
+
+    /// The error, when there is one.
+    pub fn error(&self) -> Option<&Error> {
+        match &self.outcome {
+            StepOutcome::Done(_) => None,
+            StepOutcome::Failed(error) => Some(error),
+        }
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut s = f.debug_struct("Step");
+        s.field("signature", &self.signature).field("input", &self.input_json());
+        match &self.outcome {
+            StepOutcome::Done(output) => s.field("output", &(**output).to_json()),
+            StepOutcome::Failed(error) => s.field("error", &error.to_string()),
+        };
+        s.field("usage", &self.usage).finish_non_exhaustive()
+    }
+}
+
+/// What calls cost, by model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct UsageReport {
+    models: BTreeMap<Arc<str>, Usage>,
+}
+
+impl UsageReport {
+    /// Adds what one call to a model cost.
+    pub fn add(&mut self, model: &Arc<str>, usage: Usage) {
+        match self.models.get_mut(model) {
+            Some(sum) => *sum += usage,
+            None => {
+                self.models.insert(model.clone(), usage);
+            }
+        }
+    }
+
+    /// Adds another report.
+    pub fn merge(&mut self, other: &Self) {
+        for (model, usage) in &other.models {
+            self.add(model, *usage);
+        }
+    }
+
+    /// The sum over all models.
+    pub fn total(&self) -> Usage {
+        self.models.values().copied().sum()
+    }
+
+    /// The costs by model.
+    pub fn by_model(&self) -> impl Iterator<Item = (&str, Usage)> {
+        self.models.iter().map(|(model, usage)| (&**model, *usage))
+    }
+}
+
+/// The most steps one call records: a program that runs on is not to fill the memory.
+const MAX_STEPS: usize = 10_000;
+
+/// Collects the steps of a call and of all calls within it.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    parent: Option<Arc<Recorder>>,
+    keep_steps: bool,
+    /// Steps are not told to the parent, only what they cost.
+    hold_back: bool,
+    record: Mutex<Record>,
+}
+
+/// What a recorder saw.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Record {
+    /// The steps, in the order in which they began, each with its place in that order.
+    pub steps: Vec<(u64, Arc<Step>)>,
+    /// How many more there were than are kept.
+    pub dropped: usize,
+    /// What all calls cost.
+    pub usage: UsageReport,
+}
+
+impl Recorder {
+    /// A recorder that also tells `parent` of everything it sees. Without `keep_steps` it counts usage only.
+    pub fn new(parent: Option<Arc<Recorder>>, keep_steps: bool) -> Arc<Self> {
+        Arc::new(Self { parent, keep_steps, ..Self::default() })
+    }
+
+    /// A recorder that keeps its steps to itself, for work whose steps are put in order before `parent` sees
+    /// them through [`absorb`](Self::absorb).
+    pub fn holding_back(parent: Arc<Recorder>) -> Arc<Self> {
+        Arc::new(Self { parent: Some(parent), keep_steps: true, hold_back: true, record: Mutex::default() })
+    }
+
+    /// Whether anyone from here up keeps steps.
+    pub fn keeps_steps(&self) -> bool {
+        self.keep_steps || self.parent.as_ref().is_some_and(|p| p.keeps_steps())
+    }
+
+    /// Counts what a request cost.
+    pub fn count(&self, model: &Arc<str>, usage: Usage) {
+        self.lock().usage.add(model, usage);
+        if let Some(parent) = &self.parent {
+            parent.count(model, usage);
+        }
+    }
+
+    /// Keeps a step that began as the `sequence`th of the process.
+    pub fn keep(&self, sequence: u64, step: &Arc<Step>) {
+        if self.keep_steps {
+            let mut record = self.lock();
+            if record.steps.len() < MAX_STEPS {
+                record.steps.push((sequence, step.clone()));
+            } else {
+                record.dropped += 1;
+            }
+        }
+        if let (Some(parent), false) = (&self.parent, self.hold_back) {
+            parent.keep(sequence, step);
+        }
+    }
+
+    /// Takes over the steps of a recorder that held them back.
+    pub fn absorb(&self, record: Record) {
+        for (_, step) in record.steps {
+            self.keep(next_sequence(), &step);
+        }
+    }
+
+    /// Takes what was recorded so far.
+    pub fn take(&self) -> Record {
+        let mut record = std::mem::take(&mut *self.lock());
+        record.steps.sort_by_key(|(sequence, _)| *sequence);
+        record
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The messages of one request, for people: each under a line with its role.
+pub fn show_messages<'a>(messages: impl IntoIterator<Item = &'a Message>) -> String {
+    let mut out = String::new();
+    for message in messages {
+        out.push_str("── ");
+        out.push_str(message.role.as_str());
+        out.push_str(" ──\n");
+        out.push_str(message.content.text().trim_end());
+        for (_, part) in message.content.parts() {
+            out.push_str(&format!("\n‹{}›", part.kind));
+        }
+        for call in &message.tool_calls {
+            out.push_str(&format!("\n→ {}({})", call.name, Value::Object(call.args.clone())));
+        }
+        out.push_str("\n\n");
+    }
+    out.truncate(out.trim_end().len());
+    out
+}

@@ -1,0 +1,108 @@
+//! What can be set for a process or a task.
+
+use std::sync::Arc;
+
+use crate::{
+    Error, Result,
+    adapter::{Adapter, ChatAdapter},
+    lm::{LM, Options},
+};
+
+/// Settings of the process or of one task.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The model of predictors that have none of their own.
+    pub lm: Option<LM>,
+    /// The format of predictors that have none of their own.
+    pub adapter: Arc<dyn Adapter>,
+    /// Sampling options, laid over those of the model and under those of the predictor.
+    pub options: Options,
+    /// Which draw of several the calls are; see [`Request::rollout`](crate::lm::Request).
+    pub rollout: u64,
+    /// How many calls the library's own fan-outs keep in flight.
+    pub concurrency: usize,
+    /// Whether calls record their steps, for [`Prediction::trace`](crate::module::Prediction::trace).
+    pub trace: bool,
+    /// How many further requests one call may send to complete an answer that could not be read.
+    pub repairs: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lm: None,
+            adapter: Arc::new(ChatAdapter::default()),
+            options: Options::default(),
+            rollout: 0,
+            concurrency: 16,
+            trace: true,
+            repairs: 1,
+        }
+    }
+}
+
+impl Settings {
+    /// Sets the model.
+    #[must_use]
+    pub fn lm(mut self, lm: impl Into<LM>) -> Self {
+        self.lm = Some(lm.into());
+        self
+    }
+
+    /// Sets the format.
+    #[must_use]
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.adapter = Arc::new(adapter);
+        self
+    }
+
+    /// Sets sampling options.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets which draw of several the calls are.
+    #[must_use]
+    pub fn rollout(mut self, rollout: u64) -> Self {
+        self.rollout = rollout;
+        self
+    }
+
+    /// Sets how many calls the library's own fan-outs keep in flight (at least one).
+    #[must_use]
+    pub fn concurrency(mut self, calls: usize) -> Self {
+        self.concurrency = calls.max(1);
+        self
+    }
+
+    /// Sets whether calls record their steps.
+    #[must_use]
+    pub fn trace(mut self, on: bool) -> Self {
+        self.trace = on;
+        self
+    }
+
+    /// Sets how many further requests one call may send to complete an answer that could not be read.
+    #[must_use]
+    pub fn repairs(mut self, requests: u32) -> Self {
+        self.repairs = requests;
+        self
+    }
+
+    /// The model.
+    ///
+    /// # Errors
+    /// [`Error::Context`] when none is set.
+    pub fn require_lm(&self) -> Result<LM> {
+        self.lm.clone().ok_or_else(|| {
+            Error::Context(
+                "no language model is configured; call `dspy::configure(|c| c.lm(LM::new(\"openai/gpt-4o-mini\")?))` \
+                 first, or give the program one with `set_lm`"
+                    .into(),
+            )
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! What is asked of a model.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Message, ToolSpec};
+
+/// Sampling options. A field that is `None` is left to the model's own default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Randomness of sampling; 0 is greedy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling: the smallest set of tokens whose probability reaches this is sampled from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// The longest answer, in tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Texts at which generation stops.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+    /// Seed of the provider's sampler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// How many answers are drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n: Option<u32>,
+    /// Further parameters, passed to the provider as they are.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+impl Options {
+    /// No options.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the temperature.
+    #[must_use]
+    pub fn temperature(mut self, t: f64) -> Self {
+        self.temperature = Some(t);
+        self
+    }
+
+    /// Sets nucleus sampling.
+    #[must_use]
+    pub fn top_p(mut self, p: f64) -> Self {
+        self.top_p = Some(p);
+        self
+    }
+
+    /// Sets the longest answer, in tokens.
+    #[must_use]
+    pub fn max_tokens(mut self, n: u32) -> Self {
+        self.max_tokens = Some(n);
+        self
+    }
+
+    /// Sets the texts at which generation stops.
+    #[must_use]
+    pub fn stop<T: Into<String>>(mut self, stop: impl IntoIterator<Item = T>) -> Self {
+        self.stop = stop.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the seed of the provider's sampler.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets how many answers are drawn.
+    #[must_use]
+    pub fn n(mut self, n: u32) -> Self {
+        self.n = Some(n);
+        self
+    }
+
+    /// Adds a parameter that is passed to the provider as it is.
+    #[must_use]
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// These options, with those that `over` sets in their place.
+    #[must_use]
+    pub fn overlaid(&self, over: &Self) -> Self {
+        let mut extra = self.extra.clone();
+        extra.extend(over.extra.iter().map(|(k, v)| (k.clone(), v.clone())));
+        Self {
+            temperature: over.temperature.or(self.temperature),
+            top_p: over.top_p.or(self.top_p),
+            max_tokens: over.max_tokens.or(self.max_tokens),
+            stop: if over.stop.is_empty() { self.stop.clone() } else { over.stop.clone() },
+            seed: over.seed.or(self.seed),
+            n: over.n.or(self.n),
+            extra,
+        }
+    }
+
+    /// Whether no option is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The form that the provider is to force on the answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub enum ResponseFormat {
+    /// Free text.
+    #[default]
+    Text,
+    /// One JSON object.
+    JsonObject,
+    /// One JSON value that satisfies a schema.
+    JsonSchema {
+        /// A name for the schema.
+        name: String,
+        /// The schema, in the provider's strict form.
+        schema: Arc<Value>,
+    },
+}
+
+/// The messages that do not change from call to call: the system message and the demonstrations.
+///
+/// Shared by all calls of a predictor, so that what is derived from them (their bytes on the wire, their digest)
+/// is computed once.
+#[derive(Debug, Default)]
+pub struct Prefix {
+    messages: Vec<Message>,
+}
+
+impl Prefix {
+    /// A prefix of these messages.
+    pub fn new(messages: Vec<Message>) -> Self {
+        Self { messages }
+    }
+
+    /// The messages.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+}
+
+/// The messages of a request.
+#[derive(Debug, Clone, Default)]
+pub struct Prompt {
+    /// What does not change from call to call.
+    pub prefix: Arc<Prefix>,
+    /// What this call adds.
+    pub tail: Vec<Message>,
+}
+
+impl Prompt {
+    /// All messages, in order.
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.prefix.messages().iter().chain(&self.tail)
+    }
+}
+
+impl From<Vec<Message>> for Prompt {
+    fn from(tail: Vec<Message>) -> Self {
+        Self { prefix: Arc::default(), tail }
+    }
+}
+
+/// One request to a model.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Request {
+    /// The messages.
+    pub prompt: Prompt,
+    /// Sampling options, complete.
+    pub options: Options,
+    /// The form that the provider is to force on the answer.
+    pub format: ResponseFormat,
+    /// The tools that the model may call natively.
+    pub tools: Vec<ToolSpec>,
+    /// Which draw of several this is: equal requests with different rollouts are cached apart.
+    pub rollout: u64,
+    /// Whether a cached answer may be used, and the answer be cached.
+    pub cache: bool,
+}
+
+impl Request {
+    /// A request of these messages, cached, with default options.
+    pub fn new(prompt: impl Into<Prompt>) -> Self {
+        Self { prompt: prompt.into(), cache: true, ..Self::default() }
+    }
+}

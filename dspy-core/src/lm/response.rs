@@ -1,0 +1,124 @@
+//! What a model answers.
+
+use std::ops::{Add, AddAssign};
+
+use serde::{Deserialize, Serialize};
+
+use super::ToolCall;
+
+/// Why generation ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The answer is complete.
+    #[default]
+    Stop,
+    /// The token limit cut the answer off.
+    Length,
+    /// The model calls tools.
+    ToolCalls,
+    /// The provider's filter withheld the answer.
+    ContentFilter,
+    /// Another reason, in the provider's words.
+    Other(String),
+}
+
+/// One answer of a response.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Choice {
+    /// The text.
+    pub text: String,
+    /// Reasoning that the provider gives apart from the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// Native tool calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Why it ended.
+    #[serde(default)]
+    pub finish: FinishReason,
+}
+
+impl Choice {
+    /// A complete answer of this text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+}
+
+/// A model's response.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Response {
+    /// The provider's id of the response.
+    #[serde(default)]
+    pub id: String,
+    /// The model that answered, in the provider's words.
+    #[serde(default)]
+    pub model: String,
+    /// The answers: as many as were asked for, at least one.
+    pub choices: Vec<Choice>,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+impl Response {
+    /// A response of one complete answer, for models written by hand.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { choices: vec![Choice::text(text)], ..Self::default() }
+    }
+}
+
+/// Tokens and calls spent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Requests that a model answered.
+    pub calls: u64,
+    /// Requests that a cache answered, at no cost.
+    pub cached_calls: u64,
+    /// Tokens of the prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of the answers.
+    pub completion_tokens: u64,
+    /// Prompt tokens that the provider had cached (contained in `prompt_tokens`).
+    pub cached_prompt_tokens: u64,
+    /// Answer tokens spent on reasoning (contained in `completion_tokens`).
+    pub reasoning_tokens: u64,
+}
+
+impl Usage {
+    /// Prompt and answer tokens together.
+    pub fn total_tokens(&self) -> u64 {
+        self.prompt_tokens + self.completion_tokens
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, o: Self) {
+        self.calls += o.calls;
+        self.cached_calls += o.cached_calls;
+        self.prompt_tokens += o.prompt_tokens;
+        self.completion_tokens += o.completion_tokens;
+        self.cached_prompt_tokens += o.cached_prompt_tokens;
+        self.reasoning_tokens += o.reasoning_tokens;
+    }
+}
+
+impl Add for Usage {
+    type Output = Self;
+    fn add(mut self, o: Self) -> Self {
+        self += o;
+        self
+    }
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(items: I) -> Self {
+        items.fold(Self::default(), Add::add)
+    }
+}

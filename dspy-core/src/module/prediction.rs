@@ -1,0 +1,157 @@
+//! What a call gives.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use super::Program;
+use crate::context::{PredictorId, Record, Step, UsageReport};
+
+/// The output of a call, with what happened on the way. Dereferences to the output.
+#[derive(Clone)]
+pub struct Prediction<O> {
+    output: O,
+    details: Arc<Details>,
+}
+
+#[derive(Default)]
+struct Details {
+    trace: Trace,
+    usage: UsageReport,
+}
+
+impl<O> Prediction<O> {
+    pub(crate) fn new<P: Program + ?Sized>(output: O, record: Record, program: &P) -> Self {
+        let trace = Trace::resolve(record.steps, record.dropped, program);
+        Self { output, details: Arc::new(Details { trace, usage: record.usage }) }
+    }
+
+    /// The output alone.
+    pub fn into_inner(self) -> O {
+        self.output
+    }
+
+    /// The output.
+    pub fn output(&self) -> &O {
+        &self.output
+    }
+
+    /// The steps of the call; empty when the settings do not record traces.
+    pub fn trace(&self) -> &Trace {
+        &self.details.trace
+    }
+
+    /// What the call cost, by model.
+    pub fn usage(&self) -> &UsageReport {
+        &self.details.usage
+    }
+}
+
+impl<O> Deref for Prediction<O> {
+    type Target = O;
+
+    fn deref(&self) -> &O {
+        &self.output
+    }
+}
+
+impl<O: fmt::Debug> fmt::Debug for Prediction<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usage = self.details.usage.total();
+        f.debug_struct("Prediction")
+            .field("output", &self.output)
+            .field("steps", &self.details.trace.len())
+            .field("calls", &usage.calls)
+            .field("tokens", &usage.total_tokens())
+            .finish()
+    }
+}
+
+impl<O: serde::Serialize> fmt::Display for Prediction<O> {
+    /// One line for each output field.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use serde_json::Value;
+        match crate::value::write_json(&self.output) {
+            Ok(Value::Object(fields)) => {
+                for (i, (name, value)) in fields.iter().enumerate() {
+                    let gap = if i == 0 { "" } else { "\n" };
+                    match value {
+                        Value::String(text) => write!(f, "{gap}{name}: {text}")?,
+                        value => write!(f, "{gap}{name}: {value}")?,
+                    }
+                }
+                Ok(())
+            }
+            Ok(value) => write!(f, "{value}"),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}
+
+/// The steps of a call, in the order in which they began.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    steps: Vec<TraceStep>,
+    dropped: usize,
+}
+
+/// One step of a trace: dereferences to the [`Step`].
+#[derive(Debug, Clone)]
+pub struct TraceStep {
+    /// The path of the predictor in the program that was called; `None` when the program does not own it.
+    pub path: Option<Arc<str>>,
+    step: Arc<Step>,
+}
+
+impl Deref for TraceStep {
+    type Target = Step;
+
+    fn deref(&self) -> &Step {
+        &self.step
+    }
+}
+
+impl Trace {
+    fn resolve<P: Program + ?Sized>(steps: Vec<(u64, Arc<Step>)>, dropped: usize, program: &P) -> Self {
+        if steps.is_empty() {
+            return Self { steps: Vec::new(), dropped };
+        }
+        let mut paths: Vec<(PredictorId, Arc<str>)> =
+            program.predictors().into_iter().map(|(path, p)| (p.id(), path.into())).collect();
+        paths.sort_by_key(|(id, _)| *id);
+        let path = |step: &Step| {
+            paths.binary_search_by_key(&step.predictor, |(id, _)| *id).ok().map(|i| paths[i].1.clone())
+        };
+        Self {
+            steps: steps.into_iter().map(|(_, step)| TraceStep { path: path(&step), step }).collect(),
+            dropped,
+        }
+    }
+
+    /// The steps.
+    pub fn iter(&self) -> std::slice::Iter<'_, TraceStep> {
+        self.steps.iter()
+    }
+
+    /// How many steps were recorded.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// How many steps more there were than are kept.
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+}
+
+impl<'a> IntoIterator for &'a Trace {
+    type Item = &'a TraceStep;
+    type IntoIter = std::slice::Iter<'a, TraceStep>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,260 @@
+//! The requests of one run: the first one, the further attempt in another format, the question for missing fields.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Predictor;
+use crate::{
+    Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
+    adapter::Adapter,
+    context::{Context, Recorded, Step, StepOutcome},
+    lm::{Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, Usage},
+    signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
+    value::{Coercion, Content},
+};
+
+/// What reading an answer's sections gave, besides the output itself.
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) errors: Vec<FieldError>,
+    pub(super) coercions: Vec<Coercion>,
+    pub(super) violations: Vec<Violation>,
+}
+
+/// Reads an output from sections and keeps it where the caller finds it.
+pub(super) type Read<'a> = dyn FnMut(&Sections<'_>) -> Reading + Send + 'a;
+
+/// Renders the first request in a format.
+pub(super) type Open<'a> = dyn Fn(&Arc<dyn Adapter>) -> Result<Opening> + Sync + 'a;
+
+/// The first request in a format.
+pub(super) struct Opening {
+    pub(super) prompt: Prompt,
+    pub(super) response_format: ResponseFormat,
+}
+
+/// What happened on the way, for the trace.
+#[derive(Default)]
+pub(super) struct Log {
+    usage: Usage,
+    model: Option<Arc<str>>,
+    retries: Vec<String>,
+    coercions: Vec<Coercion>,
+    warnings: Vec<Violation>,
+}
+
+impl Log {
+    pub(super) fn into_step(
+        self,
+        predictor: &Predictor,
+        input: Arc<dyn Recorded>,
+        outcome: StepOutcome,
+        duration: Duration,
+    ) -> Step {
+        Step {
+            predictor: predictor.id(),
+            signature: predictor.spec().name.as_str().into(),
+            input,
+            outcome,
+            usage: self.usage,
+            model: self.model.unwrap_or_else(|| "".into()),
+            retries: self.retries,
+            coercions: self.coercions,
+            warnings: self.warnings,
+            duration,
+        }
+    }
+}
+
+/// One run of one predictor.
+pub(super) struct Ask<'a> {
+    pub(super) spec: &'a SignatureSpec,
+    pub(super) lm: LM,
+    pub(super) adapter: Arc<dyn Adapter>,
+    pub(super) options: Options,
+    pub(super) rollout: u64,
+    /// Further requests that may be sent.
+    pub(super) repairs: u32,
+    pub(super) context: &'a Context,
+    pub(super) log: Log,
+}
+
+impl Ask<'_> {
+    /// Asks until an output is read or no further request is allowed.
+    pub(super) async fn drive(&mut self, open: &Open<'_>, read: &mut Read<'_>) -> Result<()> {
+        let Opening { mut prompt, response_format } = open(&self.adapter)?;
+        let mut answer = self.request(&prompt, response_format).await?;
+        if let Some(extraction) = self.adapter.extraction().cloned() {
+            prompt = extraction.prompt(self.spec, &answer.first().text);
+            (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
+            answer = self.request(&prompt, self.response_format(self.spec)).await?;
+        }
+        let (mut reading, mut found) = loop {
+            match self.best(&answer, read) {
+                Ok((reading, _)) if reading.errors.is_empty() => return self.finish(reading),
+                Ok((reading, sections)) => break (reading, sections.into_owned()),
+                Err(kind) => {
+                    let error = self.parse_error(kind, Vec::new(), answer.first());
+                    // An answer that was cut off would be cut off again.
+                    let further = kind != ParseErrorKind::Truncated && self.repairs > 0;
+                    let Some(fallback) = self.adapter.fallback().filter(|_| further) else {
+                        return Err(error);
+                    };
+                    self.again(format!("asked again through the {} adapter: {error}", fallback.name()));
+                    self.adapter = fallback;
+                    let opening = open(&self.adapter)?;
+                    prompt = opening.prompt;
+                    answer = self.request(&prompt, opening.response_format).await?;
+                }
+            }
+        };
+        while !reading.errors.is_empty() {
+            let choice = answer.first();
+            let error = self.parse_error(kind_of(choice, &reading.errors), reading.errors.clone(), choice);
+            if choice.finish == FinishReason::Length || self.repairs == 0 {
+                return Err(error);
+            }
+            let wanted = self.narrowed(&reading.errors);
+            let names: Vec<&str> = wanted.outputs().map(|f| f.name.as_str()).collect();
+            self.again(format!("asked again for {}: {error}", names.join(", ")));
+            let mut question = Content::new();
+            self.adapter.ask_again(&wanted, &reading.errors, &mut question);
+            prompt.tail.push(Message::assistant(choice.text.as_str()));
+            prompt.tail.push(Message::user(question));
+            answer = self.request(&prompt, self.response_format(&wanted)).await?;
+            if let Ok(sections) = self.adapter.parse(&wanted, answer.first()) {
+                for (index, section) in sections.into_owned() {
+                    // Only what was asked for is taken: the fields that were read stay.
+                    if let Some(at) = self.spec.position(&wanted.fields[index].name) {
+                        found.replace(at, section);
+                    }
+                }
+            }
+            reading = read(&found);
+        }
+        self.finish(reading)
+    }
+
+    /// Reads the first of the answers that can be read whole; otherwise what there is of the first.
+    fn best<'r>(
+        &self,
+        answer: &'r Answered,
+        read: &mut Read<'_>,
+    ) -> std::result::Result<(Reading, Sections<'r>), ParseErrorKind> {
+        let choices = &answer.0.response.choices;
+        for choice in &choices[1..] {
+            // The first is tried last, so that what was read of it stands when none is whole.
+            if let Ok((reading, _)) = self.sections(answer.first(), read)
+                && reading.errors.is_empty()
+            {
+                break;
+            }
+            if let Ok((reading, sections)) = self.sections(choice, read)
+                && reading.errors.is_empty()
+            {
+                return Ok((reading, sections));
+            }
+        }
+        self.sections(answer.first(), read)
+    }
+
+    /// Finds the fields in an answer and reads them.
+    fn sections<'r>(
+        &self,
+        choice: &'r Choice,
+        read: &mut Read<'_>,
+    ) -> std::result::Result<(Reading, Sections<'r>), ParseErrorKind> {
+        let absent = || match choice {
+            c if c.finish == FinishReason::Length => ParseErrorKind::Truncated,
+            c if c.text.trim().is_empty() => ParseErrorKind::Empty,
+            _ => ParseErrorKind::Structure,
+        };
+        let mut sections = self.adapter.parse(self.spec, choice).map_err(|_| absent())?;
+        if let (Some(reasoning), Some(at)) = (&choice.reasoning, self.spec.reasoning_output()) {
+            sections.insert(at, Section::text(reasoning.as_str()));
+        }
+        let reading = read(&sections);
+        // Taking the whole answer for the only field was a guess, and it was wrong.
+        if sections.guessed && !reading.errors.is_empty() {
+            return Err(absent());
+        }
+        Ok((reading, sections))
+    }
+
+    fn finish(&mut self, reading: Reading) -> Result<()> {
+        self.log.coercions = reading.coercions;
+        let (fatal, warnings): (Vec<_>, Vec<_>) = reading.violations.into_iter().partition(|v| v.fatal);
+        self.log.warnings = warnings;
+        let Some(first) = fatal.first() else { return Ok(()) };
+        let messages: Vec<&str> = fatal.iter().map(|v| v.message.as_str()).collect();
+        Err(Error::Constraint {
+            signature: self.spec.name.clone(),
+            field: first.field.clone(),
+            message: messages.join("; "),
+        })
+    }
+
+    fn response_format(&self, spec: &SignatureSpec) -> ResponseFormat {
+        self.adapter.response_format(spec, self.lm.capabilities())
+    }
+
+    async fn request(&mut self, prompt: &Prompt, format: ResponseFormat) -> Result<Answered> {
+        let mut request = Request::new(prompt.clone());
+        request.options = self.options.clone();
+        request.rollout = self.rollout;
+        request.format = format;
+        let model = self.log.model.get_or_insert_with(|| self.lm.id().into()).clone();
+        let answer = self.lm.generate(request).await?;
+        let usage = answer.usage();
+        self.log.usage += usage;
+        if let Some(recorder) = self.context.recorder() {
+            recorder.count(&model, usage);
+        }
+        if answer.response.choices.is_empty() {
+            return Err(
+                LmError::new(LmErrorKind::InvalidResponse, &*model, "a response without answers").into()
+            );
+        }
+        Ok(Answered(answer))
+    }
+
+    fn again(&mut self, why: String) {
+        tracing::debug!(signature = self.spec.name, "{why}");
+        self.repairs -= 1;
+        self.log.retries.push(why);
+    }
+
+    /// The signature with only those outputs that could not be read.
+    fn narrowed(&self, errors: &[FieldError]) -> SignatureSpec {
+        let mut spec = self.spec.clone();
+        spec.fields.retain(|f| f.role == FieldRole::Input || errors.iter().any(|e| e.field == f.name));
+        spec
+    }
+
+    fn parse_error(&self, kind: ParseErrorKind, fields: Vec<FieldError>, choice: &Choice) -> Error {
+        ParseError {
+            kind,
+            signature: self.spec.name.clone(),
+            adapter: self.adapter.name(),
+            fields,
+            response: choice.text.clone(),
+        }
+        .into()
+    }
+}
+
+/// An answer that is known to hold at least one choice.
+struct Answered(Answer);
+
+impl Answered {
+    fn first(&self) -> &Choice {
+        &self.0.response.choices[0]
+    }
+}
+
+fn kind_of(choice: &Choice, errors: &[FieldError]) -> ParseErrorKind {
+    match errors {
+        _ if choice.finish == FinishReason::Length => ParseErrorKind::Truncated,
+        errors if errors.iter().all(|e| e.cause.is_none()) => ParseErrorKind::Missing,
+        _ => ParseErrorKind::Value,
+    }
+}

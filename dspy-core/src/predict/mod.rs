@@ -1,0 +1,170 @@
+//! The modules of the library.
+
+mod ask;
+mod chain_of_thought;
+mod drive;
+mod predictor;
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+pub use chain_of_thought::ChainOfThought;
+pub use predictor::Predictor;
+
+use crate::{
+    Result,
+    adapter::{Adapter, Demo},
+    context::{Context, show_messages},
+    lm::{LM, Message, Options},
+    module::{Module, Path, Program, Walk},
+    signature::{Signature, SignatureSpec, StaticSignature},
+};
+
+/// Asks a model to fill in the outputs of a signature.
+pub struct Predict<S> {
+    predictor: Predictor,
+    signature: PhantomData<fn() -> S>,
+}
+
+impl<S: StaticSignature> Predict<S> {
+    /// A predictor of this signature.
+    pub fn new() -> Self {
+        Self::with_spec(S::spec())
+    }
+}
+
+impl<S: StaticSignature> Default for Predict<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Signature> Predict<S> {
+    /// A predictor of a signature whose fields are given as data.
+    pub fn with_spec(spec: impl Into<Arc<SignatureSpec>>) -> Self {
+        Self { predictor: Predictor::new(spec.into()), signature: PhantomData }
+    }
+
+    /// Gives it a model of its own.
+    #[must_use]
+    pub fn lm(mut self, lm: impl Into<LM>) -> Self {
+        self.predictor.set_lm(Some(lm.into()));
+        self
+    }
+
+    /// Gives it sampling options of its own.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.predictor.set_options(options);
+        self
+    }
+
+    /// Gives it a format of its own.
+    #[must_use]
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.predictor.set_adapter(Some(Arc::new(adapter)));
+        self
+    }
+
+    /// Gives it other instructions.
+    #[must_use]
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.predictor.set_instructions(instructions);
+        self
+    }
+
+    /// Gives it demonstrations: records of the signature, or any rows that have its fields.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when a row cannot be turned into fields.
+    pub fn demos<D: serde::Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
+        let demos: Result<Vec<_>> = rows.into_iter().map(|row| Demo::from_row(&row)).collect();
+        self.predictor.set_demos(demos?);
+        Ok(self)
+    }
+
+    /// How far one call goes to complete an answer that could not be read: the number of further requests.
+    #[must_use]
+    pub fn repairs(mut self, requests: u32) -> Self {
+        self.predictor.set_repairs(Some(requests));
+        self
+    }
+
+    /// What is learnable of it, and its settings.
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// The same, to change it.
+    pub fn predictor_mut(&mut self) -> &mut Predictor {
+        &mut self.predictor
+    }
+
+    /// The exact messages that a call with this input would send, without sending them.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when a value cannot be written into the prompt.
+    pub fn render(&self, input: impl Into<S::Input>) -> Result<Rendered> {
+        let settings = Context::current().settings();
+        let adapter = self.predictor.adapter_or(&settings);
+        let capabilities = self.predictor.lm_or(&settings).map(|lm| lm.capabilities()).unwrap_or_default();
+        let opening = ask::format::<S>(&self.predictor, &adapter, capabilities, &input.into())?;
+        Ok(Rendered(opening.prompt.messages().cloned().collect()))
+    }
+}
+
+/// Messages as they are sent. Displays as a person wants to read them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered(pub Vec<Message>);
+
+impl std::ops::Deref for Rendered {
+    type Target = [Message];
+
+    fn deref(&self) -> &[Message] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show_messages(&self.0))
+    }
+}
+
+impl<S: Signature> Module for Predict<S> {
+    type Input = S::Input;
+    type Output = S::Output;
+
+    async fn forward(&self, input: S::Input) -> Result<S::Output> {
+        ask::run::<S>(&self.predictor, input).await
+    }
+}
+
+impl<S> Walk for Predict<S> {
+    fn walk<'a>(&'a self, path: &mut Path, visit: &mut dyn FnMut(&Path, &'a Predictor)) {
+        visit(path, &self.predictor);
+    }
+
+    fn walk_mut<'a>(&'a mut self, path: &mut Path, visit: &mut dyn FnMut(&Path, &'a mut Predictor)) {
+        visit(path, &mut self.predictor);
+    }
+}
+
+impl<S> Program for Predict<S> {}
+
+impl<S> Clone for Predict<S> {
+    fn clone(&self) -> Self {
+        Self { predictor: self.predictor.clone(), signature: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Predict<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.predictor.debug("Predict", f)
+    }
+}
+
+impl<S> fmt::Display for Predict<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.predictor, f)
+    }
+}

@@ -1,0 +1,225 @@
+//! The learnable part of a program.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    Result,
+    adapter::{Adapter, Demo},
+    context::{PredictorId, Settings},
+    lm::{Capabilities, LM, Options, Prefix, ResponseFormat},
+    signature::SignatureSpec,
+};
+
+/// The parameters of one step, which optimizers change and state files hold: the instruction and the descriptions
+/// in its specification, its demonstrations, and its model.
+pub struct Predictor {
+    id: PredictorId,
+    spec: Arc<SignatureSpec>,
+    original: Arc<SignatureSpec>,
+    demos: Vec<Demo>,
+    lm: Option<LM>,
+    options: Options,
+    adapter: Option<Arc<dyn Adapter>>,
+    repairs: Option<u32>,
+    /// What is rendered once, for each adapter and model that has been used.
+    frames: Mutex<Vec<Arc<Frame>>>,
+}
+
+/// What does not change from call to call.
+pub(super) struct Frame {
+    adapter: Arc<dyn Adapter>,
+    capabilities: Capabilities,
+    /// The system message and the demonstrations.
+    pub(super) prefix: Arc<Prefix>,
+    /// What follows the inputs.
+    pub(super) reminder: String,
+    /// What the provider forces on the answer.
+    pub(super) response_format: ResponseFormat,
+}
+
+impl Predictor {
+    pub(super) fn new(spec: Arc<SignatureSpec>) -> Self {
+        Self {
+            id: PredictorId::fresh(),
+            original: spec.clone(),
+            spec,
+            demos: Vec::new(),
+            lm: None,
+            options: Options::default(),
+            adapter: None,
+            repairs: None,
+            frames: Mutex::default(),
+        }
+    }
+
+    /// Its identifier: unique in the process, new for every clone.
+    pub fn id(&self) -> PredictorId {
+        self.id
+    }
+
+    /// Its signature, with the words it has now.
+    pub fn spec(&self) -> &Arc<SignatureSpec> {
+        &self.spec
+    }
+
+    /// Changes the words of its signature.
+    pub fn edit_spec(&mut self, edit: impl FnOnce(&mut SignatureSpec)) {
+        edit(Arc::make_mut(&mut self.spec));
+        self.changed();
+    }
+
+    /// The instruction.
+    pub fn instructions(&self) -> &str {
+        &self.spec.instructions
+    }
+
+    /// Replaces the instruction.
+    pub fn set_instructions(&mut self, instructions: impl Into<String>) {
+        let instructions = instructions.into();
+        self.edit_spec(|spec| spec.instructions = instructions);
+    }
+
+    /// The demonstrations.
+    pub fn demos(&self) -> &[Demo] {
+        &self.demos
+    }
+
+    /// Replaces the demonstrations.
+    pub fn set_demos(&mut self, demos: Vec<Demo>) {
+        self.demos = demos;
+        self.changed();
+    }
+
+    /// Its own model, if it has one.
+    pub fn lm(&self) -> Option<&LM> {
+        self.lm.as_ref()
+    }
+
+    /// Replaces its own model.
+    pub fn set_lm(&mut self, lm: Option<LM>) {
+        self.lm = lm;
+    }
+
+    /// Its own sampling options.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Replaces its own sampling options.
+    pub fn set_options(&mut self, options: Options) {
+        self.options = options;
+    }
+
+    /// Replaces its own format.
+    pub fn set_adapter(&mut self, adapter: Option<Arc<dyn Adapter>>) {
+        self.adapter = adapter;
+        self.changed();
+    }
+
+    /// Sets how many further requests one call may send to complete an answer that could not be read.
+    pub fn set_repairs(&mut self, requests: Option<u32>) {
+        self.repairs = requests;
+    }
+
+    /// Takes away what was learnt.
+    pub fn reset(&mut self) {
+        self.spec = self.original.clone();
+        self.demos.clear();
+        self.changed();
+    }
+
+    pub(super) fn lm_or(&self, settings: &Settings) -> Result<LM> {
+        self.lm.clone().map_or_else(|| settings.require_lm(), Ok)
+    }
+
+    pub(super) fn adapter_or(&self, settings: &Settings) -> Arc<dyn Adapter> {
+        self.adapter.clone().unwrap_or_else(|| settings.adapter.clone())
+    }
+
+    pub(super) fn repairs_or(&self, settings: &Settings) -> u32 {
+        self.repairs.unwrap_or(settings.repairs)
+    }
+
+    /// What does not change from call to call, rendered once.
+    pub(super) fn frame(&self, adapter: &Arc<dyn Adapter>, capabilities: Capabilities) -> Arc<Frame> {
+        /// More formats than this in turns are not remembered.
+        const REMEMBERED: usize = 4;
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |f: &&Arc<Frame>| Arc::ptr_eq(&f.adapter, adapter) && f.capabilities == capabilities;
+        if let Some(frame) = frames.iter().find(same) {
+            return frame.clone();
+        }
+        let frame = Arc::new(Frame {
+            adapter: adapter.clone(),
+            capabilities,
+            prefix: Arc::new(Prefix::new(adapter.prefix(&self.spec, &self.demos))),
+            reminder: adapter.reminder(&self.spec),
+            response_format: adapter.response_format(&self.spec, capabilities),
+        });
+        if frames.len() == REMEMBERED {
+            frames.remove(0);
+        }
+        frames.push(frame.clone());
+        frame
+    }
+
+    fn changed(&mut self) {
+        self.frames.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(super) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut s = f.debug_struct(name);
+        s.field("signature", &self.spec.name)
+            .field("instructions", &self.spec.instructions)
+            .field("demos", &self.demos.len());
+        if let Some(lm) = &self.lm {
+            s.field("lm", &lm.id());
+        }
+        s.finish()
+    }
+}
+
+impl Clone for Predictor {
+    fn clone(&self) -> Self {
+        Self {
+            id: PredictorId::fresh(),
+            spec: self.spec.clone(),
+            original: self.original.clone(),
+            demos: self.demos.clone(),
+            lm: self.lm.clone(),
+            options: self.options.clone(),
+            adapter: self.adapter.clone(),
+            repairs: self.repairs,
+            frames: Mutex::new(self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        }
+    }
+}
+
+impl fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.debug("Predictor", f)
+    }
+}
+
+impl fmt::Display for Predictor {
+    /// `Name(question -> answer), 4 demos: "instruction"`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |fields: Vec<&str>| fields.join(", ");
+        write!(
+            f,
+            "{}({} -> {})",
+            self.spec.name,
+            names(self.spec.inputs().map(|f| f.name.as_str()).collect()),
+            names(self.spec.outputs().map(|f| f.name.as_str()).collect())
+        )?;
+        match self.demos.len() {
+            0 => {}
+            1 => write!(f, ", 1 demo")?,
+            n => write!(f, ", {n} demos")?,
+        }
+        write!(f, ": {:?}", crate::error::shorten(&self.spec.instructions, 120))
+    }
+}

@@ -1,0 +1,49 @@
+//! What a signature demands of an output beyond its types.
+
+/// One demand that an output does not meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The output field, or `self` for a demand on the whole output.
+    pub field: String,
+    /// What is demanded.
+    pub message: String,
+    /// Whether the output must be refused, or only noted.
+    pub fatal: bool,
+}
+
+impl Violation {
+    /// A demand that must be met.
+    pub fn fatal(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into(), fatal: true }
+    }
+}
+
+/// Collects what an output does not meet.
+#[derive(Debug, Default)]
+pub struct Checks {
+    violations: Vec<Violation>,
+}
+
+impl Checks {
+    /// Demands that must be met.
+    pub fn assert(&mut self, field: &str, met: bool, message: &str) {
+        self.note(field, met, message, true);
+    }
+
+    /// Demands that should be met.
+    pub fn suggest(&mut self, field: &str, met: bool, message: &str) {
+        self.note(field, met, message, false);
+    }
+
+    fn note(&mut self, field: &str, met: bool, message: &str, fatal: bool) {
+        if !met {
+            self.violations.push(Violation { field: field.into(), message: message.into(), fatal });
+        }
+    }
+
+    /// What is not met.
+    pub fn into_violations(self) -> Vec<Violation> {
+        self.violations
+    }
+}

@@ -1,0 +1,247 @@
+//! Fields on their way into a prompt and out of an answer.
+
+use std::borrow::Cow;
+
+use serde::{
+    Deserializer, Serialize,
+    de::{DeserializeOwned, DeserializeSeed, Visitor, value::Error as DeError},
+    forward_to_deserialize_any,
+};
+use serde_json::{Map, Value};
+
+use super::{Field, SignatureSpec};
+use crate::{
+    FieldError,
+    value::{Coercion, Content, Form, Raw, ReadError, ReadOptions, WriteError, read_seed, write},
+};
+
+/// How an adapter sets off one field from the next.
+pub trait Layout {
+    /// Writes what stands before a field's value.
+    fn open(&self, out: &mut Content, field: &Field);
+    /// Writes what stands after it.
+    fn close(&self, out: &mut Content, field: &Field);
+}
+
+/// Writes input fields into a message, one after the other.
+pub struct FieldWriter<'a> {
+    spec: &'a SignatureSpec,
+    layout: &'a dyn Layout,
+    out: &'a mut Content,
+    turns: &'a mut Vec<Map<String, Value>>,
+}
+
+impl<'a> FieldWriter<'a> {
+    /// A writer into `out`; the turns of a conversation history are put into `turns`.
+    pub fn new(
+        spec: &'a SignatureSpec,
+        layout: &'a dyn Layout,
+        out: &'a mut Content,
+        turns: &'a mut Vec<Map<String, Value>>,
+    ) -> Self {
+        Self { spec, layout, out, turns }
+    }
+
+    /// The specification that is being written.
+    pub fn spec(&self) -> &'a SignatureSpec {
+        self.spec
+    }
+
+    /// Writes one field.
+    ///
+    /// # Errors
+    /// [`WriteError`] when the value cannot be written.
+    pub fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), WriteError> {
+        let Some(field) = self.spec.field(name) else { return Ok(()) };
+        self.layout.open(self.out, field);
+        write(value, self.out)?;
+        self.layout.close(self.out, field);
+        Ok(())
+    }
+
+    /// The turns of the conversation so far.
+    pub fn turns(&mut self) -> &mut Vec<Map<String, Value>> {
+        self.turns
+    }
+}
+
+/// The raw text of one output field.
+#[derive(Debug, Clone)]
+pub struct Section<'a> {
+    /// The text.
+    pub text: Cow<'a, str>,
+    /// How to understand it.
+    pub form: Form,
+}
+
+impl<'a> Section<'a> {
+    /// Free text.
+    pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self { text: text.into(), form: Form::Text }
+    }
+
+    /// A JSON value.
+    pub fn json(text: impl Into<Cow<'a, str>>) -> Self {
+        Self { text: text.into(), form: Form::Json }
+    }
+}
+
+/// The raw texts of an answer, by position of their field in the specification.
+#[derive(Debug, Clone, Default)]
+pub struct Sections<'a> {
+    entries: Vec<(usize, Section<'a>)>,
+    /// Whether the whole answer was taken for the only field, because nothing set it off.
+    pub guessed: bool,
+}
+
+impl<'a> Sections<'a> {
+    /// No sections.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the text of a field. The first text of a field stays.
+    pub fn insert(&mut self, field: usize, section: Section<'a>) {
+        if self.get(field).is_none() {
+            self.entries.push((field, section));
+        }
+    }
+
+    /// Puts a text in the place of the one that a field had.
+    pub fn replace(&mut self, field: usize, section: Section<'a>) {
+        self.entries.retain(|(f, _)| *f != field);
+        self.entries.push((field, section));
+    }
+
+    /// The text of a field.
+    pub fn get(&self, field: usize) -> Option<&Section<'a>> {
+        self.entries.iter().find(|(f, _)| *f == field).map(|(_, s)| s)
+    }
+
+    /// All texts with the positions of their fields.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Section<'a>)> {
+        self.entries.iter().map(|(f, s)| (*f, s))
+    }
+
+    /// The same sections, independent of the answer they were found in.
+    pub fn into_owned(self) -> Sections<'static> {
+        let own = |s: Section<'a>| Section { text: s.text.into_owned().into(), form: s.form };
+        let entries = self.entries.into_iter().map(|(f, s)| (f, own(s))).collect();
+        Sections { entries, guessed: self.guessed }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for Sections<'a> {
+    type Item = (usize, Section<'a>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+/// Reads output fields from the sections of an answer.
+pub struct FieldReader<'a> {
+    spec: &'a SignatureSpec,
+    sections: &'a Sections<'a>,
+    options: &'a ReadOptions,
+    errors: Vec<FieldError>,
+    coercions: Vec<Coercion>,
+}
+
+impl<'a> FieldReader<'a> {
+    /// A reader of these sections.
+    pub fn new(spec: &'a SignatureSpec, sections: &'a Sections<'a>, options: &'a ReadOptions) -> Self {
+        Self { spec, sections, options, errors: Vec::new(), coercions: Vec::new() }
+    }
+
+    /// The specification that is being read.
+    pub fn spec(&self) -> &'a SignatureSpec {
+        self.spec
+    }
+
+    /// Reads a field. A field that is missing is `None` when its type is an `Option`; otherwise the failure is
+    /// noted and reading goes on.
+    pub fn field<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        self.seed(name, || std::marker::PhantomData::<T>, || T::deserialize(Missing).ok())
+    }
+
+    /// Reads a field for which `default` stands in when it is missing.
+    pub fn field_or<T: DeserializeOwned>(&mut self, name: &str, default: impl FnOnce() -> T) -> Option<T> {
+        self.seed(name, || std::marker::PhantomData::<T>, || Some(default()))
+    }
+
+    /// Reads a field through a seed, for types that are known only at run time. `seed` is called once for each
+    /// attempt, `missing` when the answer has no such field.
+    pub fn seed<V, S>(
+        &mut self,
+        name: &str,
+        seed: impl Fn() -> S,
+        missing: impl FnOnce() -> Option<V>,
+    ) -> Option<V>
+    where
+        S: for<'de> DeserializeSeed<'de, Value = V>,
+    {
+        let index = self.spec.position(name)?;
+        let Some(section) = self.sections.get(index) else {
+            let value = missing();
+            if value.is_none() {
+                self.fail(index, None);
+            }
+            return value;
+        };
+        let raw = Raw { text: &section.text, form: section.form };
+        match read_seed(seed, raw, self.options) {
+            Ok(reading) => {
+                self.coercions.extend(reading.coercions.into_iter().map(|c| in_field(name, c)));
+                Some(reading.value)
+            }
+            Err(cause) => {
+                self.fail(index, Some(cause));
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, index: usize, cause: Option<ReadError>) {
+        let field = &self.spec.fields[index];
+        self.errors.push(FieldError { field: field.name.clone(), expected: field.ty.name(), cause });
+    }
+
+    /// What could not be read, and what was bent.
+    pub fn finish(self) -> (Vec<FieldError>, Vec<Coercion>) {
+        (self.errors, self.coercions)
+    }
+}
+
+/// Puts a field's name before the path of a coercion.
+fn in_field(name: &str, mut coercion: Coercion) -> Coercion {
+    let separator = if coercion.path.is_empty() || coercion.path.starts_with('[') { "" } else { "." };
+    coercion.path = format!("{name}{separator}{}", coercion.path);
+    coercion
+}
+
+/// What a field's type sees when the field is missing: an `Option` is `None`, everything else an error.
+struct Missing;
+
+impl<'de> Deserializer<'de> for Missing {
+    type Error = DeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, DeError> {
+        Err(serde::de::Error::custom("missing"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        visitor.visit_none()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
