@@ -1,6 +1,6 @@
 //! How any serde type is written into a prompt and read from what a model wrote.
 //!
-//! Writing: [`write`] turns a value into [`Content`]: text with, possibly, media parts at positions in it.
+//! Writing: [`write()`] turns a value into [`Content`]: text with, possibly, media parts at positions in it.
 //! Reading: [`read`] is one tolerant [`serde::Deserializer`] driven by the asking type.
 
 mod content;

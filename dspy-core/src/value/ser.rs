@@ -4,6 +4,7 @@
 //! but that text. Media types announce themselves by the name of their newtype (see [`super::Part`]) and become parts.
 
 mod json;
+mod key;
 mod prompt;
 
 use std::fmt;
@@ -90,10 +91,10 @@ pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Content) -> Result<(), 
 /// Writes an *output* as a model is to write it: what stands in a demonstration, and what [`read`](super::read) takes
 /// back to the same value.
 ///
-/// As [`write`], but a list of texts is a JSON array, and [`Code`](super::Code) stands in a fence of its language.
+/// As [`write()`], but a list of texts is a JSON array, and [`Code`](super::Code) stands in a fence of its language.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_output<T: Serialize + ?Sized>(value: &T, out: &mut Content) -> Result<(), WriteError> {
     write_as(value, out, Lists::Json)
 }
@@ -118,7 +119,7 @@ fn write_as<T: Serialize + ?Sized>(value: &T, out: &mut Content, lists: Lists) -
 /// Numbers keep their shortest form: `0.1f32` is `0.1`.
 ///
 /// # Errors
-/// As [`write`], and for integers that need more than 64 bits.
+/// As [`write()`], and for integers that need more than 64 bits.
 pub fn write_json<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError> {
     // Through text, because a tree would widen `0.1f32` to `0.10000000149011612`.
     let mut out = Content::new();

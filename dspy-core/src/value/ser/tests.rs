@@ -139,6 +139,21 @@ fn trees_keep_numbers_exact() {
     assert_eq!(write_json(serde_bytes_like(&[1, 2])).unwrap(), json!([1, 2]));
 }
 
+#[test]
+fn ready_json_is_taken_over() {
+    struct Number;
+    impl Serialize for Number {
+        fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeStruct;
+            let mut number = s.serialize_struct("$serde_json::private::Number", 1)?;
+            number.serialize_field("$serde_json::private::Number", "1.000000000000000000001")?;
+            number.end()
+        }
+    }
+    assert_eq!(text(&Number), "1.000000000000000000001");
+    assert_eq!(text(&(Number, 1)), "[1.000000000000000000001,1]");
+}
+
 fn serde_bytes_like(bytes: &'static [u8]) -> &'static impl Serialize {
     struct Bytes(&'static [u8]);
     impl Serialize for Bytes {

@@ -3,11 +3,15 @@
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned},
+    ser::SerializeStruct,
+};
 use serde_json::{Map, Value};
 
 use super::KIND_KEY;
-use crate::value::{WriteError, write_json};
+use crate::value::{Raw, ReadOptions, WriteError, read, write_json};
 
 /// One turn: the values of a signature's fields by name, inputs and outputs alike.
 pub type Turn = Map<String, Value>;
@@ -116,17 +120,22 @@ impl JsonSchema for History {
 }
 
 /// Reads a list, or an object that has the list in `field`.
-pub(super) fn list_or_field<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(super) fn list_or_field<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
     field: &'static str,
 ) -> Result<Vec<T>, D::Error> {
     struct Visitor<T>(&'static str, PhantomData<T>);
 
-    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+    impl<'de, T: DeserializeOwned> de::Visitor<'de> for Visitor<T> {
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "a list, or an object with `{}`", self.0)
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            // A list in the middle of a text: only a reader that is asked for a list looks for one.
+            let reading = read(Raw::text(text), &ReadOptions::default()).map_err(E::custom)?;
+            Ok(reading.value)
         }
         fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Vec<T>, A::Error> {
             Vec::deserialize(de::value::SeqAccessDeserializer::new(list))

@@ -77,6 +77,9 @@ fn tool_calls_are_read_in_every_form() {
         json!({"tool_calls": [call]}),
         json!({"name": "f", "arguments": {"x": 1}}),
         json!({"name": "f", "arguments": "{\"x\": 1}"}),
+        json!({"type": "tool_use", "name": "f", "input": {"x": 1}}),
+        json!(call.to_string()),
+        json!(json!([call]).to_string()),
         json!([{"type": "function", "function": {"name": "f", "arguments": "{\"x\":1}"}}]),
     ] {
         assert_eq!(read_json::<ToolCalls>(&form).unwrap(), expected, "{form}");
@@ -101,6 +104,8 @@ fn conversations_and_citations_survive() {
     assert_eq!(read_json::<History>(&json).unwrap(), history);
     assert_eq!(read_json::<History>(&json["messages"]).unwrap(), history);
 
+    let inside_text = json!(r#"[{"cited_text": "c"}]"#);
+    assert_eq!(read_json::<Citations>(&inside_text).unwrap()[0].cited_text, "c");
     let theirs = json!({"citations": [{
         "type": "char_location", "cited_text": "c", "document_index": 1, "document_title": null,
         "start_char_index": 3, "end_char_index": 4, "supported_text": null,

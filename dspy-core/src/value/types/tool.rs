@@ -56,8 +56,8 @@ impl JsonSchema for ToolSpec {
 
 /// One call of a tool that a model asks for.
 ///
-/// It is read from `{"name", "args"}`, with `arguments` for `args` and JSON text for either, and from the provider's
-/// `{"id", "type": "function", "function": {"name", "arguments"}}`.
+/// It is read from `{"name", "args"}`, with `arguments`, `parameters` or `input` for `args` and JSON text for each, and
+/// from the providers' `{"id", "type": "function", "function": {"name", "arguments"}}`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ToolCall {
     /// The provider's id of the call, to which the result must refer.
@@ -86,7 +86,8 @@ impl ToolCall {
         let Some(Value::String(name)) = call.remove("name") else {
             return Err("a tool call lacks `name`".into());
         };
-        let args = match call.remove("args").or_else(|| call.remove("arguments")) {
+        let args = ["args", "arguments", "parameters", "input"].iter().find_map(|key| call.remove(*key));
+        let args = match args {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(args)) => args,
             Some(Value::String(text)) if text.trim().is_empty() => Map::new(),
@@ -167,7 +168,18 @@ impl Serialize for ToolCalls {
 
 impl<'de> Deserialize<'de> for ToolCalls {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let calls = match Value::deserialize(deserializer)? {
+        let value = match Value::deserialize(deserializer)? {
+            // Calls in the middle of a text: only a reader that is asked for an object looks for one.
+            Value::String(text) => read::<Map<String, Value>>(Raw::text(&text), &ReadOptions::default())
+                .map(|reading| Value::Object(reading.value))
+                .or_else(|_| {
+                    read::<Vec<Value>>(Raw::text(&text), &ReadOptions::default())
+                        .map(|reading| Value::Array(reading.value))
+                })
+                .map_err(de::Error::custom)?,
+            other => other,
+        };
+        let calls = match value {
             Value::Array(calls) => calls,
             Value::Object(mut object) => match object.remove("tool_calls") {
                 Some(Value::Array(calls)) => calls,
