@@ -45,11 +45,13 @@ pub enum Kind {
 impl Kind {
     /// The kind of the type with this schema; that of `T` for an `Option<T>`.
     pub fn of(schema: &Schema) -> Self {
-        kind_of(schema.as_value(), schema.as_value())
+        kind_of(schema.as_value(), schema.as_value(), 16)
     }
 }
 
-fn kind_of(root: &Value, node: &Value) -> Kind {
+/// Looks through at most `depth` references: those of a schema that arrived as data may go in a circle.
+fn kind_of(root: &Value, node: &Value, depth: usize) -> Kind {
+    let Some(depth) = depth.checked_sub(1) else { return Kind::Other };
     let text = |key: &str| node.get(key).and_then(Value::as_str);
     match text(KIND_KEY) {
         Some("code") => return Kind::Code(text(LANGUAGE_KEY).unwrap_or_default().to_owned()),
@@ -65,14 +67,13 @@ fn kind_of(root: &Value, node: &Value) -> Kind {
         return Kind::Other;
     }
     if let Some(target) = text("$ref").and_then(|r| r.strip_prefix('#')).and_then(|r| root.pointer(r)) {
-        let recursive = std::ptr::eq(target, node);
-        return if recursive { Kind::Other } else { kind_of(root, target) };
+        return kind_of(root, target, depth);
     }
     let not_null = |of: &&Value| of.get("type").unwrap_or(of) != "null";
     if let Some(Value::Array(parts)) = node.get("anyOf") {
         let mut parts = parts.iter().filter(not_null);
         return match (parts.next(), parts.next()) {
-            (Some(only), None) => kind_of(root, only),
+            (Some(only), None) => kind_of(root, only, depth),
             _ => Kind::Other,
         };
     }
@@ -88,7 +89,7 @@ fn kind_of(root: &Value, node: &Value) -> Kind {
         Some("boolean") => Kind::Bool,
         Some("integer") => Kind::Integer,
         Some("number") => Kind::Number,
-        Some("array") => match node.get("items").map(|items| kind_of(root, items)) {
+        Some("array") => match node.get("items").map(|items| kind_of(root, items, depth)) {
             Some(Kind::Tools) => Kind::Tools,
             Some(Kind::ToolCalls) => Kind::ToolCalls,
             _ => Kind::Other,

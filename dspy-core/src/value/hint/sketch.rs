@@ -22,7 +22,13 @@ pub(super) fn sketch(root: &Value) -> String {
         }
         _ => {}
     }
-    let mut sketcher = Sketcher { root, uses: HashMap::new(), known: HashMap::new(), named: Vec::new() };
+    let mut sketcher = Sketcher {
+        root,
+        uses: HashMap::new(),
+        known: HashMap::new(),
+        merging: Vec::new(),
+        named: Vec::new(),
+    };
     sketcher.count_uses(root);
     let whole = if sketcher.uses.contains_key("#") { sketcher.reference("#") } else { sketcher.shape(root) };
     let comment = whole.comment();
@@ -99,6 +105,8 @@ struct Sketcher<'a> {
     uses: HashMap<&'a str, usize>,
     /// How a reference stands where it is used.
     known: HashMap<&'a str, Shape>,
+    /// The references whose fields are being put into another object.
+    merging: Vec<&'a str>,
     /// The types that have a name, each behind those that it uses.
     named: Vec<(String, String)>,
 }
@@ -179,14 +187,22 @@ impl<'a> Sketcher<'a> {
 
     fn bare_shape(&mut self, node: &'a Value, object: &'a Map<String, Value>) -> Shape {
         if let Some(kind) = object.get(KIND_KEY).and_then(Value::as_str) {
-            let note = match kind {
-                "image" | "audio" | "file" => Some("URL or data URI".to_owned()),
-                "code" => object.get(LANGUAGE_KEY).and_then(Value::as_str).map(|l| format!("{l} code")),
-                _ => None,
+            // Media stand in the prompt themselves when they are inputs, and are named by the model when outputs.
+            let (text, note) = match kind {
+                "image" => ("image", "or its URL".to_owned()),
+                "audio" => ("audio", "or its data URI".to_owned()),
+                "file" => ("file", "or its URL".to_owned()),
+                "document" => ("document", "or its text".to_owned()),
+                "history" => ("conversation", "earlier turns".to_owned()),
+                "code" => {
+                    let language = object.get(LANGUAGE_KEY).and_then(Value::as_str).unwrap_or("program");
+                    ("string", format!("{language} code"))
+                }
+                _ => ("", String::new()),
             };
-            if let Some(note) = note {
+            if !text.is_empty() {
                 let nullable = super::is_nullable(node);
-                return Shape { notes: vec![note], nullable, ..Shape::new("string") };
+                return Shape { notes: vec![note], nullable, ..Shape::new(text) };
             }
         }
         if let Some(value) = object.get("const") {
@@ -205,9 +221,12 @@ impl<'a> Sketcher<'a> {
             // A tagged variant around a struct: the tag, then the fields of the struct.
             let own = self.fields(object);
             let target = resolve(self.root, reference).and_then(|(_, target)| target.as_object());
-            return match target.filter(|t| t.contains_key("properties") && !t.contains_key("oneOf")) {
+            let target = target.filter(|t| t.contains_key("properties") && !t.contains_key("oneOf"));
+            return match target.filter(|_| !self.merging.contains(&reference)) {
                 Some(target) => {
+                    self.merging.push(reference);
                     let theirs = self.fields(target);
+                    self.merging.pop();
                     join_fields(own.into_iter().chain(theirs).collect())
                 }
                 None => join_all(&[join_fields(own), self.reference(reference)]),

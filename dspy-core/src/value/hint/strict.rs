@@ -60,7 +60,7 @@ struct Defs {
 impl Defs {
     /// Takes over a root schema.
     fn add(&mut self, root: &Value) -> Option<Value> {
-        let mut scope = Scope { root, defs: self, names: Vec::new() };
+        let mut scope = Scope { root, defs: self, names: Vec::new(), merging: Vec::new() };
         // A root that refers to itself needs a name.
         if scope.refers_to_root(root) { scope.reference("#") } else { scope.strict(root) }
     }
@@ -79,6 +79,8 @@ struct Scope<'a, 'd> {
     defs: &'d mut Defs,
     /// Which references of this root have which name in the common table.
     names: Vec<(String, String)>,
+    /// The references whose properties are being put into another object.
+    merging: Vec<&'a str>,
 }
 
 impl<'a> Scope<'a, '_> {
@@ -180,7 +182,13 @@ impl<'a> Scope<'a, '_> {
             let (_, target) = resolve(self.root, reference)?;
             let target =
                 target.as_object().filter(|t| t.contains_key("properties") && !t.contains_key("$ref"))?;
-            self.properties(target, &mut properties)?;
+            if self.merging.contains(&reference) {
+                return None;
+            }
+            self.merging.push(reference);
+            let taken = self.properties(target, &mut properties);
+            self.merging.pop();
+            taken?;
         }
         Some(closed(&properties))
     }

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, schema_for};
+use proptest::prelude::*;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::json;
 
 use super::{samples::samples, *};
-use crate::value::{Code, Image, Reasoning, ToolCalls, lang};
+use crate::value::{Code, Image, Kind, Reasoning, ToolCalls, Validator, lang};
 
 fn of(schema: Value) -> String {
     hint(&schema.try_into().unwrap())
@@ -29,7 +30,7 @@ fn simple_types() {
     assert_eq!(hint(&schema_for!(BTreeMap<String, f64>)), "{ [key: string]: number }");
     assert_eq!(hint(&schema_for!(BTreeMap<u8, f64>)), "{ [key: int]: number }");
     assert_eq!(hint(&schema_for!(serde_json::Value)), "any");
-    assert_eq!(hint(&schema_for!(Vec<Image>)), "string[] // each URL or data URI");
+    assert_eq!(hint(&schema_for!(Vec<Image>)), "image[] // each or its URL");
     assert_eq!(
         hint(&schema_for!(ToolCalls)),
         "{ tool_calls: { name: string, args: { [key: string]: any } }[] }"
@@ -270,4 +271,84 @@ fn export_samples() {
         })
         .collect();
     std::fs::write(std::env::temp_dir().join("dspy-hints.json"), json!(rows).to_string()).unwrap();
+}
+
+/// Schemas as they may arrive from elsewhere: any keyword with any value, references in circles and to nowhere.
+fn any_schema() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(true)),
+        Just(json!("string")),
+        Just(json!("object")),
+        Just(json!(["integer", "null"])),
+        Just(json!(3)),
+        Just(json!("#")),
+        Just(json!("#/$defs/A")),
+        Just(json!("#/$defs/B")),
+        Just(json!("#/properties/a")),
+        Just(json!([])),
+    ];
+    let key = prop_oneof![
+        Just("type"),
+        Just("$ref"),
+        Just("properties"),
+        Just("items"),
+        Just("anyOf"),
+        Just("oneOf"),
+        Just("allOf"),
+        Just("prefixItems"),
+        Just("required"),
+        Just("additionalProperties"),
+        Just("enum"),
+        Just("const"),
+        Just("$defs"),
+        Just("minimum"),
+        Just("maxLength"),
+        Just("pattern"),
+        Just("format"),
+        Just("default"),
+        Just("description"),
+        Just("x-dspy"),
+        Just("a"),
+        Just("A"),
+        Just("B"),
+    ];
+    leaf.prop_recursive(6, 60, 5, move |inner| {
+        prop_oneof![
+            3 => prop::collection::btree_map(key.clone(), inner.clone(), 0..5)
+                .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            1 => prop::collection::vec(inner, 0..4).prop_map(Value::from),
+        ]
+    })
+}
+
+fn survive(schema: Value) {
+    let Ok(schema) = Schema::try_from(schema) else { return };
+    hint(&schema);
+    hint_with(&schema, HintStyle::JsonSchema);
+    strict_schema(&schema);
+    Kind::of(&schema);
+    if let Some(validator) = Validator::new(&schema) {
+        validator.check(&json!({"a": [1, "b"]}));
+    }
+}
+
+#[test]
+fn references_in_circles_end() {
+    let circle =
+        json!({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}});
+    survive(circle);
+    survive(json!({"anyOf": [{"$ref": "#"}, {"type": "null"}]}));
+    survive(json!({"properties": {"a": {"$ref": "#/properties/a", "minimum": 1}}}));
+    survive(json!({"properties": {"a": {"properties": {}, "$ref": "#"}}}));
+}
+
+proptest! {
+    #[test]
+    fn no_schema_is_too_strange(schema in any_schema(), a in any_schema(), b in any_schema()) {
+        let mut schema = schema;
+        if let Value::Object(object) = &mut schema {
+            object.insert("$defs".into(), json!({"A": a, "B": b}));
+        }
+        survive(schema);
+    }
 }
