@@ -1,40 +1,77 @@
-//! How a type is told to the model (placeholder: JSON Schema).
+//! How a type is told to the model.
 
-use schemars::{JsonSchema, Schema};
+mod notes;
+mod plain;
+mod sketch;
+mod strict;
 
-/// What the library needs to know of a field's type: how to show it, and its schema.
-#[derive(Clone, Copy)]
-pub struct TypeInfo {
-    name: fn() -> String,
-    schema: fn() -> Schema,
+use schemars::Schema;
+use serde_json::Value;
+
+pub(crate) use self::notes::is_natural_bound;
+pub use self::strict::{strict_object, strict_schema};
+
+/// How types are shown in a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum HintStyle {
+    /// A sketch in the manner of TypeScript, with descriptions and constraints as comments: a fraction of the tokens
+    /// of a JSON Schema.
+    #[default]
+    Sketch,
+    /// The JSON Schema on one line, without what only tools need.
+    JsonSchema,
 }
 
-impl TypeInfo {
-    /// The type `T`.
-    pub const fn of<T: JsonSchema>() -> Self {
-        Self { name: || T::schema_name().into_owned(), schema: || schemars::schema_for!(T) }
-    }
-    /// Its JSON Schema.
-    pub fn schema(&self) -> Schema {
-        (self.schema)()
-    }
-    /// Whether a value is plain text.
-    pub fn is_text(&self) -> bool {
-        self.name() == "string"
-    }
-    /// Its short name.
-    pub fn name(&self) -> String {
-        (self.name)()
-    }
-}
-
-/// A compact sketch of a schema for a prompt; empty for plain text.
+/// A compact sketch of a type for a prompt; empty for plain text.
+///
+/// ```
+/// # use dspy_core::value::hint;
+/// #[derive(schemars::JsonSchema)]
+/// struct Person {
+///     /// full name
+///     name: String,
+///     age: Option<u8>,
+///     tags: Vec<String>,
+/// }
+/// assert_eq!(hint(&schemars::schema_for!(Person)), "{\n  name: string // full name\n  age?: int\n  tags: string[]\n}");
+/// ```
 pub fn hint(schema: &Schema) -> String {
-    serde_json::to_string(schema).unwrap_or_default()
+    sketch::sketch(schema.as_value())
 }
 
-impl std::fmt::Debug for TypeInfo {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name())
+/// A type for a prompt in one of the styles; empty for plain text.
+pub fn hint_with(schema: &Schema, style: HintStyle) -> String {
+    match style {
+        HintStyle::Sketch => hint(schema),
+        HintStyle::JsonSchema if hint(schema).is_empty() => String::new(),
+        HintStyle::JsonSchema => plain::plain(schema.as_value()).to_string(),
     }
 }
+
+/// The schema that a reference points to, and the name under which it stands; the root for `#`.
+fn resolve<'a>(root: &'a Value, reference: &str) -> Option<(String, &'a Value)> {
+    let pointer = reference.strip_prefix('#')?;
+    let target = root.pointer(pointer)?;
+    let name = match pointer.rsplit('/').next() {
+        Some("") | None => target.get("title").and_then(Value::as_str).unwrap_or("Self").to_owned(),
+        Some(name) => name.replace("~1", "/").replace("~0", "~"),
+    };
+    Some((name, target))
+}
+
+/// Whether the schema allows `null` beside other values.
+pub(crate) fn is_nullable(node: &Value) -> bool {
+    let is_null = |t: &Value| t == "null";
+    match node.get("type") {
+        Some(Value::Array(types)) if types.iter().any(is_null) => return true,
+        Some(t) if is_null(t) => return true,
+        _ => {}
+    }
+    ["anyOf", "oneOf"].iter().any(|key| {
+        node.get(*key).and_then(Value::as_array).is_some_and(|variants| variants.iter().any(is_nullable))
+    }) || node.get("enum").and_then(Value::as_array).is_some_and(|values| values.contains(&Value::Null))
+}
+
+#[cfg(test)]
+mod tests;

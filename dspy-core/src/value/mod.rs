@@ -6,9 +6,19 @@
 mod content;
 mod de;
 mod hint;
+mod info;
+pub mod lang;
 mod ser;
+mod types;
+mod validate;
 
-pub use content::{Content, Part};
+pub use content::{Content, Part, Segment};
 pub use de::{Coercion, Form, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
-pub use hint::{TypeInfo, hint};
-pub use ser::{WriteError, write, write_json};
+pub use hint::{HintStyle, hint, hint_with, strict_object, strict_schema};
+pub use info::{DynTypeInfo, Kind, TypeInfo};
+pub use ser::{WriteError, write, write_json, write_output};
+pub use types::{
+    Audio, Citation, Citations, Code, Document, File, History, Image, MediaError, Reasoning, ToolCall,
+    ToolCalls, ToolSpec, Turn, to_dspy_marker,
+};
+pub use validate::{Validator, Violation};
