@@ -1,5 +1,7 @@
 //! Outputs as one JSON object.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -10,7 +12,7 @@ use crate::{
     FieldError,
     lm::{Capabilities, Choice, Message, ResponseFormat},
     signature::{Field, Layout, Sections, SignatureSpec},
-    value::Content,
+    value::{Content, strict_object},
 };
 
 /// Asks for one JSON object whose keys are the outputs, through the provider's structured output where the model
@@ -94,12 +96,19 @@ impl Adapter for JsonAdapter {
     }
 
     fn response_format(&self, spec: &SignatureSpec, capabilities: Capabilities) -> ResponseFormat {
-        let _ = spec;
-        match capabilities {
-            _ if !self.structured => ResponseFormat::Text,
-            c if c.json_object => ResponseFormat::JsonObject,
-            _ => ResponseFormat::Text,
+        if !self.structured {
+            return ResponseFormat::Text;
         }
+        if capabilities.json_schema {
+            let schemas: Vec<_> = spec.outputs().map(|f| (f, f.schema())).collect();
+            let fields = schemas.iter().map(|(f, schema)| (f.name.as_str(), f.desc.as_str(), schema));
+            // Types that a strict schema cannot express are asked for as plain JSON: a closed object in their
+            // place would force the model to answer `{}`.
+            if let Some(schema) = strict_object(fields) {
+                return ResponseFormat::JsonSchema { name: spec.name.clone(), schema: Arc::new(schema) };
+            }
+        }
+        if capabilities.json_object { ResponseFormat::JsonObject } else { ResponseFormat::Text }
     }
 
     fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure> {

@@ -5,7 +5,10 @@ use super::{
     headers::{named_by, trim_outer},
     object, tags,
 };
-use crate::signature::{FieldRole, Section, Sections, SignatureSpec};
+use crate::{
+    signature::{FieldRole, Section, Sections, SignatureSpec},
+    value::Kind,
+};
 
 /// The answer behind thoughts that a reasoning model wrote into its text, as `<think>…</think>`.
 pub(super) fn without_thoughts(text: &str) -> &str {
@@ -79,7 +82,7 @@ fn lone<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
     if outputs.next().is_some() || value.is_empty() || value.contains("[[") {
         return None;
     }
-    if field.ty.is_text() && value.contains('\n') {
+    if matches!(field.kind(), Kind::Text | Kind::Reasoning) && value.contains('\n') {
         return None;
     }
     let mut sections = Sections::new();

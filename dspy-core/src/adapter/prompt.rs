@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     lm::{Message, Role},
-    signature::{Field, SignatureSpec},
+    signature::{Field, FieldRole, SignatureSpec},
     value::Content,
 };
 
@@ -74,10 +74,9 @@ pub(super) fn short_hint(field: &Field) -> String {
 
 /// Writes a field's value from a demonstration.
 pub(super) fn write_value(field: &Field, value: &Value, out: &mut Content) {
-    let _ = field;
-    match value {
-        Value::String(text) => out.push_str(text),
-        value => out.push_str(&value.to_string()),
+    match field.role {
+        FieldRole::Input => field.ty.write_input(value, out),
+        FieldRole::Output => field.ty.write_output(value, out),
     }
 }
 

@@ -3,9 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::value::Content;
+use crate::value::{Content, ToolCall};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,27 +71,4 @@ impl Message {
     pub fn assistant(content: impl Into<Content>) -> Self {
         Self::new(Role::Assistant, content)
     }
-}
-
-/// A tool call that a model asks for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ToolCall {
-    /// The provider's id of the call; empty when it gave none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub id: String,
-    /// The tool.
-    pub name: String,
-    /// Its arguments.
-    pub args: Map<String, Value>,
-}
-
-/// A tool as the model sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ToolSpec {
-    /// Its name.
-    pub name: String,
-    /// What it does.
-    pub description: String,
-    /// JSON Schema of its arguments (an object).
-    pub parameters: Value,
 }

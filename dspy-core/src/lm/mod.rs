@@ -6,8 +6,9 @@ mod model;
 mod request;
 mod response;
 
+pub use crate::value::{ToolCall, ToolSpec};
 pub use client::{Answer, LM};
-pub use message::{Message, Role, ToolCall, ToolSpec};
+pub use message::{Message, Role};
 pub use model::{BoxFuture, Capabilities, LanguageModel};
 pub use request::{Options, Prefix, Prompt, Request, ResponseFormat};
 pub use response::{Choice, FinishReason, Response, Usage};

@@ -11,7 +11,7 @@ use crate::{
     adapter::Adapter,
     context::{Context, Recorded, StepOutcome, next_sequence},
     lm::{Capabilities, Message, Prompt},
-    signature::{Checks, FieldReader, FieldWriter, Sections, Signature},
+    signature::{Beside, Checks, FieldReader, FieldWriter, Sections, Signature},
     value::{Content, ReadOptions},
 };
 
@@ -24,18 +24,19 @@ pub(super) fn format<S: Signature>(
 ) -> Result<Opening> {
     let (spec, frame) = (predictor.spec(), predictor.frame(adapter, capabilities));
     let layout = &**adapter;
-    let (mut content, mut turns) = (Content::new(), Vec::new());
-    S::write_input(input, &mut FieldWriter::new(spec, layout, &mut content, &mut turns))
-        .map_err(Error::other)?;
+    let (mut content, mut beside) = (Content::new(), Beside::default());
+    let mut writer = FieldWriter::new(spec, layout, frame.native_tools, &mut content, &mut beside);
+    S::write_input(input, &mut writer).map_err(Error::other)?;
     if !content.is_empty() {
         content.push_str("\n\n");
     }
     content.push_str(&frame.reminder);
-    let mut tail = if turns.is_empty() { Vec::new() } else { layout.turns(spec, &turns) };
+    let mut tail = if beside.turns.is_empty() { Vec::new() } else { layout.turns(spec, &beside.turns) };
     tail.push(Message::user(content));
     Ok(Opening {
         prompt: Prompt { prefix: frame.prefix.clone(), tail },
         response_format: frame.response_format.clone(),
+        tools: beside.tools,
     })
 }
 
@@ -58,7 +59,9 @@ pub(super) async fn run<S: Signature>(predictor: &Predictor, input: S::Input) ->
         if let Some(output) = &output {
             S::check(output, &mut checks);
         }
-        Reading { errors, coercions, violations: checks.into_violations() }
+        let mut violations = checks.into_violations();
+        violations.extend(output.iter().flat_map(|output| predictor.validate(output)));
+        Reading { errors, coercions, violations }
     };
     let mut ask = Ask {
         spec,

@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 use super::Predictor;
 use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
-    adapter::Adapter,
+    adapter::{Adapter, NoStructure},
     context::{Context, Recorded, Step, StepOutcome},
-    lm::{Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, Usage},
+    lm::{
+        Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, ToolSpec, Usage,
+    },
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
     value::{Coercion, Content},
 };
@@ -30,6 +32,8 @@ pub(super) type Open<'a> = dyn Fn(&Arc<dyn Adapter>) -> Result<Opening> + Sync +
 pub(super) struct Opening {
     pub(super) prompt: Prompt,
     pub(super) response_format: ResponseFormat,
+    /// Tools that the provider takes apart from the prompt.
+    pub(super) tools: Vec<ToolSpec>,
 }
 
 /// What happened on the way, for the trace.
@@ -81,12 +85,12 @@ pub(super) struct Ask<'a> {
 impl Ask<'_> {
     /// Asks until an output is read or no further request is allowed.
     pub(super) async fn drive(&mut self, open: &Open<'_>, read: &mut Read<'_>) -> Result<()> {
-        let Opening { mut prompt, response_format } = open(&self.adapter)?;
-        let mut answer = self.request(&prompt, response_format).await?;
+        let Opening { mut prompt, response_format, mut tools } = open(&self.adapter)?;
+        let mut answer = self.request(&prompt, response_format, &tools).await?;
         if let Some(extraction) = self.adapter.extraction().cloned() {
             prompt = extraction.prompt(self.spec, &answer.first().text);
             (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
-            answer = self.request(&prompt, self.response_format(self.spec)).await?;
+            answer = self.request(&prompt, self.response_format(self.spec), &[]).await?;
         }
         let (mut reading, mut found) = loop {
             match self.best(&answer, read) {
@@ -102,8 +106,8 @@ impl Ask<'_> {
                     self.again(format!("asked again through the {} adapter: {error}", fallback.name()));
                     self.adapter = fallback;
                     let opening = open(&self.adapter)?;
-                    prompt = opening.prompt;
-                    answer = self.request(&prompt, opening.response_format).await?;
+                    (prompt, tools) = (opening.prompt, opening.tools);
+                    answer = self.request(&prompt, opening.response_format, &tools).await?;
                 }
             }
         };
@@ -120,7 +124,7 @@ impl Ask<'_> {
             self.adapter.ask_again(&wanted, &reading.errors, &mut question);
             prompt.tail.push(Message::assistant(choice.text.as_str()));
             prompt.tail.push(Message::user(question));
-            answer = self.request(&prompt, self.response_format(&wanted)).await?;
+            answer = self.request(&prompt, self.response_format(&wanted), &tools).await?;
             if let Ok(sections) = self.adapter.parse(&wanted, answer.first()) {
                 for (index, section) in sections.into_owned() {
                     // Only what was asked for is taken: the fields that were read stay.
@@ -168,16 +172,30 @@ impl Ask<'_> {
             c if c.text.trim().is_empty() => ParseErrorKind::Empty,
             _ => ParseErrorKind::Structure,
         };
-        let mut sections = self.adapter.parse(self.spec, choice).map_err(|_| absent())?;
-        if let (Some(reasoning), Some(at)) = (&choice.reasoning, self.spec.reasoning_output()) {
-            sections.insert(at, Section::text(reasoning.as_str()));
-        }
+        let mut sections = match self.adapter.parse(self.spec, choice) {
+            Ok(sections) => sections,
+            Err(NoStructure) if !choice.tool_calls.is_empty() => Sections::new(),
+            Err(NoStructure) => return Err(absent()),
+        };
+        self.add_native(choice, &mut sections);
         let reading = read(&sections);
         // Taking the whole answer for the only field was a guess, and it was wrong.
         if sections.guessed && !reading.errors.is_empty() {
             return Err(absent());
         }
         Ok((reading, sections))
+    }
+
+    /// Adds what the provider gave apart from the text: reasoning and tool calls.
+    fn add_native<'r>(&self, choice: &'r Choice, sections: &mut Sections<'r>) {
+        if let (Some(reasoning), Some(at)) = (&choice.reasoning, self.spec.reasoning_output()) {
+            sections.insert(at, Section::text(reasoning.as_str()));
+        }
+        if let Some((_, at)) = self.spec.tool_fields().filter(|_| !choice.tool_calls.is_empty())
+            && let Ok(calls) = serde_json::to_string(&choice.tool_calls)
+        {
+            sections.replace(at, Section::json(calls));
+        }
     }
 
     fn finish(&mut self, reading: Reading) -> Result<()> {
@@ -197,11 +215,17 @@ impl Ask<'_> {
         self.adapter.response_format(spec, self.lm.capabilities())
     }
 
-    async fn request(&mut self, prompt: &Prompt, format: ResponseFormat) -> Result<Answered> {
+    async fn request(
+        &mut self,
+        prompt: &Prompt,
+        format: ResponseFormat,
+        tools: &[ToolSpec],
+    ) -> Result<Answered> {
         let mut request = Request::new(prompt.clone());
         request.options = self.options.clone();
         request.rollout = self.rollout;
         request.format = format;
+        request.tools = tools.to_vec();
         let model = self.log.model.get_or_insert_with(|| self.lm.id().into()).clone();
         let answer = self.lm.generate(request).await?;
         let usage = answer.usage();

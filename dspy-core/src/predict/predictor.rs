@@ -5,12 +5,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use serde::Serialize;
+
 use crate::{
     Result,
     adapter::{Adapter, Demo},
     context::{PredictorId, Settings},
     lm::{Capabilities, LM, Options, Prefix, ResponseFormat},
-    signature::SignatureSpec,
+    signature::{SignatureSpec, Violation},
+    value::{Kind, Validator, write_json},
 };
 
 /// The parameters of one step, which optimizers change and state files hold: the instruction and the descriptions
@@ -26,6 +29,8 @@ pub struct Predictor {
     repairs: Option<u32>,
     /// What is rendered once, for each adapter and model that has been used.
     frames: Mutex<Vec<Arc<Frame>>>,
+    /// What outputs must fulfil beyond their types, by field.
+    validators: Arc<[(String, Validator)]>,
 }
 
 /// What does not change from call to call.
@@ -38,10 +43,14 @@ pub(super) struct Frame {
     pub(super) reminder: String,
     /// What the provider forces on the answer.
     pub(super) response_format: ResponseFormat,
+    /// Whether tools are handed to the provider and calls come back from it, apart from the prompt.
+    pub(super) native_tools: bool,
 }
 
 impl Predictor {
     pub(super) fn new(spec: Arc<SignatureSpec>) -> Self {
+        let validators =
+            spec.outputs().filter_map(|f| Some((f.name.clone(), Validator::new(&f.schema())?))).collect();
         Self {
             id: PredictorId::fresh(),
             original: spec.clone(),
@@ -52,6 +61,7 @@ impl Predictor {
             adapter: None,
             repairs: None,
             frames: Mutex::default(),
+            validators,
         }
     }
 
@@ -152,18 +162,35 @@ impl Predictor {
         if let Some(frame) = frames.iter().find(same) {
             return frame.clone();
         }
+        let tools = self.spec.tool_fields().filter(|_| capabilities.tools);
+        let shown = shown(&self.spec, tools);
         let frame = Arc::new(Frame {
             adapter: adapter.clone(),
             capabilities,
-            prefix: Arc::new(Prefix::new(adapter.prefix(&self.spec, &self.demos))),
-            reminder: adapter.reminder(&self.spec),
-            response_format: adapter.response_format(&self.spec, capabilities),
+            prefix: Arc::new(Prefix::new(adapter.prefix(&shown, &self.demos))),
+            reminder: adapter.reminder(&shown),
+            response_format: adapter.response_format(&shown, capabilities),
+            native_tools: tools.is_some(),
         });
         if frames.len() == REMEMBERED {
             frames.remove(0);
         }
         frames.push(frame.clone());
         frame
+    }
+
+    /// What an output does not fulfil of the bounds, lengths and patterns in its schema.
+    pub(super) fn validate<T: Serialize>(&self, output: &T) -> Vec<Violation> {
+        if self.validators.is_empty() {
+            return Vec::new();
+        }
+        let Ok(output) = write_json(output) else { return Vec::new() };
+        let of = |(name, validator): &(String, Validator)| -> Vec<Violation> {
+            let Some(value) = output.get(name) else { return Vec::new() };
+            let found = validator.check(value).into_iter();
+            found.map(|v| Violation::fatal(name.clone(), format!("`{name}`: {v}"))).collect()
+        };
+        self.validators.iter().flat_map(of).collect()
     }
 
     fn changed(&mut self) {
@@ -182,6 +209,19 @@ impl Predictor {
     }
 }
 
+/// The signature as the prompt shows it: without a conversation's history, which becomes messages, and without
+/// `tools` that the provider takes apart from the prompt.
+fn shown(spec: &SignatureSpec, tools: Option<(usize, usize)>) -> SignatureSpec {
+    let mut spec = spec.clone();
+    let mut at = 0..;
+    spec.fields.retain(|f| {
+        let index = at.next();
+        let native = tools.is_some_and(|(tools, calls)| [Some(tools), Some(calls)].contains(&index));
+        !native && *f.kind() != Kind::History
+    });
+    spec
+}
+
 impl Clone for Predictor {
     fn clone(&self) -> Self {
         Self {
@@ -193,6 +233,7 @@ impl Clone for Predictor {
             options: self.options.clone(),
             adapter: self.adapter.clone(),
             repairs: self.repairs,
+            validators: self.validators.clone(),
             frames: Mutex::new(self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }
     }

@@ -7,12 +7,15 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed, Visitor, value::Error as DeError},
     forward_to_deserialize_any,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Field, SignatureSpec};
 use crate::{
     FieldError,
-    value::{Coercion, Content, Form, Raw, ReadError, ReadOptions, WriteError, read_seed, write},
+    value::{
+        Coercion, Content, Form, History, Kind, Raw, ReadError, ReadOptions, ToolSpec, Turn, WriteError,
+        read_json, read_seed, write, write_json,
+    },
 };
 
 /// How an adapter sets off one field from the next.
@@ -23,23 +26,36 @@ pub trait Layout {
     fn close(&self, out: &mut Content, field: &Field);
 }
 
+/// What of an input does not stand in the message with the other fields.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Beside {
+    /// Earlier turns of a conversation, which become messages of their own.
+    pub turns: Vec<Turn>,
+    /// Tools that are handed to the provider.
+    pub tools: Vec<ToolSpec>,
+}
+
 /// Writes input fields into a message, one after the other.
 pub struct FieldWriter<'a> {
     spec: &'a SignatureSpec,
     layout: &'a dyn Layout,
+    native_tools: bool,
     out: &'a mut Content,
-    turns: &'a mut Vec<Map<String, Value>>,
+    beside: &'a mut Beside,
 }
 
 impl<'a> FieldWriter<'a> {
-    /// A writer into `out`; the turns of a conversation history are put into `turns`.
+    /// A writer into `out`, and into `beside` for what does not stand in the message. With `native_tools`, tools
+    /// do not.
     pub fn new(
         spec: &'a SignatureSpec,
         layout: &'a dyn Layout,
+        native_tools: bool,
         out: &'a mut Content,
-        turns: &'a mut Vec<Map<String, Value>>,
+        beside: &'a mut Beside,
     ) -> Self {
-        Self { spec, layout, out, turns }
+        Self { spec, layout, native_tools, out, beside }
     }
 
     /// The specification that is being written.
@@ -53,16 +69,38 @@ impl<'a> FieldWriter<'a> {
     /// [`WriteError`] when the value cannot be written.
     pub fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), WriteError> {
         let Some(field) = self.spec.field(name) else { return Ok(()) };
-        self.layout.open(self.out, field);
-        write(value, self.out)?;
-        self.layout.close(self.out, field);
+        let written = match field.kind() {
+            Kind::History => self.history(value),
+            Kind::Tools if self.native_tools => self.tools(value),
+            _ => {
+                self.layout.open(self.out, field);
+                let written = write(value, self.out);
+                self.layout.close(self.out, field);
+                written
+            }
+        };
+        written.map_err(|e| e.in_field(name))
+    }
+
+    fn history<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
+        let history: Option<History> = read_back(value)?;
+        self.beside.turns.extend(history.iter().flat_map(|h| h.turns().iter().cloned()));
         Ok(())
     }
 
-    /// The turns of the conversation so far.
-    pub fn turns(&mut self) -> &mut Vec<Map<String, Value>> {
-        self.turns
+    fn tools<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
+        match write_json(value)? {
+            Value::Null => {}
+            list @ Value::Array(_) => self.beside.tools.extend(read_back::<_, Vec<ToolSpec>>(&list)?),
+            one => self.beside.tools.push(read_back(&one)?),
+        }
+        Ok(())
     }
+}
+
+/// A value of a type that is known by its schema only.
+fn read_back<T: Serialize + ?Sized, U: DeserializeOwned>(value: &T) -> Result<U, WriteError> {
+    read_json(&write_json(value)?).map_err(serde::ser::Error::custom)
 }
 
 /// The raw text of one output field.

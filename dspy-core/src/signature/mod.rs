@@ -11,7 +11,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 pub use checks::{Checks, Violation};
-pub use fields::{FieldReader, FieldWriter, Layout, Section, Sections};
+pub use fields::{Beside, FieldReader, FieldWriter, Layout, Section, Sections};
 pub use grammar::GrammarError;
 pub use reasoning::{Reasoned, WithReasoning};
 pub use spec::{Field, FieldRole, SignatureSpec, default_prefix};

@@ -3,7 +3,7 @@
 use schemars::Schema;
 use serde_json::Value;
 
-use crate::value::TypeInfo;
+use crate::value::{Kind, TypeInfo};
 
 /// Whether a field is given or asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +30,8 @@ pub struct Field {
     pub ty: TypeInfo,
     /// What stands in for a missing output.
     pub default: Option<Value>,
+    /// What sort of type it has.
+    kind: Kind,
     /// The schema, where the field demands more than its type: bounds, lengths, patterns.
     schema: Option<Schema>,
 }
@@ -39,7 +41,8 @@ impl Field {
     pub fn new(name: impl Into<String>, role: FieldRole, ty: TypeInfo) -> Self {
         let name = name.into();
         let prefix = default_prefix(&name);
-        Self { name, role, desc: String::new(), prefix, ty, default: None, schema: None }
+        let kind = ty.kind();
+        Self { name, role, desc: String::new(), prefix, ty, default: None, kind, schema: None }
     }
 
     /// An input field.
@@ -50,6 +53,11 @@ impl Field {
     /// An output field.
     pub fn output(name: impl Into<String>, ty: TypeInfo) -> Self {
         Self::new(name, FieldRole::Output, ty)
+    }
+
+    /// What sort of type it has.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     /// Its JSON Schema: that of the type, with what the field itself demands.
@@ -140,7 +148,18 @@ impl SignatureSpec {
 
     /// The position of the output that holds the model's reasoning.
     pub fn reasoning_output(&self) -> Option<usize> {
-        self.fields.iter().position(|f| f.role == FieldRole::Output && f.name == "reasoning")
+        self.position_of(FieldRole::Output, |f| f.kind == Kind::Reasoning || f.name == "reasoning")
+    }
+
+    /// The position of the input that holds the tools, and of the output that holds the calls to them.
+    pub fn tool_fields(&self) -> Option<(usize, usize)> {
+        let tools = self.position_of(FieldRole::Input, |f| f.kind == Kind::Tools)?;
+        let calls = self.position_of(FieldRole::Output, |f| f.kind == Kind::ToolCalls)?;
+        Some((tools, calls))
+    }
+
+    fn position_of(&self, role: FieldRole, which: impl Fn(&Field) -> bool) -> Option<usize> {
+        self.fields.iter().position(|f| f.role == role && which(f))
     }
 
     /// Takes over what the fields demand beyond their types from the schema of a struct that has them as its
