@@ -45,7 +45,9 @@ struct ReadOrder {
 
 fn record(i: u32) -> ReadOrder {
     ReadOrder {
-        mail: format!("Hello, please send {i} boxes of screws and two hammers to the usual address. Thank you!"),
+        mail: format!(
+            "Hello, please send {i} boxes of screws and two hammers to the usual address. Thank you!"
+        ),
         earlier: vec!["3 boxes of nails".into(), "1 saw".into()],
         items: (0..3)
             .map(|n| Item {

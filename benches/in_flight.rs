@@ -35,8 +35,13 @@ fn main() {
         let inputs = (0..calls).map(|i| QaInput { question: format!("What is number {i}?") });
         let results = Predict::<Qa>::new().batch(inputs).await;
         let failed = results.iter().filter(|r| r.is_err()).count();
-        let errors: Vec<String> = results.iter().filter_map(|r| r.as_ref().err()).map(ToString::to_string).collect();
-        println!("{calls} calls in {:.2} s, {failed} failed {:?}", started.elapsed().as_secs_f64(), errors.first());
+        let errors: Vec<String> =
+            results.iter().filter_map(|r| r.as_ref().err()).map(ToString::to_string).collect();
+        println!(
+            "{calls} calls in {:.2} s, {failed} failed {:?}",
+            started.elapsed().as_secs_f64(),
+            errors.first()
+        );
     });
     println!("resident before {before} MB, peak {} MB", memory("VmHWM"));
 }

@@ -68,7 +68,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Calls per second when `concurrency` tasks call one after the other.
-async fn rate<C, F>(concurrency: usize, client: C, call: impl Fn(C, usize) -> F + Copy + Send + 'static) -> f64
+async fn rate<C, F>(
+    concurrency: usize,
+    client: C,
+    call: impl Fn(C, usize) -> F + Copy + Send + 'static,
+) -> f64
 where
     C: Clone + Send + 'static,
     F: Future<Output = String> + Send,
@@ -120,7 +124,11 @@ impl Raw {
     fn new(api_base: &str, demos: usize) -> Self {
         let rendered = Predict::<Qa>::new().render(QaInput { question: String::new() }).unwrap();
         Self {
-            client: reqwest::Client::builder().tcp_nodelay(true).pool_max_idle_per_host(2048).build().unwrap(),
+            client: reqwest::Client::builder()
+                .tcp_nodelay(true)
+                .pool_max_idle_per_host(2048)
+                .build()
+                .unwrap(),
             url: format!("{api_base}/chat/completions").into(),
             system: rendered[0].content.text().into(),
             demos: (0..demos).map(demo).collect(),
@@ -128,7 +136,8 @@ impl Raw {
     }
 
     async fn ask(&self, question: &str) -> String {
-        let reminder = "Now write, each under its header: `[[ ## answer ## ]]`; end with `[[ ## completed ## ]]`.";
+        let reminder =
+            "Now write, each under its header: `[[ ## answer ## ]]`; end with `[[ ## completed ## ]]`.";
         let mut messages = vec![json!({ "role": "system", "content": &*self.system })];
         for (question, answer) in &*self.demos {
             messages.push(json!({ "role": "user", "content": format!("[[ ## question ## ]]\n{question}") }));

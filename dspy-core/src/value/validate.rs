@@ -3,13 +3,11 @@
 //! Reading already proves that a value has its type, so this looks only at what a type cannot say: ranges, lengths,
 //! patterns, formats, uniqueness.
 
+#[cfg(feature = "constraints")]
+mod rules;
+
 use std::fmt;
 
-use jsonschema::{
-    ValidationError,
-    error::ValidationErrorKind as Rule,
-    paths::{Location, LocationSegment},
-};
 use schemars::Schema;
 use serde_json::Value;
 
@@ -36,56 +34,63 @@ impl fmt::Display for Violation {
 
 /// The constraints of a schema, compiled once for a signature.
 #[derive(Debug)]
-pub struct Validator(Result<jsonschema::Validator, String>);
+pub struct Validator {
+    #[cfg(feature = "constraints")]
+    rules: rules::Rules,
+}
 
 impl Validator {
     /// The constraints of a schema; `None` when it has none, so that most types cost nothing.
     ///
     /// A constraint that cannot be compiled, such as a broken pattern, is reported by every [`check`](Self::check).
+    #[cfg(feature = "constraints")]
     pub fn new(schema: &Schema) -> Option<Self> {
         let schema = schema.as_value();
-        if !has_constraints(schema) {
-            return None;
-        }
-        let compiled = jsonschema::options().should_validate_formats(true).build(schema);
-        Some(Self(compiled.map_err(|e| e.to_string())))
+        has_constraints(schema, &|_| true).then(|| Self { rules: rules::Rules::new(schema) })
+    }
+
+    /// The constraints of a schema; `None` when it has none.
+    ///
+    /// Without the feature `constraints` they cannot be checked. Those that the type's own reading does not ensure
+    /// are then reported as broken by every [`check`](Self::check), so that none is passed over in silence.
+    #[cfg(not(feature = "constraints"))]
+    pub fn new(schema: &Schema) -> Option<Self> {
+        // A date or a set is what it says by its type.
+        has_constraints(schema.as_value(), &|key| !matches!(key, "format" | "uniqueItems")).then_some(Self {})
     }
 
     /// What a value breaks; nothing when it is in order.
+    #[cfg(feature = "constraints")]
     pub fn check(&self, value: &Value) -> Vec<Violation> {
-        let mut found = Vec::new();
-        match &self.0 {
-            Err(error) => {
-                let message = format!("cannot be checked, because its schema is wrong: {error}");
-                found.push(Violation { path: String::new(), message });
-            }
-            Ok(validator) if validator.is_valid(value) => {}
-            Ok(validator) => {
-                for error in validator.iter_errors(value) {
-                    collect(&error, &mut found);
-                }
-            }
-        }
-        found
+        self.rules.check(value)
+    }
+
+    /// That the constraints cannot be checked.
+    #[cfg(not(feature = "constraints"))]
+    pub fn check(&self, _: &Value) -> Vec<Violation> {
+        let message = "has constraints, which need the feature `constraints` of the crate `dspy`".to_owned();
+        vec![Violation { path: String::new(), message }]
     }
 }
 
-/// Whether there is a constraint beyond types anywhere in a schema.
-fn has_constraints(node: &Value) -> bool {
+/// Whether there is a constraint beyond types anywhere in a schema, of those keywords that count.
+fn has_constraints(node: &Value, counts: &dyn Fn(&str) -> bool) -> bool {
     let Value::Object(object) = node else { return false };
+    let within = |part: &Value| has_constraints(part, counts);
     object.iter().any(|(key, value)| match key.as_str() {
+        key if !counts(key) => false,
         "minimum" | "maximum" => !is_natural_bound(node, key),
         "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" | "minLength" | "maxLength" | "pattern"
         | "minProperties" | "maxProperties" | "uniqueItems" | "contains" | "not" | "propertyNames" => true,
         "minItems" | "maxItems" => !object.contains_key("prefixItems"),
         "format" => value.as_str().is_some_and(is_checked_format),
         "properties" | "patternProperties" | "$defs" | "definitions" => {
-            value.as_object().is_some_and(|parts| parts.values().any(has_constraints))
+            value.as_object().is_some_and(|parts| parts.values().any(within))
         }
         "anyOf" | "oneOf" | "allOf" | "prefixItems" => {
-            value.as_array().is_some_and(|parts| parts.iter().any(has_constraints))
+            value.as_array().is_some_and(|parts| parts.iter().any(within))
         }
-        "items" | "additionalProperties" => has_constraints(value),
+        "items" | "additionalProperties" => within(value),
         _ => false,
     })
 }
@@ -111,101 +116,7 @@ fn is_checked_format(format: &str) -> bool {
     )
 }
 
-/// Takes over a broken constraint. What only says that the value has another shape is left out: the reader found the
-/// shape right, perhaps under names that only reading knows.
-fn collect(error: &ValidationError<'_>, found: &mut Vec<Violation>) {
-    if let Rule::AnyOf { context } | Rule::OneOfNotValid { context } = error.kind() {
-        // The branch that the value is meant for is the one of which only constraints are broken.
-        let fits =
-            |branch: &&Vec<ValidationError<'_>>| branch.iter().all(|e| message(e).is_some() || is_choice(e));
-        if let Some(branch) = context.iter().find(fits) {
-            branch.iter().for_each(|e| collect(e, found));
-        }
-        return;
-    }
-    if let Some(message) = message(error) {
-        let violation = Violation { path: path(error.instance_path()), message };
-        if !found.contains(&violation) {
-            found.push(violation);
-        }
-    }
-}
-
-fn is_choice(error: &ValidationError<'_>) -> bool {
-    matches!(error.kind(), Rule::AnyOf { .. } | Rule::OneOfNotValid { .. })
-}
-
-/// The place in the manner of Rust: `items[2].price`.
-fn path(location: &Location) -> String {
-    let mut path = String::new();
-    for segment in location.segments() {
-        match segment {
-            LocationSegment::Index(i) => path.push_str(&format!("[{i}]")),
-            LocationSegment::Property(name) => {
-                if !path.is_empty() {
-                    path.push('.');
-                }
-                path.push_str(&name);
-            }
-        }
-    }
-    path
-}
-
-/// What the constraint asks for and what was found; `None` when the rule is about the shape of the value.
-fn message(error: &ValidationError<'_>) -> Option<String> {
-    let value = error.instance().as_ref();
-    let characters = || value.as_str().map_or(0, |text| text.chars().count());
-    let items = || value.as_array().map_or(0, Vec::len);
-    let entries = || value.as_object().map_or(0, serde_json::Map::len);
-    let shown = || crate::error::shorten(&value.to_string(), 60).into_owned();
-    let plural = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    Some(match error.kind() {
-        Rule::Minimum { limit } => format!("must be at least {limit}, but is {value}"),
-        Rule::Maximum { limit } => format!("must be at most {limit}, but is {value}"),
-        Rule::ExclusiveMinimum { limit } => format!("must be greater than {limit}, but is {value}"),
-        Rule::ExclusiveMaximum { limit } => format!("must be less than {limit}, but is {value}"),
-        Rule::MultipleOf { multiple_of } => format!("must be a multiple of {multiple_of}, but is {value}"),
-        Rule::MinLength { limit } => {
-            format!(
-                "must have at least {}, but has {}",
-                plural(*limit, "character", "characters"),
-                characters()
-            )
-        }
-        Rule::MaxLength { limit } => {
-            format!(
-                "must have at most {}, but has {}",
-                plural(*limit, "character", "characters"),
-                characters()
-            )
-        }
-        Rule::MinItems { limit } => {
-            format!("must have at least {}, but has {}", plural(*limit, "item", "items"), items())
-        }
-        Rule::MaxItems { limit } => {
-            format!("must have at most {}, but has {}", plural(*limit, "item", "items"), items())
-        }
-        Rule::MinProperties { limit } => {
-            format!("must have at least {}, but has {}", plural(*limit, "entry", "entries"), entries())
-        }
-        Rule::MaxProperties { limit } => {
-            format!("must have at most {}, but has {}", plural(*limit, "entry", "entries"), entries())
-        }
-        Rule::Pattern { pattern } => format!("must match /{pattern}/, but is {}", shown()),
-        Rule::Format { format } => format!("must be a valid {format}, but is {}", shown()),
-        Rule::UniqueItems => "must not hold the same item twice".to_owned(),
-        Rule::Contains => "lacks an item that it must hold".to_owned(),
-        Rule::Not { .. } => format!("must not be {}", shown()),
-        Rule::PropertyNames { error } => format!("has a name that is not allowed: {}", message(error)?),
-        Rule::BacktrackLimitExceeded { .. } | Rule::RegexEngineFailure { .. } => {
-            "could not be checked: its pattern takes too long".to_owned()
-        }
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "constraints"))]
 mod tests {
     use schemars::{JsonSchema, schema_for};
     use serde_json::json;
