@@ -1,0 +1,301 @@
+//! The characters of JSON and of what models write in its place.
+
+use std::borrow::Cow;
+
+/// Length of the white space at the start, of every kind that models write.
+pub(super) fn blank(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b' ' | b'\n' | b'\t' | b'\r' => at += 1,
+            b if b < 0x80 => break,
+            _ => {
+                let Some(c) = text[at..].chars().next() else { break };
+                if !(c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{200c}' | '\u{2060}')) {
+                    break;
+                }
+                at += c.len_utf8();
+            }
+        }
+    }
+    at
+}
+
+/// Length of the comment at the start, if there is one.
+pub(super) fn comment(text: &str) -> Option<usize> {
+    if text.starts_with("//") || text.starts_with('#') {
+        return Some(text.find('\n').unwrap_or(text.len()));
+    }
+    text.starts_with("/*").then(|| text.find("*/").map_or(text.len(), |end| end + 2))
+}
+
+/// Whether a string begins with this character, and what ends it.
+pub(super) fn closing(open: char) -> Option<&'static [char]> {
+    match open {
+        '"' => Some(&['"']),
+        '\'' => Some(&['\'']),
+        '`' => Some(&['`']),
+        '“' | '”' | '„' => Some(&['”', '“', '"']),
+        '‘' | '’' => Some(&['’', '‘', '\'']),
+        _ => None,
+    }
+}
+
+/// Where a value stands, which decides what ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Alone.
+    Alone,
+    /// In an object, before `,` or `}`.
+    Object,
+    /// In a list, before `,` or `]`.
+    List,
+}
+
+/// A string as it was found.
+pub(super) struct Quoted<'t> {
+    pub(super) text: Cow<'t, str>,
+    /// How long it is, with its quotes.
+    pub(super) len: usize,
+    /// What had to be bent.
+    pub(super) notes: [Option<(&'static str, u32)>; 3],
+}
+
+/// The string at the start of `text`, which begins with a quote.
+///
+/// A quote ends it only when what follows can follow a value at this place, because models forget to escape.
+pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
+    let open = text.chars().next().unwrap_or('"');
+    let close = closing(open).unwrap_or(&['"']);
+    let odd = (open != '"').then_some(("quotes that are not JSON's", 1));
+    if let Some(body) = text.strip_prefix("\"\"\"") {
+        let (end, len) = match body.find("\"\"\"") {
+            Some(end) => (end, end + 6),
+            None => (body.len(), text.len()),
+        };
+        return Quoted { text: body[..end].into(), len, notes: [Some(("triple quotes", 1)), None, None] };
+    }
+    let (mut raw_break, mut unescaped) = (None, None);
+    let start = open.len_utf8();
+    let bytes = text.as_bytes();
+    // Escapes make a copy necessary; until the first one the text itself is enough.
+    let mut copy: Option<String> = None;
+    let mut copied = start;
+    let mut at = start;
+    while at < bytes.len() {
+        let b = bytes[at];
+        if b == b'\\' {
+            let out = copy.get_or_insert_with(String::new);
+            out.push_str(&text[copied..at]);
+            at += 1;
+            at += escape(&text[at..], out);
+            copied = at;
+            continue;
+        }
+        if b == b'\n' {
+            raw_break = Some(("a line break inside a string", 1));
+            at += 1;
+            continue;
+        }
+        if b < 0x80 && b != b'"' && b != b'\'' && b != b'`' {
+            at += 1;
+            continue;
+        }
+        let Some(c) = text[at..].chars().next() else { break };
+        if close.contains(&c) {
+            if ends(&text[at + c.len_utf8()..], place) {
+                return Quoted {
+                    text: finish(text, copy, copied, at),
+                    len: at + c.len_utf8(),
+                    notes: [odd, raw_break, unescaped],
+                };
+            }
+            unescaped = Some(("a quote that is not escaped", 2));
+        }
+        at += c.len_utf8();
+    }
+    Quoted {
+        text: finish(text, copy, copied, text.len()),
+        len: text.len(),
+        notes: [Some(("a string that is cut off", 3)), raw_break, unescaped],
+    }
+}
+
+fn finish(text: &str, copy: Option<String>, copied: usize, end: usize) -> Cow<'_, str> {
+    match copy {
+        None => text[copied..end].into(),
+        Some(mut out) => {
+            out.push_str(&text[copied..end]);
+            out.into()
+        }
+    }
+}
+
+/// Writes what an escape stands for; its length without the backslash.
+fn escape(text: &str, out: &mut String) -> usize {
+    let Some(c) = text.chars().next() else {
+        out.push('\\');
+        return 0;
+    };
+    match c {
+        'n' => out.push('\n'),
+        't' => out.push('\t'),
+        'r' => out.push('\r'),
+        'b' => out.push('\u{8}'),
+        'f' => out.push('\u{c}'),
+        '"' | '\\' | '/' | '\'' | '`' => out.push(c),
+        '\n' => {}
+        'u' => return unicode(text, out),
+        // No escape of JSON: a path or a pattern that was not escaped.
+        other => {
+            out.push('\\');
+            out.push(other);
+        }
+    }
+    c.len_utf8()
+}
+
+fn unicode(text: &str, out: &mut String) -> usize {
+    let unit = |at: usize| text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    let Some(first) = unit(1) else {
+        out.push_str("\\u");
+        return 1;
+    };
+    if (0xd800..0xdc00).contains(&first)
+        && text.get(5..7) == Some("\\u")
+        && let Some(second) = unit(7)
+        && (0xdc00..0xe000).contains(&second)
+    {
+        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+        return 11;
+    }
+    out.push(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
+    5
+}
+
+/// Whether a string can have ended before `rest`.
+fn ends(rest: &str, place: Place) -> bool {
+    let rest = &rest[blank(rest)..];
+    match rest.as_bytes().first() {
+        None => true,
+        Some(b'}') => place != Place::Alone,
+        Some(b']' | b')') => place != Place::Alone,
+        Some(b':') => place == Place::Object,
+        Some(b'=') => place == Place::Object,
+        Some(b',') => match place {
+            Place::Alone => false,
+            Place::Object => key_follows(&rest[1..]),
+            Place::List => value_follows(&rest[1..]),
+        },
+        // A missing comma: on the next line a key or a value begins.
+        Some(b'"') => place != Place::Alone,
+        Some(b'/') => comment(rest).is_some(),
+        Some(b'#') => true,
+        _ => place == Place::Alone && rest.starts_with("```"),
+    }
+}
+
+/// Whether a key or the end of the object follows.
+pub(super) fn key_follows(text: &str) -> bool {
+    let rest = skip_blank(text);
+    match rest.chars().next() {
+        None | Some('}' | ']' | ',') => true,
+        Some('.') => rest.starts_with("..."),
+        Some(c) if closing(c).is_some() => true,
+        Some(c) if c.is_alphanumeric() || c == '_' || c == '$' => {
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || "_-$.".contains(c))).unwrap_or(rest.len());
+            let after = skip_blank(&rest[end..]);
+            after.starts_with([':', '=']) || after.is_empty()
+        }
+        Some(_) => false,
+    }
+}
+
+/// Whether a value or the end of the list follows.
+fn value_follows(text: &str) -> bool {
+    let rest = skip_blank(text);
+    match rest.chars().next() {
+        None => true,
+        Some(c) if closing(c).is_some() || "{[(]},-".contains(c) || c.is_ascii_digit() => true,
+        Some('.') => rest.starts_with("..."),
+        Some(_) => {
+            let word = &rest[..rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len())];
+            let next = skip_blank(&rest[word.len()..]);
+            ["true", "false", "null", "True", "False", "None", "NaN", "Infinity"].contains(&word)
+                || (!word.is_empty() && (next.is_empty() || next.starts_with([',', ']'])))
+        }
+    }
+}
+
+/// The text behind white space and comments.
+fn skip_blank(mut text: &str) -> &str {
+    loop {
+        text = &text[blank(text)..];
+        match comment(text).filter(|_| !text.starts_with('#')) {
+            Some(len) => text = &text[len..],
+            None => return text,
+        }
+    }
+}
+
+/// Length of the value at the start of `text`, however broken, without reading it.
+pub(super) fn value_len(text: &str, place: Place) -> usize {
+    let bytes = text.as_bytes();
+    let mut open: Vec<u8> = Vec::new();
+    let mut at = blank(text);
+    // A quote opens a string only where a value or a key can begin: prose has apostrophes.
+    let mut fresh = true;
+    while at < bytes.len() {
+        let here = match open.last() {
+            None => place,
+            Some(b'{') => Place::Object,
+            Some(_) => Place::List,
+        };
+        let b = bytes[at];
+        match b {
+            b'{' | b'[' | b'(' => {
+                open.push(b);
+                fresh = true;
+                at += 1;
+                continue;
+            }
+            b'}' | b']' | b')' => {
+                // A bracket of another kind closes too: one of the two was forgotten.
+                if open.pop().is_none() {
+                    return at;
+                }
+                at += 1;
+                if open.is_empty() {
+                    return at;
+                }
+                fresh = false;
+                continue;
+            }
+            b',' if open.is_empty() && place != Place::Alone => return at,
+            b',' | b':' | b'=' => fresh = true,
+            b'/' if fresh && comment(&text[at..]).is_some() => {
+                at += comment(&text[at..]).unwrap_or(1);
+                continue;
+            }
+            _ if b == b'"' || fresh || b >= 0x80 => {
+                let Some(c) = text[at..].chars().next() else { break };
+                if closing(c).is_some() && (fresh || c == '"') {
+                    at += quoted(&text[at..], here).len;
+                    fresh = false;
+                    if open.is_empty() && place == Place::Alone {
+                        return at;
+                    }
+                    continue;
+                }
+                fresh = fresh && c.is_whitespace();
+                at += c.len_utf8();
+                continue;
+            }
+            _ => fresh = fresh && b.is_ascii_whitespace(),
+        }
+        at += 1;
+    }
+    text.len()
+}
