@@ -68,6 +68,11 @@ impl Message {
         Self::new(Role::User, content)
     }
 
+    /// The result of the tool call `id`.
+    pub fn tool(id: impl Into<String>, content: impl Into<Content>) -> Self {
+        Self { tool_call_id: Some(id.into()), ..Self::new(Role::Tool, content) }
+    }
+
     /// An assistant message.
     pub fn assistant(content: impl Into<Content>) -> Self {
         Self::new(Role::Assistant, content)
@@ -75,6 +80,9 @@ impl Message {
 }
 
 /// A tool call that a model asks for.
+///
+/// Arguments that are not a JSON object are not lost: they are kept as the provider sent them, see
+/// [`ToolCall::unparsed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// The provider's id of the call; empty when it gave none.
@@ -84,6 +92,32 @@ pub struct ToolCall {
     pub name: String,
     /// Its arguments.
     pub args: Map<String, Value>,
+}
+
+impl ToolCall {
+    /// The one key of [`ToolCall::args`] when the model's arguments were not a JSON object.
+    pub const UNPARSED: &'static str = "_unparsed";
+
+    /// A call whose arguments arrive as text: a JSON object, or whatever else the model wrote, which is kept under
+    /// [`ToolCall::UNPARSED`]. No arguments at all are an empty object.
+    pub fn from_text(id: impl Into<String>, name: impl Into<String>, arguments: &str) -> Self {
+        let args = if arguments.trim().is_empty() {
+            Map::new()
+        } else {
+            serde_json::from_str(arguments).unwrap_or_else(|_| {
+                Map::from_iter([(Self::UNPARSED.to_owned(), Value::String(arguments.to_owned()))])
+            })
+        };
+        Self { id: id.into(), name: name.into(), args }
+    }
+
+    /// The raw arguments, when they were not a JSON object.
+    pub fn unparsed(&self) -> Option<&str> {
+        match self.args.get(Self::UNPARSED) {
+            Some(Value::String(text)) if self.args.len() == 1 => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// A tool as the model sees it.
