@@ -277,3 +277,25 @@ mod disk {
         assert!(!Path::exists(&folder.path().join("lm.sqlite3.corrupt")));
     }
 }
+
+#[tokio::test]
+async fn models_of_ones_own_of_the_same_name_share_nothing() {
+    use dspy_core::{
+        LmError,
+        lm::{BoxFuture, LanguageModel, Response},
+    };
+
+    struct Own(&'static str);
+    impl LanguageModel for Own {
+        fn id(&self) -> &str {
+            "own/model"
+        }
+        fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+            Box::pin(async { Ok(Response::text(self.0)) })
+        }
+    }
+    let (one, two): (LM, LM) = (Own("one").into(), LM::from_model(std::sync::Arc::new(Own("two"))));
+    assert_eq!(text(&one.generate(ask("a")).await.unwrap()), "one");
+    assert_eq!(text(&two.generate(ask("a")).await.unwrap()), "two");
+    assert!(one.generate(ask("a")).await.unwrap().cached);
+}

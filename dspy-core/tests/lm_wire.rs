@@ -54,8 +54,10 @@ async fn a_request_is_sent_as_the_protocol_says() {
     for _ in 0..2 {
         let mut request = Request::new(Prompt::new(prefix.clone(), vec![Message::user("2+2 ✓")]));
         request.options = Options::new().temperature(0.0).stop(["\n", "END"]).n(2).top_p(0.9);
+        let body = lm.request_body(request.clone()).unwrap();
         let answer = lm.generate(request).await.unwrap();
         assert!(!answer.cached);
+        assert_eq!(server.last().body, body, "what is shown is what is sent");
         assert_eq!(answer.response.choices[0].text, "ok \"é\"");
         assert_eq!(answer.response.choices[0].finish, FinishReason::Stop);
         assert_eq!(answer.usage(), Usage::of_call(7, 3));

@@ -42,15 +42,15 @@ enum Source {
 
 impl LMBuilder {
     pub(super) fn named(model: String) -> Self {
-        Self::of(Source::Named(model), Some(CONCURRENCY))
+        Self::of(Source::Named(model), Some(CONCURRENCY), Cache::shared())
     }
 
-    /// Models of the user's own have no connections that could run out.
+    /// Models of the user's own have no connections that could run out; and their names are not known to be unique.
     pub(super) fn wrapped(model: Arc<dyn LanguageModel>) -> Self {
-        Self::of(Source::Model(model), None)
+        Self::of(Source::Model(model), None, Cache::private())
     }
 
-    fn of(source: Source, concurrency: Option<usize>) -> Self {
+    fn of(source: Source, concurrency: Option<usize>, cache: Cache) -> Self {
         Self {
             source,
             api_base: None,
@@ -62,7 +62,7 @@ impl LMBuilder {
             options: Options::default(),
             retry: RetryPolicy::default(),
             concurrency,
-            cache: Cache::shared(),
+            cache,
         }
     }
 
@@ -164,7 +164,7 @@ impl LMBuilder {
         self
     }
 
-    /// Sets where answers are kept ([`Cache::shared`]).
+    /// Sets where answers are kept ([`Cache::shared`]; for a model of one's own, a cache in memory).
     pub fn cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
         self

@@ -117,13 +117,18 @@ impl LM {
         LMBuilder::named(model.into())
     }
 
-    /// A client of a model of one's own, with default settings: it has the same cache, single-flight and retries.
+    /// A client of a model of one's own: it has the same single-flight and retries, no limit of requests in flight, and
+    /// a cache of its own in memory.
+    ///
+    /// Its answers are kept on disk if one says so, with [`LM::wrap`] and [`LMBuilder::cache`]. Then
+    /// [`LanguageModel::id`] and [`LanguageModel::endpoint`] must tell it from every other model that ever uses the same
+    /// cache.
     pub fn from_model(model: impl LanguageModel) -> Self {
-        let core = Core::new(Arc::new(model), None, RetryPolicy::default(), None, Cache::shared());
+        let core = Core::new(Arc::new(model), None, RetryPolicy::default(), None, Cache::private());
         Self::assemble(core, Options::default())
     }
 
-    /// Sets up a client of a model of one's own.
+    /// Sets up a client of a model of one's own; see [`LM::from_model`].
     pub fn wrap(model: impl LanguageModel) -> LMBuilder {
         LMBuilder::wrapped(Arc::new(model))
     }
@@ -181,11 +186,16 @@ impl LM {
         }
     }
 
-    /// The last `n` prompts and answers of models of this name, to print.
-    pub fn inspect_history(&self, n: usize) -> Inspection {
+    /// The last `n` requests to models of this name, the oldest first, as far as the process still keeps them.
+    pub fn history(&self, n: usize) -> Vec<Arc<HistoryEntry>> {
         let mut entries = history::recent(usize::MAX);
         entries.retain(|entry| entry.model == self.core.id);
-        Inspection(entries.split_off(entries.len().saturating_sub(n)))
+        entries.split_off(entries.len().saturating_sub(n))
+    }
+
+    /// The last `n` prompts and answers of models of this name, to print.
+    pub fn inspect_history(&self, n: usize) -> Inspection {
+        Inspection(self.history(n))
     }
 
     /// Asks the model; `request.options` are laid over the handle's own.
@@ -200,7 +210,7 @@ impl LM {
         let began = Began::now();
         let span = self.span(&request);
         let result = self.answer(&request).instrument(span.clone()).await;
-        self.account(&span, began, request, &result);
+        self.account(&span, &began, request, &result);
         result
     }
 
@@ -216,9 +226,18 @@ impl LM {
             let began = Began::now();
             let span = lm.span(&request);
             let result = lm.answer_streamed(&request, &mut *sink).instrument(span.clone()).await;
-            lm.account(&span, began, request, &result);
+            lm.account(&span, &began, request, &result);
             result
         })
+    }
+
+    /// What would be sent for a request, as the provider gets it; nothing is sent.
+    ///
+    /// # Errors
+    /// See [`LanguageModel::request_body`].
+    pub fn request_body(&self, mut request: Request) -> Result<Vec<u8>, LmError> {
+        request.options.fill_from(&self.options);
+        self.core.model.request_body(&request)
     }
 
     async fn answer(&self, request: &Request) -> Result<Answer, LmError> {
@@ -229,7 +248,12 @@ impl LM {
             }
             Some(store) => {
                 let key = Key::of(&*self.core.model, request);
-                let (response, asked) = store.answer(key, self.attempts(request, None)).await?;
+                if let Some(response) = store.in_memory(&key) {
+                    return Ok(Answer { response, cached: true });
+                }
+                // Boxed, so that what waits behind a flight, or is found on disk, stays small.
+                let asking = Box::pin(store.answer(key, self.attempts(request, None)));
+                let (response, asked) = asking.await?;
                 Ok(Answer { response, cached: !asked })
             }
         }
@@ -328,7 +352,7 @@ impl LM {
     fn account(
         &self,
         span: &tracing::Span,
-        began: Began,
+        began: &Began,
         request: Request,
         result: &Result<Answer, LmError>,
     ) {

@@ -129,11 +129,8 @@ impl fmt::Display for HistoryEntry {
             Ok(response) => {
                 let several = response.choices.len() > 1;
                 for (i, choice) in response.choices.iter().enumerate() {
-                    if several {
-                        writeln!(f, "\n[answer {}]", i + 1)?
-                    } else {
-                        f.write_str("\n[answer]\n")?
-                    }
+                    let number = if several { format!(" {}", i + 1) } else { String::new() };
+                    writeln!(f, "\n[answer{number}]")?;
                     if let Some(reasoning) = &choice.reasoning {
                         writeln!(f, "(reasoning) {reasoning}")?;
                     }

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use super::{Request, Response};
-use crate::LmError;
+use crate::{LmError, LmErrorKind};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -108,6 +108,16 @@ pub trait LanguageModel: Send + Sync + 'static {
         Capabilities::default()
     }
 
+    /// What would be sent for a request, for those who want to see it or send it themselves.
+    ///
+    /// # Errors
+    /// [`LmErrorKind::InvalidRequest`] when the request cannot be put into the provider's form, or when the model, as
+    /// those in this process, sends nothing.
+    fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
+        let _ = request;
+        Err(LmError::new(LmErrorKind::InvalidRequest, self.id(), "this model sends no requests over a wire"))
+    }
+
     /// Answers one request.
     ///
     /// # Errors
@@ -129,6 +139,31 @@ pub trait LanguageModel: Send + Sync + 'static {
             replay(&response, sink);
             Ok(response)
         })
+    }
+}
+
+impl<M: LanguageModel + ?Sized> LanguageModel for std::sync::Arc<M> {
+    fn id(&self) -> &str {
+        (**self).id()
+    }
+    fn endpoint(&self) -> &str {
+        (**self).endpoint()
+    }
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+    fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
+        (**self).request_body(request)
+    }
+    fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+        (**self).generate(request)
+    }
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: &'a mut DeltaSink<'_>,
+    ) -> BoxFuture<'a, Result<Response, LmError>> {
+        (**self).stream(request, sink)
     }
 }
 

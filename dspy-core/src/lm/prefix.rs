@@ -21,8 +21,11 @@ const WIRES: usize = 4;
 pub struct Prefix {
     messages: Vec<Message>,
     hasher: OnceLock<Sha256>,
-    rendered: [OnceLock<(&'static str, Box<[u8]>)>; WIRES],
+    rendered: [OnceLock<Rendered>; WIRES],
 }
+
+/// The name of a wire format, and the messages in it.
+type Rendered = (&'static str, Box<[u8]>);
 
 impl Prefix {
     /// A prefix of these messages.

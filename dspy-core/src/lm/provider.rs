@@ -71,6 +71,13 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         capabilities: SERVER,
     },
     Provider {
+        name: "ollama_chat",
+        api_base: Some("http://localhost:11434/v1"),
+        base_vars: &["OLLAMA_API_BASE"],
+        key_vars: &["OLLAMA_API_KEY"],
+        capabilities: SERVER,
+    },
+    Provider {
         name: "openrouter",
         api_base: Some("https://openrouter.ai/api/v1"),
         base_vars: &["OPENROUTER_API_BASE"],

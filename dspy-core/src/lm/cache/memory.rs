@@ -75,12 +75,8 @@ impl Memory {
             forgotten = Some(std::mem::replace(&mut shard.old, full));
             shard.young_bytes = 0;
         }
-        match shard.young.insert(key.0, response) {
-            Some(before) => {
-                shard.young_bytes = shard.young_bytes + bytes - size(&before).min(shard.young_bytes)
-            }
-            None => shard.young_bytes += bytes,
-        }
+        let before = shard.young.insert(key.0, response).map_or(0, |before| size(&before));
+        shard.young_bytes = (shard.young_bytes + bytes).saturating_sub(before);
         forgotten
     }
 

@@ -70,17 +70,28 @@ impl Cache {
         Self::build(MEMORY_ENTRIES, Some(path.into()), bytes)
     }
 
+    /// A cache in memory of the default size.
+    pub(crate) fn private() -> Self {
+        Self::memory(MEMORY_ENTRIES)
+    }
+
     /// The cache of this process: on disk in `$DSPY_CACHE_DIR`, or in the platform's folder for caches
     /// (`$XDG_CACHE_HOME/dspy` or `~/.cache/dspy`; `~/Library/Caches/dspy` on macOS; `%LOCALAPPDATA%\dspy` on Windows),
     /// of at most `$DSPY_CACHE_LIMIT` bytes (10 GB).
     pub fn shared() -> Self {
         static SHARED: LazyLock<Cache> = LazyLock::new(|| {
-            let limit = std::env::var("DSPY_CACHE_LIMIT").ok().and_then(|l| l.parse().ok());
+            let limit = std::env::var("DSPY_CACHE_LIMIT").ok().and_then(|limit| {
+                let bytes = limit.parse();
+                if bytes.is_err() {
+                    tracing::warn!(%limit, "DSPY_CACHE_LIMIT is not a number of bytes");
+                }
+                bytes.ok()
+            });
             match location::default_folder(|name| std::env::var_os(name)) {
                 Some(folder) => Cache::disk_with_limit(folder, limit.unwrap_or(DISK_BYTES)),
                 None => {
                     tracing::warn!("no place for a cache on disk; set DSPY_CACHE_DIR to have one");
-                    Cache::memory(MEMORY_ENTRIES)
+                    Cache::private()
                 }
             }
         });
@@ -137,15 +148,17 @@ impl fmt::Debug for Cache {
 }
 
 impl Store {
+    /// The answer of `key` that is in memory.
+    pub(crate) fn in_memory(&self, key: &Key) -> Option<Arc<Response>> {
+        self.memory.get(key)
+    }
+
     /// The answer to the request of `key`, and whether `ask` was needed to get it.
     pub(crate) async fn answer(
         &self,
         key: Key,
         ask: impl Future<Output = Result<Response, LmError>>,
     ) -> Result<(Arc<Response>, bool), LmError> {
-        if let Some(found) = self.memory.get(&key) {
-            return Ok((found, false));
-        }
         let mut asked = false;
         let asked_here = &mut asked;
         let flight = self.flights.join(key);

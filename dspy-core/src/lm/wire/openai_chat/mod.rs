@@ -161,6 +161,10 @@ impl LanguageModel for OpenAiChat {
         self.capabilities
     }
 
+    fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
+        body::body(self, request, false)
+    }
+
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
             let answer = read_all(self.send(request, false).await?, &self.id).await?;
