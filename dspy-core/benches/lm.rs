@@ -1,10 +1,7 @@
 //! What the client costs beside the request itself.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use dspy_core::{
@@ -81,9 +78,9 @@ fn body(bencher: Bencher<'_, '_>, demos: usize) {
 fn write_to_disk(bencher: Bencher<'_, '_>, at_once: u64) {
     let folder = tempfile::tempdir().unwrap();
     let lm = LM::wrap(Instant).cache(Cache::disk(folder.path())).build().unwrap();
-    let (runtime, prefix, next) = (runtime(), prefix(16), AtomicU64::new(0));
+    let (runtime, prefix, next) = (runtime(), prefix(16), std::cell::Cell::new(0));
     bencher.counter(divan::counter::ItemsCount::new(at_once)).bench_local(|| {
-        let ask = || lm.generate(request(&prefix, next.fetch_add(1, Ordering::Relaxed)));
+        let ask = || lm.generate(request(&prefix, next.replace(next.get() + 1)));
         runtime.block_on(futures_util::future::join_all((0..at_once).map(|_| ask())))
     });
 }

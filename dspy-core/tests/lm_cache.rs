@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use dspy_core::{
     LmErrorKind,
@@ -125,6 +125,8 @@ async fn a_follower_takes_over_when_the_leader_is_dropped() {
 
 #[cfg(feature = "disk-cache")]
 mod disk {
+    use std::path::Path;
+
     use super::*;
 
     fn file(folder: &Path) -> std::path::PathBuf {

@@ -172,6 +172,8 @@ async fn refusals_have_their_kind_status_and_message() {
         assert_eq!((error.kind, error.status), (kind, Some(status)));
         assert!(error.message.starts_with("because"), "{error}");
     }
+    let error = refused(Reply::error(500, &"x".repeat(5000))).await;
+    assert!(error.message.len() < 700, "it is shortened");
     let error = refused(Reply::error(400, "This model's maximum context length is 10 tokens")).await;
     assert_eq!(error.kind, LmErrorKind::ContextWindow);
     let error = refused(Reply::json(200, &json!({"error": {"message": "later", "code": 429}}))).await;
@@ -190,7 +192,15 @@ async fn refusals_have_their_kind_status_and_message() {
 async fn the_key_is_never_shown() {
     let server = Server::start(|call| {
         let key = call.header("authorization").unwrap_or_default().to_owned();
-        Reply::error(401, &format!("wrong key: {key}; also {}", call.header("x-secret").unwrap_or_default()))
+        // Cut at the wrong place, half a key would be left.
+        Reply::error(
+            401,
+            &format!(
+                "{}wrong key: {key}; also {}",
+                "x".repeat(560),
+                call.header("x-secret").unwrap_or_default()
+            ),
+        )
     })
     .await;
     let builder = builder(&server).api_key("sk-topsecret").header("x-secret", "hidden-value");
@@ -198,7 +208,7 @@ async fn the_key_is_never_shown() {
     let lm = builder.build().unwrap();
     let error = lm.generate(hello()).await.unwrap_err();
     let shown = format!("{error} {error:?} {lm:?} {} {}", lm.state(), lm.inspect_history(9));
-    assert!(!shown.contains("topsecret") && !shown.contains("hidden-value"), "{shown}");
+    assert!(!shown.contains("topsec") && !shown.contains("hidden-value"), "{shown}");
     assert!(error.message.contains("[redacted]"));
 }
 
@@ -242,6 +252,7 @@ fn wrong_settings_are_refused_when_they_are_made() {
         ("temperature", LM::builder("ollama/m").temperature(f64::NAN)),
         ("key", LM::builder("ollama/m").api_key("a\nb")),
         ("header", LM::builder("ollama/m").header("a b", "c")),
+        ("api_key", LM::builder("ollama/m").extra("api_key", "secret")),
     ] {
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind, LmErrorKind::Configuration);

@@ -11,7 +11,7 @@ use super::{
     http::Timeouts,
     provider::{self, Provider},
     retry::RetryPolicy,
-    wire::openai_chat::{OpenAiChat, Settings},
+    wire::{endpoint::Address, openai_chat::OpenAiChat},
 };
 use crate::{LmError, LmErrorKind};
 
@@ -210,6 +210,13 @@ impl LMBuilder {
                 return Err(wrong(format!("{name} must be a number from 0 up")));
             }
         }
+        for setting in ["api_key", "api_base", "base_url", "headers"] {
+            if self.options.extra.contains_key(setting) {
+                let message =
+                    "is a setting of the client and no parameter of requests; use the builder's method";
+                return Err(wrong(format!("`{setting}` {message}")));
+            }
+        }
         let model: Arc<dyn LanguageModel> = match self.source {
             Source::Model(model) => {
                 if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
@@ -224,16 +231,15 @@ impl LMBuilder {
                 let place = place(provider, name, self.api_base, self.api_key, env).map_err(wrong)?;
                 let mut timeouts = self.timeouts;
                 timeouts.read = timeouts.read.min(timeouts.total);
-                Arc::new(OpenAiChat::new(Settings {
-                    name: name.to_owned(),
+                let address = Address {
+                    id: id.clone(),
                     api_base: place.api_base,
                     key: place.key,
                     headers: self.headers,
                     timeouts,
-                    capabilities: place.capabilities,
-                    max_tokens_name: self.max_tokens_name.unwrap_or(place.max_tokens_name),
-                    id: id.clone(),
-                })?)
+                };
+                let max_tokens_name = self.max_tokens_name.unwrap_or(place.max_tokens_name);
+                Arc::new(OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?)
             }
         };
         Ok(LM::assemble(

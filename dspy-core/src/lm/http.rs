@@ -9,7 +9,7 @@ use std::{
 
 use reqwest::{Client, Url};
 
-use crate::{LmError, LmErrorKind};
+use crate::LmErrorKind;
 
 /// How long one attempt may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,7 +92,9 @@ fn tls(builder: reqwest::ClientBuilder, used: bool) -> Result<reqwest::ClientBui
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;
     let mut config = if used {
-        config.with_platform_verifier().map_err(|e| format!("the system's certificates: {e}"))?
+        config.with_platform_verifier().map_err(|e| format!(
+                "the system's root certificates cannot be loaded ({e}); install the package ca-certificates, or name a file of them in SSL_CERT_FILE"
+            ))?
     } else {
         // Plain HTTP must also work where no certificates are installed.
         config.with_root_certificates(RootCertStore::empty())
@@ -110,8 +112,8 @@ fn tls(builder: reqwest::ClientBuilder, used: bool) -> Result<reqwest::ClientBui
     Ok(builder)
 }
 
-/// A failed exchange as an error of `model`.
-pub(crate) fn failure(model: &str, error: reqwest::Error) -> LmError {
+/// What a failed exchange is, and why it failed.
+pub(crate) fn failure(error: reqwest::Error) -> (LmErrorKind, String) {
     let kind = if error.is_timeout() {
         LmErrorKind::Timeout
     } else if error.is_builder() {
@@ -120,7 +122,7 @@ pub(crate) fn failure(model: &str, error: reqwest::Error) -> LmError {
         LmErrorKind::Transport
     };
     // The address may hold what must not be seen.
-    LmError::new(kind, model, describe(&error.without_url()))
+    (kind, describe(&error.without_url()))
 }
 
 /// An error with its causes: the outermost alone says no more than that something failed.

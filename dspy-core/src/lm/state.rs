@@ -47,7 +47,8 @@ impl LM {
         set("stop", (!stop.is_empty()).then(|| json!(stop)));
         set("seed", seed.map(Value::from));
         set("n", n.map(Value::from));
-        for (name, value) in extra {
+        // What would not be read from a file is not written to one either.
+        for (name, value) in extra.iter().filter(|(name, _)| !is_refused(name)) {
             set(name, Some(value.clone()));
         }
         state.into()
@@ -110,6 +111,10 @@ impl LM {
         }
         Ok(builder.options(options).build()?)
     }
+}
+
+fn is_refused(name: &str) -> bool {
+    REFUSED.iter().any(|(refused, _)| *refused == name)
 }
 
 fn texts(value: &Value) -> Option<Vec<String>> {

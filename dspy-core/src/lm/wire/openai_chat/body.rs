@@ -21,10 +21,10 @@ pub(super) fn head(name: &str) -> Vec<u8> {
 }
 
 pub(super) fn body(model: &OpenAiChat, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
-    for taken in ["model", "messages", "stream"] {
+    for taken in ["model", "messages", "stream", "api_key", "api_base", "base_url"] {
         if request.options.extra.contains_key(taken) {
-            let message = format!("`{taken}` cannot be an extra parameter: the request sets it itself");
-            return Err(LmError::new(LmErrorKind::InvalidRequest, &model.id, message));
+            let message = format!("`{taken}` cannot be an extra parameter: the client sets it itself");
+            return Err(LmError::new(LmErrorKind::InvalidRequest, model.endpoint.id(), message));
         }
     }
     let prefix = request.prompt.prefix.rendered(WIRE, messages);

@@ -7,21 +7,23 @@ use serde::{
     de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{OpenAiChat, failure::Reply};
 use crate::{
     LmError,
-    lm::{Choice, FinishReason, Response, ToolCall, Usage},
+    lm::{
+        Choice, FinishReason, Response, ToolCall, Usage,
+        wire::{endpoint::Endpoint, failure::Reply},
+    },
 };
 
 /// Reads a whole answer.
-pub(super) fn response(model: &OpenAiChat, body: &[u8]) -> Result<Response, LmError> {
-    let completion: Completion<'_> = serde_json::from_slice(body).map_err(|e| model.unreadable(e))?;
+pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmError> {
+    let completion: Completion<'_> = serde_json::from_slice(body).map_err(|e| endpoint.unreadable(e))?;
     if completion.error.is_some() {
         // Some gateways report failures with the status of a success.
-        return Err(model.refused(&Reply { status: 200, retry_after: None, body }));
+        return Err(endpoint.refused(&Reply { status: 200, retry_after: None, body }));
     }
     if completion.choices.is_empty() {
-        return Err(model.unreadable("it has no choices"));
+        return Err(endpoint.unreadable("it has no choices"));
     }
     let mut choices: Vec<_> = completion.choices.into_iter().map(choice).collect();
     // Asked for several, servers may answer in any order.

@@ -2,19 +2,18 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{
-    OpenAiChat,
-    failure::Reply,
-    read::{self, RawUsage, Text, or_default},
-};
+use super::read::{self, RawUsage, Text, or_default};
 use crate::{
     LmError, LmErrorKind,
-    lm::{Choice, Delta, DeltaSink, Response, ToolCall, http, wire::sse::Events},
+    lm::{
+        Choice, Delta, DeltaSink, Response, ToolCall,
+        wire::{endpoint::Endpoint, failure::Reply, sse::Events},
+    },
 };
 
 /// Reads the event stream of `reply` to its end.
 pub(super) async fn read(
-    model: &OpenAiChat,
+    endpoint: &Endpoint,
     mut reply: reqwest::Response,
     sink: &mut DeltaSink<'_>,
 ) -> Result<Response, LmError> {
@@ -25,22 +24,22 @@ pub(super) async fn read(
         .is_some_and(|kind| kind.starts_with("application/json"));
     if whole {
         // A server that does not stream answers as usual.
-        let response = read::response(model, &super::read_all(reply, &model.id).await?)?;
+        let response = read::response(endpoint, &endpoint.read_all(reply).await?)?;
         crate::lm::model::replay(&response, sink);
         return Ok(response);
     }
     let mut events = Events::default();
     let mut answer = Partial::default();
-    while let Some(bytes) = reply.chunk().await.map_err(|e| http::failure(&model.id, e))? {
-        events.feed(&bytes, |data| answer.take(model, data, sink))?;
+    while let Some(bytes) = endpoint.next(&mut reply).await? {
+        events.feed(&bytes, |data| answer.take(endpoint, data, sink))?;
         if answer.done {
             break;
         }
     }
     if !answer.done {
-        events.finish(|data| answer.take(model, data, sink))?;
+        events.finish(|data| answer.take(endpoint, data, sink))?;
     }
-    answer.finish(model)
+    answer.finish(endpoint)
 }
 
 /// The answer as far as it has arrived.
@@ -71,7 +70,7 @@ struct PartialCall {
 const MAX_INDEX: usize = 1024;
 
 impl Partial {
-    fn take(&mut self, model: &OpenAiChat, data: &[u8], sink: &mut DeltaSink<'_>) -> Result<(), LmError> {
+    fn take(&mut self, endpoint: &Endpoint, data: &[u8], sink: &mut DeltaSink<'_>) -> Result<(), LmError> {
         if self.done || data.is_empty() {
             return Ok(());
         }
@@ -79,9 +78,9 @@ impl Partial {
             self.done = true;
             return Ok(());
         }
-        let event: Event<'_> = serde_json::from_slice(data).map_err(|e| model.unreadable(e))?;
+        let event: Event<'_> = serde_json::from_slice(data).map_err(|e| endpoint.unreadable(e))?;
         if event.error.is_some() {
-            return Err(model.refused(&Reply { status: 200, retry_after: None, body: data }));
+            return Err(endpoint.refused(&Reply { status: 200, retry_after: None, body: data }));
         }
         if let Some(id) = event.id.filter(|_| self.response.id.is_empty()) {
             self.response.id = id.into_owned();
@@ -95,15 +94,15 @@ impl Partial {
         for raw in event.choices {
             let index = raw.index.unwrap_or(0);
             let choice =
-                at(&mut self.choices, index).ok_or_else(|| model.unreadable("an index is too large"))?;
+                at(&mut self.choices, index).ok_or_else(|| endpoint.unreadable("an index is too large"))?;
             if let Some(reason) = raw.finish_reason {
                 choice.finish = Some(reason.into_owned());
             }
             let delta = raw.delta.unwrap_or_default();
             for raw in delta.tool_calls.unwrap_or_default() {
                 let next = raw.index.unwrap_or(choice.calls.len());
-                let call =
-                    at(&mut choice.calls, next).ok_or_else(|| model.unreadable("an index is too large"))?;
+                let call = at(&mut choice.calls, next)
+                    .ok_or_else(|| endpoint.unreadable("an index is too large"))?;
                 if let Some(id) = raw.id.filter(|_| call.id.is_empty()) {
                     call.id = id.into_owned();
                 }
@@ -123,11 +122,11 @@ impl Partial {
         Ok(())
     }
 
-    fn finish(self, model: &OpenAiChat) -> Result<Response, LmError> {
+    fn finish(self, endpoint: &Endpoint) -> Result<Response, LmError> {
         let ended = self.done || self.choices.iter().all(|c| c.finish.is_some());
         if !ended || self.choices.is_empty() {
             let message = "the answer broke off before its end";
-            return Err(LmError::new(LmErrorKind::Transport, &model.id, message));
+            return Err(LmError::new(LmErrorKind::Transport, endpoint.id(), message));
         }
         let choices = self.choices.into_iter().map(|c| {
             let tool_calls: Vec<_> =

@@ -4,10 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
 
-use crate::{LmError, LmErrorKind, error::shorten};
-
-/// How much of what a server says is kept.
-const MAX_MESSAGE: usize = 600;
+use crate::{LmError, LmErrorKind};
 
 /// An answer that is not a completion.
 pub(super) struct Reply<'a> {
@@ -36,6 +33,7 @@ const OVERFLOW: &[&[&str]] = &[
     &["input is too long"],
 ];
 
+/// The error that a refusal is. Its message is still as the server wrote it.
 pub(super) fn classify(model: &str, reply: &Reply<'_>) -> LmError {
     let text = String::from_utf8_lossy(reply.body);
     let parsed: Option<Value> = serde_json::from_str(&text).ok();
@@ -58,7 +56,7 @@ pub(super) fn classify(model: &str, reply: &Reply<'_>) -> LmError {
         status => Some(status),
     };
     let kind = kind(status, &format!("{} {} {message}", word("code"), word("type")).to_lowercase());
-    let mut lm_error = LmError::new(kind, model, shorten(&message, MAX_MESSAGE));
+    let mut lm_error = LmError::new(kind, model, message);
     lm_error.status = Some(reply.status);
     lm_error.retry_after = reply.retry_after;
     lm_error
@@ -173,6 +171,5 @@ mod tests {
         ] {
             assert_eq!(of(500, body).message, "boom", "{body}");
         }
-        assert!(of(500, &"x".repeat(5000)).message.len() < 700);
     }
 }
