@@ -125,6 +125,8 @@ pub enum LmErrorKind {
     Auth,
     /// The provider asks to slow down (429).
     RateLimit,
+    /// The account has no credit left (429 with `insufficient_quota`); waiting does not help.
+    Quota,
     /// The request is wrong (other 4xx).
     InvalidRequest,
     /// The prompt and the answer do not fit into the model's context window.
@@ -147,6 +149,7 @@ impl LmErrorKind {
             Self::Timeout => "timeout",
             Self::Auth => "auth",
             Self::RateLimit => "rate_limit",
+            Self::Quota => "quota",
             Self::InvalidRequest => "invalid_request",
             Self::ContextWindow => "context_window",
             Self::NotFound => "not_found",

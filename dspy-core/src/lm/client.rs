@@ -1,15 +1,62 @@
 //! The standard client: cache, single-flight, limits and retries around a [`LanguageModel`].
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime},
+};
 
-use super::{Capabilities, LanguageModel, Options, Request, Response, Usage};
-use crate::LmError;
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use super::{
+    Cache, Capabilities, DeltaSink, HistoryEntry, LMBuilder, LanguageModel, Options, Request, Response,
+    ResponseStream, RetryPolicy, Usage,
+    cache::Key,
+    history::{self, Inspection},
+};
+use crate::{LmError, LmErrorKind};
 
 /// A language model with its cache, limits and retries: a cheap handle that is cloned and shared.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), dspy_core::LmError> {
+/// use dspy_core::lm::{LM, Message, Request};
+///
+/// let lm = LM::new("openai/gpt-4o-mini")?;
+/// let answer = lm.generate(Request::new(vec![Message::user("What is the capital of France?")])).await?;
+/// println!("{}", answer.response.choices[0].text);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct LM {
+    core: Arc<Core>,
+    options: Arc<Options>,
+}
+
+/// What the clones of a handle share.
+pub(super) struct Core {
     model: Arc<dyn LanguageModel>,
-    options: Options,
+    id: Arc<str>,
+    capabilities: Capabilities,
+    retry: RetryPolicy,
+    places: Option<Semaphore>,
+    cache: Cache,
+    spent: Spent,
+}
+
+/// What was spent, added up without a lock.
+#[derive(Default)]
+struct Spent {
+    calls: AtomicU64,
+    cached_calls: AtomicU64,
+    prompt_tokens: AtomicU64,
+    completion_tokens: AtomicU64,
+    cached_prompt_tokens: AtomicU64,
+    reasoning_tokens: AtomicU64,
 }
 
 /// A model's answer, and whether it was paid for.
@@ -23,35 +70,86 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// What this answer cost: nothing but a count when it came from a cache.
+    /// What this answer cost: the provider's own count, or one cached call that cost nothing.
     pub fn usage(&self) -> Usage {
-        match self.cached {
-            true => Usage { cached_calls: 1, ..Usage::default() },
-            false => Usage { calls: 1, ..self.response.usage },
-        }
+        if self.cached { Usage { cached_calls: 1, ..Usage::default() } } else { self.response.usage }
     }
 }
 
 impl<M: LanguageModel> From<M> for LM {
     fn from(model: M) -> Self {
-        Self { model: Arc::new(model), options: Options::default() }
+        Self::from_model(model)
+    }
+}
+
+impl Core {
+    pub(super) fn new(
+        model: Arc<dyn LanguageModel>,
+        capabilities: Option<Capabilities>,
+        retry: RetryPolicy,
+        concurrency: Option<usize>,
+        cache: Cache,
+    ) -> Self {
+        Self {
+            id: model.id().into(),
+            capabilities: capabilities.unwrap_or_else(|| model.capabilities()),
+            retry,
+            places: concurrency.map(|n| Semaphore::new(n.min(Semaphore::MAX_PERMITS))),
+            cache,
+            spent: Spent::default(),
+            model,
+        }
     }
 }
 
 impl LM {
+    /// The model `provider/name` at its provider, with default settings. The key comes from the provider's variable
+    /// (`OPENAI_API_KEY`), the endpoint from `OPENAI_BASE_URL` or `OPENAI_API_BASE` if one of them is set.
+    ///
+    /// # Errors
+    /// [`LmErrorKind::Configuration`] when the provider is unknown or the key is missing.
+    pub fn new(model: impl Into<String>) -> Result<Self, LmError> {
+        Self::builder(model).build()
+    }
+
+    /// Sets up the model `provider/name`.
+    pub fn builder(model: impl Into<String>) -> LMBuilder {
+        LMBuilder::named(model.into())
+    }
+
+    /// A client of a model of one's own: it has the same single-flight and retries, no limit of requests in flight, and
+    /// a cache of its own in memory.
+    ///
+    /// Its answers are kept on disk if one says so, with [`LM::wrap`] and [`LMBuilder::cache`]. Then
+    /// [`LanguageModel::id`] and [`LanguageModel::endpoint`] must tell it from every other model that ever uses the same
+    /// cache.
+    pub fn from_model(model: impl LanguageModel) -> Self {
+        let core = Core::new(Arc::new(model), None, RetryPolicy::default(), None, Cache::private());
+        Self::assemble(core, Options::default())
+    }
+
+    /// Sets up a client of a model of one's own; see [`LM::from_model`].
+    pub fn wrap(model: impl LanguageModel) -> LMBuilder {
+        LMBuilder::wrapped(Arc::new(model))
+    }
+
+    pub(super) fn assemble(core: Core, options: Options) -> Self {
+        Self { core: Arc::new(core), options: Arc::new(options) }
+    }
+
     /// The model's identifier, as `provider/name`.
     pub fn id(&self) -> &str {
-        self.model.id()
+        &self.core.id
     }
 
     /// The model behind the handle.
     pub fn model(&self) -> &dyn LanguageModel {
-        &*self.model
+        &*self.core.model
     }
 
     /// What the model can do natively.
     pub fn capabilities(&self) -> Capabilities {
-        self.model.capabilities()
+        self.core.capabilities
     }
 
     /// The options that requests have when they set none.
@@ -59,18 +157,279 @@ impl LM {
         &self.options
     }
 
+    /// The same client with `options` laid over its own; cache, limits and counters are shared.
+    #[must_use]
+    pub fn with_options(&self, options: &Options) -> Self {
+        Self { core: self.core.clone(), options: Arc::new(self.options.overlaid(options)) }
+    }
+
+    /// Where its answers are kept.
+    pub fn cache(&self) -> &Cache {
+        &self.core.cache
+    }
+
+    /// How it repeats failed requests.
+    pub fn retry_policy(&self) -> &RetryPolicy {
+        &self.core.retry
+    }
+
+    /// What all clones of this handle have spent together so far.
+    pub fn usage(&self) -> Usage {
+        let s = &self.core.spent;
+        Usage {
+            calls: s.calls.load(Relaxed),
+            cached_calls: s.cached_calls.load(Relaxed),
+            prompt_tokens: s.prompt_tokens.load(Relaxed),
+            completion_tokens: s.completion_tokens.load(Relaxed),
+            cached_prompt_tokens: s.cached_prompt_tokens.load(Relaxed),
+            reasoning_tokens: s.reasoning_tokens.load(Relaxed),
+        }
+    }
+
+    /// The last `n` requests to models of this name, the oldest first, as far as the process still keeps them.
+    pub fn history(&self, n: usize) -> Vec<Arc<HistoryEntry>> {
+        let mut entries = history::recent(usize::MAX);
+        entries.retain(|entry| entry.model == self.core.id);
+        entries.split_off(entries.len().saturating_sub(n))
+    }
+
+    /// The last `n` prompts and answers of models of this name, to print.
+    pub fn inspect_history(&self, n: usize) -> Inspection {
+        Inspection(self.history(n))
+    }
+
     /// Asks the model; `request.options` are laid over the handle's own.
+    ///
+    /// With `request.cache`, an answer that is kept is not asked for again, equal requests in flight are sent once, and
+    /// the answer is kept before this returns. Failures are repeated as [`RetryPolicy`] says, and never kept.
     ///
     /// # Errors
     /// [`LmError`] after the last attempt.
-    pub async fn generate(&self, request: Request) -> Result<Answer, LmError> {
-        let response = self.model.generate(&request).await?;
-        Ok(Answer { response: Arc::new(response), cached: false })
+    pub async fn generate(&self, mut request: Request) -> Result<Answer, LmError> {
+        request.options.fill_from(&self.options);
+        let began = Began::now();
+        let span = self.span(&request);
+        let result = self.answer(&request).instrument(span.clone()).await;
+        self.account(&span, &began, request, &result);
+        result
+    }
+
+    /// Asks the model and hands over the answer as it is generated.
+    ///
+    /// An answer that is kept arrives as one piece. A complete answer is kept if `request.cache` says so; a stream that
+    /// is dropped before its end stops the request and leaves nothing behind. Failures are repeated as long as nothing
+    /// has been handed over.
+    pub fn stream(&self, mut request: Request) -> ResponseStream {
+        request.options.fill_from(&self.options);
+        let lm = self.clone();
+        ResponseStream::new(|mut sink| async move {
+            let began = Began::now();
+            let span = lm.span(&request);
+            let result = lm.answer_streamed(&request, &mut *sink).instrument(span.clone()).await;
+            lm.account(&span, &began, request, &result);
+            result
+        })
+    }
+
+    /// What would be sent for a request, as the provider gets it; nothing is sent.
+    ///
+    /// # Errors
+    /// See [`LanguageModel::request_body`].
+    pub fn request_body(&self, mut request: Request) -> Result<Vec<u8>, LmError> {
+        request.options.fill_from(&self.options);
+        self.core.model.request_body(&request)
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Answer, LmError> {
+        match self.core.cache.store().filter(|_| request.cache) {
+            None => {
+                let response = self.attempts(request, None).await?;
+                Ok(Answer { response: Arc::new(response), cached: false })
+            }
+            Some(store) => {
+                let key = Key::of(&*self.core.model, request);
+                if let Some(response) = store.in_memory(&key) {
+                    return Ok(Answer { response, cached: true });
+                }
+                // Boxed, so that what waits behind a flight, or is found on disk, stays small.
+                let asking = Box::pin(store.answer(key, self.attempts(request, None)));
+                let (response, asked) = asking.await?;
+                Ok(Answer { response, cached: !asked })
+            }
+        }
+    }
+
+    async fn answer_streamed(&self, request: &Request, sink: &mut DeltaSink<'_>) -> Result<Answer, LmError> {
+        let store = self.core.cache.store().filter(|_| request.cache);
+        let key = store.map(|_| Key::of(&*self.core.model, request));
+        if let (Some(store), Some(key)) = (store, &key)
+            && let Some(response) = store.find(key).await
+        {
+            super::model::replay(&response, sink);
+            return Ok(Answer { response, cached: true });
+        }
+        let response = Arc::new(self.attempts(request, Some(sink)).await?);
+        if let (Some(store), Some(key)) = (store, &key) {
+            store.keep(key, &response).await;
+        }
+        Ok(Answer { response, cached: false })
+    }
+
+    /// Sends a request until it is answered or there is no hope.
+    async fn attempts(
+        &self,
+        request: &Request,
+        mut sink: Option<&mut DeltaSink<'_>>,
+    ) -> Result<Response, LmError> {
+        let core = &*self.core;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut begun = false;
+            let result = {
+                // Held for this attempt only: who waits to try again lets others through.
+                let _place = match &core.places {
+                    None => None,
+                    Some(places) => Some(places.acquire().await.map_err(|_| self.closed())?),
+                };
+                match sink.as_deref_mut() {
+                    None => core.model.generate(request).await,
+                    Some(sink) => {
+                        let mut watched = |delta| {
+                            begun = true;
+                            sink(delta);
+                        };
+                        core.model.stream(request, &mut watched).await
+                    }
+                }
+            };
+            let mut error = match result {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            error.attempts = attempts;
+            match core.retry.delay(attempts, &error) {
+                Some(delay) if !begun => {
+                    tracing::debug!(%error, attempts, delay = ?delay, "trying again");
+                    tokio::time::sleep(delay).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn closed(&self) -> LmError {
+        LmError::new(LmErrorKind::Configuration, self.id(), "the client was shut down")
+    }
+
+    /// A span with OpenTelemetry's names (semantic conventions for generative AI); nothing when nobody listens.
+    fn span(&self, request: &Request) -> tracing::Span {
+        let span = tracing::info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.provider.name = tracing::field::Empty,
+            gen_ai.request.model = self.id(),
+            gen_ai.request.temperature = request.options.temperature,
+            gen_ai.request.top_p = request.options.top_p,
+            gen_ai.request.max_tokens = request.options.max_tokens,
+            gen_ai.request.seed = request.options.seed,
+            gen_ai.response.id = tracing::field::Empty,
+            gen_ai.response.model = tracing::field::Empty,
+            gen_ai.response.finish_reasons = tracing::field::Empty,
+            gen_ai.usage.input_tokens = tracing::field::Empty,
+            gen_ai.usage.output_tokens = tracing::field::Empty,
+            dspy.cached = tracing::field::Empty,
+            error.r#type = tracing::field::Empty,
+        );
+        if !span.is_disabled()
+            && let Some((provider, _)) = self.id().split_once('/')
+        {
+            span.record("gen_ai.provider.name", provider);
+        }
+        span
+    }
+
+    fn account(
+        &self,
+        span: &tracing::Span,
+        began: &Began,
+        request: Request,
+        result: &Result<Answer, LmError>,
+    ) {
+        if let Ok(answer) = result {
+            self.core.spent.add(&answer.usage());
+        }
+        if !span.is_disabled() {
+            record(span, result);
+        }
+        history::push(HistoryEntry {
+            time: began.time,
+            model: self.core.id.clone(),
+            prompt: request.prompt,
+            cached: result.as_ref().is_ok_and(|answer| answer.cached),
+            outcome: result.as_ref().map(|answer| answer.response.clone()).map_err(Clone::clone),
+            duration: began.elapsed(),
+        });
+    }
+}
+
+fn record(span: &tracing::Span, result: &Result<Answer, LmError>) {
+    match result {
+        Err(e) => {
+            span.record("error.type", e.kind.as_str());
+        }
+        Ok(answer) => {
+            let response = &answer.response;
+            span.record("gen_ai.response.id", &*response.id);
+            span.record("gen_ai.response.model", &*response.model);
+            let reasons: Vec<_> = response.choices.iter().map(|c| &c.finish).collect();
+            span.record("gen_ai.response.finish_reasons", tracing::field::debug(reasons));
+            span.record("gen_ai.usage.input_tokens", response.usage.prompt_tokens);
+            span.record("gen_ai.usage.output_tokens", response.usage.completion_tokens);
+            span.record("dspy.cached", answer.cached);
+        }
+    }
+}
+
+/// When a request began, for people and for measuring.
+struct Began {
+    time: SystemTime,
+    instant: Instant,
+}
+
+impl Began {
+    fn now() -> Self {
+        Self { time: SystemTime::now(), instant: Instant::now() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.instant.elapsed()
+    }
+}
+
+impl Spent {
+    fn add(&self, u: &Usage) {
+        for (sum, n) in [
+            (&self.calls, u.calls),
+            (&self.cached_calls, u.cached_calls),
+            (&self.prompt_tokens, u.prompt_tokens),
+            (&self.completion_tokens, u.completion_tokens),
+            (&self.cached_prompt_tokens, u.cached_prompt_tokens),
+            (&self.reasoning_tokens, u.reasoning_tokens),
+        ] {
+            if n > 0 {
+                sum.fetch_add(n, Relaxed);
+            }
+        }
     }
 }
 
 impl fmt::Debug for LM {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LM").field("id", &self.id()).finish_non_exhaustive()
+        f.debug_struct("LM")
+            .field("id", &self.id())
+            .field("endpoint", &self.model().endpoint())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }

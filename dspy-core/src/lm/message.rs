@@ -67,6 +67,11 @@ impl Message {
         Self::new(Role::User, content)
     }
 
+    /// The result of the tool call `id`.
+    pub fn tool(id: impl Into<String>, content: impl Into<Content>) -> Self {
+        Self { tool_call_id: Some(id.into()), ..Self::new(Role::Tool, content) }
+    }
+
     /// An assistant message.
     pub fn assistant(content: impl Into<Content>) -> Self {
         Self::new(Role::Assistant, content)

@@ -1,14 +1,35 @@
 //! Language models: requests, responses, and the standard client.
+//!
+//! A request passes, in this order, the cache (memory, then disk), the flight that equal requests share, the limit of
+//! requests in flight, the retry loop, and the wire: the provider's protocol over HTTP. [`LM`] is all of it; a
+//! [`LanguageModel`] is the last part alone.
 
+mod builder;
+mod cache;
 mod client;
+pub mod history;
+mod http;
 mod message;
 mod model;
+mod prefix;
+mod provider;
 mod request;
 mod response;
+mod retry;
+mod state;
+mod stream;
+mod time;
+mod wire;
 
 pub use crate::value::{ToolCall, ToolSpec};
+pub use builder::LMBuilder;
+pub use cache::Cache;
 pub use client::{Answer, LM};
+pub use history::{HistoryEntry, Inspection, inspect_history};
 pub use message::{Message, Role};
-pub use model::{BoxFuture, Capabilities, LanguageModel};
-pub use request::{Options, Prefix, Prompt, Request, ResponseFormat};
+pub use model::{BoxFuture, Capabilities, Delta, DeltaSink, LanguageModel};
+pub use prefix::{Prefix, Prompt};
+pub use request::{Options, Request, ResponseFormat};
 pub use response::{Choice, FinishReason, Response, Usage};
+pub use retry::RetryPolicy;
+pub use stream::{ResponseStream, StreamEvent};

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use super::{Request, Response};
-use crate::LmError;
+use crate::{LmError, LmErrorKind};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -24,6 +24,75 @@ pub struct Capabilities {
     pub streaming: bool,
 }
 
+impl Capabilities {
+    /// Nothing but text in, text out.
+    pub const fn none() -> Self {
+        Self { json_object: false, json_schema: false, tools: false, reasoning: false, streaming: false }
+    }
+
+    /// Everything that is known here.
+    pub const fn all() -> Self {
+        Self { json_object: true, json_schema: true, tools: true, reasoning: true, streaming: true }
+    }
+
+    /// Sets whether answers can be forced to be one JSON object.
+    #[must_use]
+    pub const fn json_object(mut self, yes: bool) -> Self {
+        self.json_object = yes;
+        self
+    }
+
+    /// Sets whether answers can be constrained by a JSON Schema.
+    #[must_use]
+    pub const fn json_schema(mut self, yes: bool) -> Self {
+        self.json_schema = yes;
+        self
+    }
+
+    /// Sets whether tools can be called natively.
+    #[must_use]
+    pub const fn tools(mut self, yes: bool) -> Self {
+        self.tools = yes;
+        self
+    }
+
+    /// Sets whether reasoning arrives apart from the answer.
+    #[must_use]
+    pub const fn reasoning(mut self, yes: bool) -> Self {
+        self.reasoning = yes;
+        self
+    }
+
+    /// Sets whether partial answers arrive as they are generated.
+    #[must_use]
+    pub const fn streaming(mut self, yes: bool) -> Self {
+        self.streaming = yes;
+        self
+    }
+}
+
+/// A further piece of an answer, as it is generated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Delta {
+    /// Which of the answers it belongs to, from 0.
+    pub choice: usize,
+    /// Text to append to the answer.
+    pub text: String,
+    /// Text to append to the reasoning.
+    pub reasoning: String,
+}
+
+impl Delta {
+    /// A piece of the text of answer `choice`.
+    pub fn text(choice: usize, text: impl Into<String>) -> Self {
+        Self { choice, text: text.into(), ..Self::default() }
+    }
+}
+
+/// Takes the pieces of an answer as they arrive.
+pub type DeltaSink<'a> = dyn FnMut(Delta) + Send + 'a;
+
 /// A language model that answers requests: one attempt, no cache and no retry, which [`LM`](super::LM) adds.
 pub trait LanguageModel: Send + Sync + 'static {
     /// The model's identifier, as `provider/name`.
@@ -39,9 +108,71 @@ pub trait LanguageModel: Send + Sync + 'static {
         Capabilities::default()
     }
 
+    /// What would be sent for a request, for those who want to see it or send it themselves.
+    ///
+    /// # Errors
+    /// [`LmErrorKind::InvalidRequest`] when the request cannot be put into the provider's form, or when the model, as
+    /// those in this process, sends nothing.
+    fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
+        let _ = request;
+        Err(LmError::new(LmErrorKind::InvalidRequest, self.id(), "this model sends no requests over a wire"))
+    }
+
     /// Answers one request.
     ///
     /// # Errors
     /// [`LmError`], whose kind decides whether the request is sent again.
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>>;
+
+    /// Answers one request and hands each piece of the answer to `sink` as it arrives; the pieces together are the
+    /// texts of the response. A model that cannot do so hands over each answer as one piece.
+    ///
+    /// # Errors
+    /// Those of [`LanguageModel::generate`].
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: &'a mut DeltaSink<'_>,
+    ) -> BoxFuture<'a, Result<Response, LmError>> {
+        Box::pin(async move {
+            let response = self.generate(request).await?;
+            replay(&response, sink);
+            Ok(response)
+        })
+    }
+}
+
+impl<M: LanguageModel + ?Sized> LanguageModel for std::sync::Arc<M> {
+    fn id(&self) -> &str {
+        (**self).id()
+    }
+    fn endpoint(&self) -> &str {
+        (**self).endpoint()
+    }
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+    fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
+        (**self).request_body(request)
+    }
+    fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+        (**self).generate(request)
+    }
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: &'a mut DeltaSink<'_>,
+    ) -> BoxFuture<'a, Result<Response, LmError>> {
+        (**self).stream(request, sink)
+    }
+}
+
+/// Hands over a finished response as one piece for each of its answers.
+pub(crate) fn replay(response: &Response, sink: &mut DeltaSink<'_>) {
+    for (i, choice) in response.choices.iter().enumerate() {
+        let reasoning = choice.reasoning.clone().unwrap_or_default();
+        if !choice.text.is_empty() || !reasoning.is_empty() {
+            sink(Delta { choice: i, text: choice.text.clone(), reasoning });
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Message, ToolSpec};
+use super::{Prompt, ToolSpec};
 
 /// Sampling options. A field that is `None` is left to the model's own default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -93,16 +93,26 @@ impl Options {
     /// These options, with those that `over` sets in their place.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
-        let mut extra = self.extra.clone();
-        extra.extend(over.extra.iter().map(|(k, v)| (k.clone(), v.clone())));
-        Self {
-            temperature: over.temperature.or(self.temperature),
-            top_p: over.top_p.or(self.top_p),
-            max_tokens: over.max_tokens.or(self.max_tokens),
-            stop: if over.stop.is_empty() { self.stop.clone() } else { over.stop.clone() },
-            seed: over.seed.or(self.seed),
-            n: over.n.or(self.n),
-            extra,
+        let mut options = over.clone();
+        options.fill_from(self);
+        options
+    }
+
+    /// Sets from `defaults` what these options leave open: [`Options::overlaid`] in place, without copies where
+    /// there is nothing to copy.
+    pub fn fill_from(&mut self, defaults: &Self) {
+        self.temperature = self.temperature.or(defaults.temperature);
+        self.top_p = self.top_p.or(defaults.top_p);
+        self.max_tokens = self.max_tokens.or(defaults.max_tokens);
+        self.seed = self.seed.or(defaults.seed);
+        self.n = self.n.or(defaults.n);
+        if self.stop.is_empty() && !defaults.stop.is_empty() {
+            self.stop.clone_from(&defaults.stop);
+        }
+        for (name, value) in &defaults.extra {
+            if !self.extra.contains_key(name) {
+                self.extra.insert(name.clone(), value.clone());
+            }
         }
     }
 
@@ -128,49 +138,6 @@ pub enum ResponseFormat {
         /// The schema, in the provider's strict form.
         schema: Arc<Value>,
     },
-}
-
-/// The messages that do not change from call to call: the system message and the demonstrations.
-///
-/// Shared by all calls of a predictor, so that what is derived from them (their bytes on the wire, their digest)
-/// is computed once.
-#[derive(Debug, Default)]
-pub struct Prefix {
-    messages: Vec<Message>,
-}
-
-impl Prefix {
-    /// A prefix of these messages.
-    pub fn new(messages: Vec<Message>) -> Self {
-        Self { messages }
-    }
-
-    /// The messages.
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
-    }
-}
-
-/// The messages of a request.
-#[derive(Debug, Clone, Default)]
-pub struct Prompt {
-    /// What does not change from call to call.
-    pub prefix: Arc<Prefix>,
-    /// What this call adds.
-    pub tail: Vec<Message>,
-}
-
-impl Prompt {
-    /// All messages, in order.
-    pub fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.prefix.messages().iter().chain(&self.tail)
-    }
-}
-
-impl From<Vec<Message>> for Prompt {
-    fn from(tail: Vec<Message>) -> Self {
-        Self { prefix: Arc::default(), tail }
-    }
 }
 
 /// One request to a model.

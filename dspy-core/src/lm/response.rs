@@ -68,7 +68,19 @@ pub struct Response {
 impl Response {
     /// A response of one complete answer, for models written by hand.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { choices: vec![Choice::text(text)], ..Self::default() }
+        Self::new(vec![Choice::text(text)])
+    }
+
+    /// A response of these answers.
+    pub fn new(choices: Vec<Choice>) -> Self {
+        Self { choices, usage: Usage { calls: 1, ..Usage::default() }, ..Self::default() }
+    }
+
+    /// Sets what it cost.
+    #[must_use]
+    pub fn with_usage(mut self, usage: Usage) -> Self {
+        self.usage = usage;
+        self
     }
 }
 
@@ -92,6 +104,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// One call of this many tokens.
+    pub fn of_call(prompt_tokens: u64, completion_tokens: u64) -> Self {
+        Self { calls: 1, prompt_tokens, completion_tokens, ..Self::default() }
+    }
+
     /// Prompt and answer tokens together.
     pub fn total_tokens(&self) -> u64 {
         self.prompt_tokens + self.completion_tokens

@@ -75,6 +75,30 @@ impl ToolCall {
         Self { id: None, name: name.into(), args }
     }
 
+    /// The one key of [`ToolCall::args`] when the model's arguments were not a JSON object.
+    pub const UNPARSED: &'static str = "_unparsed";
+
+    /// A call whose arguments arrive as text: a JSON object, or whatever else the model wrote, which is not lost but
+    /// kept under [`ToolCall::UNPARSED`]. No arguments at all are an empty object, and an empty `id` is none.
+    pub fn from_text(id: impl Into<String>, name: impl Into<String>, arguments: &str) -> Self {
+        let args = if arguments.trim().is_empty() {
+            Map::new()
+        } else {
+            serde_json::from_str(arguments).unwrap_or_else(|_| {
+                Map::from_iter([(Self::UNPARSED.to_owned(), Value::String(arguments.to_owned()))])
+            })
+        };
+        Self { id: Some(id.into()).filter(|id| !id.is_empty()), name: name.into(), args }
+    }
+
+    /// The raw arguments, when they were not a JSON object.
+    pub fn unparsed(&self) -> Option<&str> {
+        match self.args.get(Self::UNPARSED) {
+            Some(Value::String(text)) if self.args.len() == 1 => Some(text),
+            _ => None,
+        }
+    }
+
     fn from_value(value: Value) -> Result<Self, String> {
         let Value::Object(mut call) = value else {
             return Err(format!("expected a tool call with `name` and `args`, found {value}"));

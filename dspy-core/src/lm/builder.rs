@@ -1,0 +1,377 @@
+//! How a client is set up.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::{
+    Cache, Capabilities, LM, LanguageModel, Options,
+    client::Core,
+    http::Timeouts,
+    provider::{self, Provider},
+    retry::RetryPolicy,
+    wire::{endpoint::Address, openai_chat::OpenAiChat},
+};
+use crate::{LmError, LmErrorKind};
+
+/// The most requests in flight to one model when nothing else is said: below the number of files that most systems let
+/// a process open.
+const CONCURRENCY: usize = 512;
+
+/// Sets up an [`LM`]; see [`LM::builder`] and [`LM::wrap`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct LMBuilder {
+    source: Source,
+    api_base: Option<String>,
+    api_key: Option<SecretString>,
+    headers: Vec<(String, String)>,
+    timeouts: Timeouts,
+    capabilities: Option<Capabilities>,
+    max_tokens_name: Option<&'static str>,
+    options: Options,
+    retry: RetryPolicy,
+    concurrency: Option<usize>,
+    cache: Cache,
+}
+
+enum Source {
+    Named(String),
+    Model(Arc<dyn LanguageModel>),
+}
+
+impl LMBuilder {
+    pub(super) fn named(model: String) -> Self {
+        Self::of(Source::Named(model), Some(CONCURRENCY), Cache::shared())
+    }
+
+    /// Models of the user's own have no connections that could run out; and their names are not known to be unique.
+    pub(super) fn wrapped(model: Arc<dyn LanguageModel>) -> Self {
+        Self::of(Source::Model(model), None, Cache::private())
+    }
+
+    fn of(source: Source, concurrency: Option<usize>, cache: Cache) -> Self {
+        Self {
+            source,
+            api_base: None,
+            api_key: None,
+            headers: Vec::new(),
+            timeouts: Timeouts::default(),
+            capabilities: None,
+            max_tokens_name: None,
+            options: Options::default(),
+            retry: RetryPolicy::default(),
+            concurrency,
+            cache,
+        }
+    }
+
+    /// Sets the endpoint, as in `http://localhost:8000/v1`. No key from the environment is sent there; one that it needs
+    /// is set with [`LMBuilder::api_key`].
+    pub fn api_base(mut self, url: impl Into<String>) -> Self {
+        self.api_base = Some(url.into());
+        self
+    }
+
+    /// Sets the key. It never appears in logs, errors, caches or saved programs.
+    pub fn api_key(mut self, key: impl Into<SecretString>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Adds a header to every request. Its value is treated as a secret.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the temperature of requests that set none.
+    pub fn temperature(mut self, t: f64) -> Self {
+        self.options.temperature = Some(t);
+        self
+    }
+
+    /// Sets nucleus sampling for requests that do not.
+    pub fn top_p(mut self, p: f64) -> Self {
+        self.options.top_p = Some(p);
+        self
+    }
+
+    /// Sets the longest answer, in tokens, of requests that do not.
+    pub fn max_tokens(mut self, n: u32) -> Self {
+        self.options.max_tokens = Some(n);
+        self
+    }
+
+    /// Sets the texts at which generation stops.
+    pub fn stop<T: Into<String>>(mut self, stop: impl IntoIterator<Item = T>) -> Self {
+        self.options = self.options.stop(stop);
+        self
+    }
+
+    /// Sets the seed of the provider's sampler.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(seed);
+        self
+    }
+
+    /// Adds a parameter that is passed to the provider as it is.
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.options = self.options.extra(name, value);
+        self
+    }
+
+    /// Sets all options of requests that do not set their own.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets how long connecting may take (10 s).
+    pub fn connect_timeout(mut self, t: Duration) -> Self {
+        self.timeouts.connect = t;
+        self
+    }
+
+    /// Sets how long the server may be silent (120 s).
+    pub fn read_timeout(mut self, t: Duration) -> Self {
+        self.timeouts.read = t;
+        self
+    }
+
+    /// Sets how long one attempt may take altogether (600 s).
+    pub fn timeout(mut self, t: Duration) -> Self {
+        self.timeouts.total = t;
+        self
+    }
+
+    /// Sets how many further attempts follow a failed one (4).
+    pub fn retries(mut self, n: u32) -> Self {
+        self.retry = self.retry.retries(n);
+        self
+    }
+
+    /// Sets how failed requests are repeated.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Sets how many requests may be in flight at once (512; without limit for a model of one's own). Further ones wait
+    /// their turn. Each request in flight holds a connection, so a large number needs a matching `ulimit -n`.
+    pub fn concurrency(mut self, n: usize) -> Self {
+        self.concurrency = Some(n);
+        self
+    }
+
+    /// Sets where answers are kept ([`Cache::shared`]; for a model of one's own, a cache in memory).
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    pub(super) fn use_cache(self, yes: bool) -> Self {
+        if yes { self } else { self.cache(Cache::off()) }
+    }
+
+    /// Sets what the model can do natively, where that is known better than here.
+    pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = Some(capabilities);
+        self
+    }
+
+    /// Sets whether the parameter that limits an answer's tokens is called `max_completion_tokens`, as OpenAI's
+    /// reasoning models want it, or `max_tokens`, where that is known better than here.
+    pub fn max_completion_tokens(mut self, yes: bool) -> Self {
+        self.max_tokens_name = Some(if yes { "max_completion_tokens" } else { "max_tokens" });
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// [`LmErrorKind::Configuration`] when the provider is unknown, a key is missing, or a setting makes no sense; the
+    /// message says what to do.
+    pub fn build(self) -> Result<LM, LmError> {
+        self.build_with_env(|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+    }
+
+    fn build_with_env(self, env: impl Fn(&str) -> Option<String>) -> Result<LM, LmError> {
+        let id = match &self.source {
+            Source::Named(id) => id.clone(),
+            Source::Model(model) => model.id().to_owned(),
+        };
+        let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &id, message);
+        if self.concurrency == Some(0) {
+            return Err(wrong("a concurrency of 0 would let no request through; set 1 or more".into()));
+        }
+        for (name, value) in [("temperature", self.options.temperature), ("top_p", self.options.top_p)] {
+            if value.is_some_and(|v| !v.is_finite() || v < 0.0) {
+                return Err(wrong(format!("{name} must be a number from 0 up")));
+            }
+        }
+        for setting in ["api_key", "api_base", "base_url", "headers"] {
+            if self.options.extra.contains_key(setting) {
+                let message =
+                    "is a setting of the client and no parameter of requests; use the builder's method";
+                return Err(wrong(format!("`{setting}` {message}")));
+            }
+        }
+        let model: Arc<dyn LanguageModel> = match self.source {
+            Source::Model(model) => {
+                if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
+                    let message = "api_base, api_key and header are for models of a provider; a model of one's own \
+                                   that is wrapped has none of them";
+                    return Err(wrong(message.into()));
+                }
+                model
+            }
+            Source::Named(_) => {
+                let (provider, name) = split(&id).map_err(wrong)?;
+                let place = place(provider, name, self.api_base, self.api_key, env).map_err(wrong)?;
+                let mut timeouts = self.timeouts;
+                timeouts.read = timeouts.read.min(timeouts.total);
+                let address = Address {
+                    id: id.clone(),
+                    api_base: place.api_base,
+                    key: place.key,
+                    headers: self.headers,
+                    timeouts,
+                };
+                let max_tokens_name = self.max_tokens_name.unwrap_or(place.max_tokens_name);
+                Arc::new(OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?)
+            }
+        };
+        Ok(LM::assemble(
+            Core::new(model, self.capabilities, self.retry, self.concurrency, self.cache),
+            self.options,
+        ))
+    }
+}
+
+/// `provider/name` as its two parts.
+fn split(id: &str) -> Result<(&'static Provider, &str), String> {
+    let known = || format!("supported are {}", provider::names());
+    let Some((prefix, name)) = id.split_once('/') else {
+        return Err(format!("write the model as `provider/name`, as in `openai/{id}`; {}", known()));
+    };
+    let Some(found) = provider::find(prefix) else {
+        return Err(format!(
+            "the provider `{prefix}` is unknown; {}. A server that speaks OpenAI's protocol is reached with \
+             `LM::builder(\"openai/{name}\").api_base(..)`",
+            known()
+        ));
+    };
+    if name.is_empty() {
+        return Err(format!("the name of the model after `{prefix}/` is missing"));
+    }
+    Ok((found, name))
+}
+
+/// Where a model is, and what is special there.
+struct Place {
+    api_base: String,
+    key: Option<SecretString>,
+    capabilities: Capabilities,
+    max_tokens_name: &'static str,
+}
+
+fn place(
+    provider: &Provider,
+    name: &str,
+    api_base: Option<String>,
+    api_key: Option<SecretString>,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Place, String> {
+    let from_code = api_base.is_some();
+    let base = api_base
+        .or_else(|| provider.base_vars.iter().find_map(|var| env(var)))
+        .or_else(|| provider.api_base.map(str::to_owned))
+        .ok_or_else(|| {
+            format!(
+                "`{}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
+                provider.name,
+                provider.base_vars.join(" or ")
+            )
+        })?;
+    let base = base.trim_end_matches('/').to_owned();
+    let official = provider.api_base == Some(&*base);
+    // A key of the environment belongs to the place that the environment, or the provider, names: an endpoint that was
+    // chosen elsewhere must not receive it.
+    let env_key = || provider.key_vars.iter().find_map(|var| env(var)).map(SecretString::from);
+    let key = match api_key {
+        Some(key) => Some(key),
+        None if from_code && !official => None,
+        None => env_key(),
+    };
+    if key.is_none() && official && base.starts_with("https://") {
+        return Err(format!(
+            "there is no API key: set {} in the environment, or `LM::builder(..).api_key(..)`",
+            provider.key_vars.join(" or ")
+        ));
+    }
+    let openai = provider.name == "openai";
+    Ok(Place {
+        capabilities: match (openai, official) {
+            (true, true) => provider::openai_capabilities(name),
+            (true, false) => provider::server_capabilities(),
+            _ => provider.capabilities,
+        },
+        max_tokens_name: if openai { provider::max_tokens_name(name) } else { "max_tokens" },
+        api_base: base,
+        key,
+    })
+}
+
+impl fmt::Debug for LMBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = match &self.source {
+            Source::Named(id) => id,
+            Source::Model(model) => model.id(),
+        };
+        f.debug_struct("LMBuilder")
+            .field("model", &id)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn found(model: &str, base: Option<&str>, vars: &[(&str, &str)]) -> Result<Place, String> {
+        let (provider, name) = split(model)?;
+        let env = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        place(provider, name, base.map(str::to_owned), None, env)
+    }
+
+    fn key(place: &Place) -> Option<&str> {
+        place.key.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    #[test]
+    fn a_key_goes_only_where_the_environment_or_the_provider_says() {
+        let vars = [("OPENAI_API_KEY", "k")];
+        let official = found("openai/gpt-4o", None, &vars).unwrap();
+        assert_eq!((official.api_base.as_str(), key(&official)), ("https://api.openai.com/v1", Some("k")));
+        let own = found("openai/m", Some("http://localhost:30000/v1/"), &vars).unwrap();
+        assert_eq!((own.api_base.as_str(), key(&own)), ("http://localhost:30000/v1", None));
+        let by_env =
+            found("openai/m", None, &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://b/v1")]).unwrap();
+        assert_eq!((by_env.api_base.as_str(), key(&by_env)), ("http://b/v1", Some("k")));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_cure() {
+        let message = |model, base| found(model, base, &[]).err().unwrap_or_default();
+        assert!(message("gpt-4o", None).contains("`openai/gpt-4o`"));
+        assert!(message("nowhere/m", None).contains("openai, deepseek"));
+        assert!(message("openai/", None).contains("missing"));
+        assert!(message("openai/gpt-4o", None).contains("OPENAI_API_KEY"));
+        assert!(message("hosted_vllm/m", None).contains("HOSTED_VLLM_API_BASE"));
+        assert_eq!(message("ollama/llama3", None), "", "a local server needs no key");
+    }
+}

@@ -1,0 +1,262 @@
+//! What a cached answer is found by.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::lm::{LanguageModel, Message, Options, Request, ResponseFormat};
+
+/// Changes whenever what is hashed changes its form, so that no entry is ever read under a key of another meaning.
+const FORMAT: u64 = 1;
+
+/// SHA-256 of everything that decides what a model answers: messages with roles and media, model, endpoint, options,
+/// response format, tools and rollout. Never the API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key(pub(crate) [u8; 32]);
+
+impl Key {
+    pub(crate) fn of(model: &dyn LanguageModel, request: &Request) -> Self {
+        let mut h = messages(request.prompt.prefix.hasher(), &request.prompt.tail);
+        h.update([END]);
+        number(&mut h, FORMAT);
+        text(&mut h, model.id());
+        text(&mut h, model.endpoint());
+        options(&mut h, &request.options);
+        match &request.format {
+            ResponseFormat::Text => h.update([0]),
+            ResponseFormat::JsonObject => h.update([1]),
+            ResponseFormat::JsonSchema { name, schema } => {
+                h.update([2]);
+                text(&mut h, name);
+                value(&mut h, schema);
+            }
+        }
+        number(&mut h, request.tools.len() as u64);
+        for tool in &request.tools {
+            text(&mut h, &tool.name);
+            text(&mut h, &tool.description);
+            value(&mut h, &tool.parameters);
+        }
+        number(&mut h, request.rollout);
+        Self(h.finalize().into())
+    }
+}
+
+/// Marks the end of the messages; no role has this number.
+const END: u8 = 0xFF;
+
+/// Hashes messages. Every text is preceded by its length, so that no two lists of messages feed the same bytes.
+pub(crate) fn messages(mut h: Sha256, messages: &[Message]) -> Sha256 {
+    for message in messages {
+        h.update([message.role as u8]);
+        text(&mut h, message.content.text());
+        number(&mut h, message.content.parts().len() as u64);
+        for (at, part) in message.content.parts() {
+            number(&mut h, *at as u64);
+            text(&mut h, part.kind);
+            value(&mut h, &part.data);
+        }
+        number(&mut h, message.tool_calls.len() as u64);
+        for call in &message.tool_calls {
+            text(&mut h, call.id.as_deref().unwrap_or_default());
+            text(&mut h, &call.name);
+            object(&mut h, &call.args);
+        }
+        match &message.tool_call_id {
+            None => h.update([0]),
+            Some(id) => {
+                h.update([1]);
+                text(&mut h, id);
+            }
+        }
+    }
+    h
+}
+
+fn options(h: &mut Sha256, o: &Options) {
+    for float in [o.temperature, o.top_p] {
+        // Adding zero makes one of the two zeros, which mean the same.
+        optional(h, float.map(|f| (f + 0.0).to_bits()));
+    }
+    optional(h, o.max_tokens.map(u64::from));
+    optional(h, o.seed);
+    optional(h, o.n.map(u64::from));
+    number(h, o.stop.len() as u64);
+    for stop in &o.stop {
+        text(h, stop);
+    }
+    object(h, &o.extra);
+}
+
+fn number(h: &mut Sha256, n: u64) {
+    h.update(n.to_le_bytes());
+}
+
+fn optional(h: &mut Sha256, n: Option<u64>) {
+    match n {
+        None => h.update([0]),
+        Some(n) => {
+            h.update([1]);
+            number(h, n);
+        }
+    }
+}
+
+fn text(h: &mut Sha256, s: &str) {
+    number(h, s.len() as u64);
+    h.update(s.as_bytes());
+}
+
+/// Objects are hashed in the order of their keys: how they were put together does not matter.
+fn object(h: &mut Sha256, map: &Map<String, Value>) {
+    number(h, map.len() as u64);
+    if map.len() < 2 {
+        for (name, v) in map {
+            text(h, name);
+            value(h, v);
+        }
+        return;
+    }
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_unstable_by_key(|(name, _)| name.as_str());
+    for (name, v) in entries {
+        text(h, name);
+        value(h, v);
+    }
+}
+
+fn value(h: &mut Sha256, v: &Value) {
+    match v {
+        Value::Null => h.update([0]),
+        Value::Bool(b) => h.update([1, u8::from(*b)]),
+        Value::Number(n) => {
+            h.update([2]);
+            text(h, &n.to_string());
+        }
+        Value::String(s) => {
+            h.update([3]);
+            text(h, s);
+        }
+        Value::Array(items) => {
+            h.update([4]);
+            number(h, items.len() as u64);
+            for item in items {
+                value(h, item);
+            }
+        }
+        Value::Object(map) => {
+            h.update([5]);
+            object(h, map);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, sync::Arc};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        LmError,
+        lm::{BoxFuture, Prefix, Prompt, Response, ToolCall, ToolSpec},
+        value::{Content, Part},
+    };
+
+    struct Named(&'static str, &'static str);
+
+    impl LanguageModel for Named {
+        fn id(&self) -> &str {
+            self.0
+        }
+        fn endpoint(&self) -> &str {
+            self.1
+        }
+        fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+            Box::pin(async { Ok(Response::text("")) })
+        }
+    }
+
+    fn key(request: &Request) -> [u8; 32] {
+        Key::of(&Named("p/m", "here"), request).0
+    }
+
+    fn base() -> Request {
+        Request::new(vec![Message::system("be brief"), Message::user("hi")])
+    }
+
+    #[test]
+    fn the_same_messages_have_one_key_wherever_the_prefix_ends() {
+        let all = [Message::system("be brief"), Message::user("hi")];
+        for split in 0..=2 {
+            let prefix = Arc::new(Prefix::new(all[..split].to_vec()));
+            let request = Request::new(Prompt::new(prefix, all[split..].to_vec()));
+            assert_eq!(key(&request), key(&base()));
+            assert_eq!(key(&request), key(&base()), "the remembered prefix gives the same");
+        }
+    }
+
+    #[test]
+    fn whatever_decides_the_answer_is_in_the_key() {
+        let mut variants = vec![base()];
+        let mut vary = |change: &dyn Fn(&mut Request)| {
+            let mut request = base();
+            change(&mut request);
+            variants.push(request);
+        };
+        vary(&|r| r.prompt.tail[1] = Message::user("hi!"));
+        vary(&|r| r.prompt.tail[1].role = crate::lm::Role::Assistant);
+        vary(&|r| {
+            r.prompt.tail.pop();
+        });
+        vary(&|r| r.prompt.tail[1].tool_calls.push(ToolCall::from_text("1", "f", "{}")));
+        vary(&|r| r.prompt.tail[1].tool_call_id = Some(String::new()));
+        vary(&|r| {
+            let mut content = Content::from("hi");
+            content.push_part(Part { kind: "image", data: json!({"url": "u"}) });
+            r.prompt.tail[1].content = content;
+        });
+        vary(&|r| {
+            let mut content = Content::from("");
+            content.push_part(Part { kind: "image", data: json!({"url": "u"}) });
+            content.push_str("hi");
+            r.prompt.tail[1].content = content;
+        });
+        vary(&|r| r.options.temperature = Some(1.0));
+        vary(&|r| r.options.top_p = Some(1.0));
+        vary(&|r| r.options.max_tokens = Some(1));
+        vary(&|r| r.options.seed = Some(1));
+        vary(&|r| r.options.n = Some(1));
+        vary(&|r| r.options.stop = vec!["a".into(), "b".into()]);
+        vary(&|r| r.options.stop = vec!["ab".into()]);
+        vary(&|r| {
+            r.options.extra.insert("a".into(), json!(1));
+        });
+        vary(&|r| {
+            r.options.extra.insert("a".into(), json!("1"));
+        });
+        vary(&|r| r.format = ResponseFormat::JsonObject);
+        vary(&|r| r.format = ResponseFormat::JsonSchema { name: "s".into(), schema: Arc::new(json!({})) });
+        vary(&|r| {
+            r.tools.push(ToolSpec { name: "f".into(), description: String::new(), parameters: json!({}) });
+        });
+        vary(&|r| r.rollout = 1);
+        let mut keys: HashSet<_> = variants.iter().map(key).collect();
+        assert_eq!(keys.len(), variants.len());
+        keys.insert(Key::of(&Named("p/m2", "here"), &base()).0);
+        keys.insert(Key::of(&Named("p/m", "there"), &base()).0);
+        assert_eq!(keys.len(), variants.len() + 2);
+    }
+
+    #[test]
+    fn how_an_object_was_put_together_does_not_matter() {
+        let with = |names: [&str; 3]| {
+            let mut request = base();
+            for name in names {
+                request.options.extra.insert(name.into(), json!({ "x": 1, "y": name }));
+            }
+            key(&request)
+        };
+        assert_eq!(with(["a", "b", "c"]), with(["c", "a", "b"]));
+    }
+}

@@ -1,0 +1,199 @@
+//! A place on the network that answers requests: what all protocols share.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::{
+    Body, Client, Method, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::failure::{self, Reply};
+use crate::{
+    LmError, LmErrorKind,
+    error::shorten,
+    lm::{
+        http::{self, Timeouts},
+        retry::parse_retry_after,
+    },
+};
+
+/// The longest answer that is read, against servers that never end.
+const MAX_ANSWER: usize = 64 << 20;
+/// How much of what a server says goes into an error.
+const MAX_MESSAGE: usize = 600;
+
+/// Where a model is served, and how it is reached.
+pub(crate) struct Address {
+    /// The model, as `provider/name`.
+    pub(crate) id: String,
+    pub(crate) api_base: String,
+    pub(crate) key: Option<SecretString>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// A place that answers requests.
+pub(crate) struct Endpoint {
+    id: String,
+    api_base: String,
+    url: Url,
+    client: Client,
+    headers: HeaderMap,
+    key: Option<SecretString>,
+    timeouts: Timeouts,
+}
+
+impl Endpoint {
+    /// The endpoint at `path` under the address. `key_header` is the header that carries the key, and what stands before
+    /// the key in it.
+    pub(super) fn new(address: Address, path: &str, key_header: (HeaderName, &str)) -> Result<Self, LmError> {
+        let Address { id, api_base, key, headers: own_headers, timeouts } = address;
+        let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &id, message);
+        let url = url(&api_base, path).map_err(wrong)?;
+        let secret = |text: &str| {
+            HeaderValue::try_from(text).map(|mut value| {
+                value.set_sensitive(true);
+                value
+            })
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = &key {
+            let (name, before) = key_header;
+            let value = secret(&format!("{before}{}", key.expose_secret()))
+                .map_err(|_| wrong("the API key has characters that no header can hold".into()))?;
+            headers.insert(name, value);
+        }
+        for (name, value) in &own_headers {
+            let header = HeaderName::try_from(name)
+                .map_err(|_| wrong(format!("`{name}` is not the name of an HTTP header")))?;
+            let value = secret(value)
+                .map_err(|_| wrong(format!("the header `{name}` has a value that no header can hold")))?;
+            headers.insert(header, value);
+        }
+        let client = http::client(&url, &timeouts).map_err(wrong)?;
+        let api_base = api_base.trim_end_matches('/').to_owned();
+        Ok(Self { id, api_base, url, client, headers, key, timeouts })
+    }
+
+    /// The model, as `provider/name`.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What stands before the path in the address.
+    pub(super) fn api_base(&self) -> &str {
+        &self.api_base
+    }
+
+    /// Sends a body and waits for the whole answer.
+    pub(super) async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, LmError> {
+        let reply = self.send(body, Some(self.timeouts.total)).await?;
+        self.read_all(reply).await
+    }
+
+    /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
+    pub(super) async fn open(&self, body: Vec<u8>) -> Result<reqwest::Response, LmError> {
+        self.send(body, None).await
+    }
+
+    /// An answer that is not a success is an error.
+    async fn send(&self, body: Vec<u8>, timeout: Option<Duration>) -> Result<reqwest::Response, LmError> {
+        let mut message = reqwest::Request::new(Method::POST, self.url.clone());
+        message.headers_mut().clone_from(&self.headers);
+        *message.body_mut() = Some(Body::from(body));
+        *message.timeout_mut() = timeout;
+        let reply = self.client.execute(message).await.map_err(|e| self.failed(e))?;
+        let status = reply.status();
+        if status.is_success() {
+            return Ok(reply);
+        }
+        let header = |name| reply.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+        let retry_after = match header(HeaderName::from_static("retry-after-ms")) {
+            Some(ms) => ms.trim().parse().ok().map(Duration::from_millis),
+            None => header(RETRY_AFTER).and_then(|value| parse_retry_after(value, SystemTime::now())),
+        };
+        // The status alone tells enough if the explanation breaks off.
+        let body = self.read_all(reply).await.unwrap_or_default();
+        Err(self.refused(&Reply { status: status.as_u16(), retry_after, body: &body }))
+    }
+
+    pub(super) async fn read_all(&self, mut reply: reqwest::Response) -> Result<Vec<u8>, LmError> {
+        let expected = reply.content_length().unwrap_or(0).min(1 << 20) as usize;
+        let mut all = Vec::with_capacity(expected);
+        while let Some(chunk) = self.next(&mut reply).await? {
+            if all.len() + chunk.len() > MAX_ANSWER {
+                return Err(self.unreadable("it is longer than 64 MiB"));
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all)
+    }
+
+    /// The next bytes of an answer, or its end.
+    pub(super) async fn next(
+        &self,
+        reply: &mut reqwest::Response,
+    ) -> Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, LmError> {
+        reply.chunk().await.map_err(|e| self.failed(e))
+    }
+
+    /// An exchange that did not come about.
+    fn failed(&self, error: reqwest::Error) -> LmError {
+        let (kind, message) = http::failure(error);
+        LmError::new(kind, &self.id, format!("{} (at {})", self.shown(&message), self.api_base))
+    }
+
+    /// A refusal, whatever its status.
+    pub(super) fn refused(&self, reply: &Reply<'_>) -> LmError {
+        let mut error = failure::classify(&self.id, reply);
+        error.message = self.shown(&error.message);
+        if error.kind == LmErrorKind::Auth && self.key.is_none() {
+            error.message.push_str("; no API key was sent, set one with `LM::builder(..).api_key(..)`");
+        }
+        if error.kind == LmErrorKind::NotFound {
+            error.message.push_str(&format!("; check the model's name and the api_base {}", self.api_base));
+        }
+        error
+    }
+
+    /// An answer that is not what the protocol says.
+    pub(super) fn unreadable(&self, what: impl std::fmt::Display) -> LmError {
+        let what = self.shown(&what.to_string());
+        LmError::new(LmErrorKind::InvalidResponse, &self.id, format!("the answer cannot be read: {what}"))
+    }
+
+    /// What a server says, as it may be shown: shortened, and without the secrets that some repeat. First the one, then
+    /// the other, so that no half of a secret is left.
+    fn shown(&self, message: &str) -> String {
+        let secrets = self.key.iter().map(|key| key.expose_secret());
+        let sensitive = self.headers.values().filter(|v| v.is_sensitive()).filter_map(|v| v.to_str().ok());
+        let mut message = message.to_owned();
+        // Very short values would blot out ordinary words.
+        for secret in secrets.chain(sensitive).filter(|s| s.len() >= 6) {
+            if message.contains(secret) {
+                message = message.replace(secret, "[redacted]");
+            }
+        }
+        shorten(&message, MAX_MESSAGE).into_owned()
+    }
+}
+
+/// The address of `path` under `api_base`.
+fn url(api_base: &str, path: &str) -> Result<Url, String> {
+    let cure = "set it as in `http://localhost:8000/v1`";
+    let base = api_base.trim_end_matches('/');
+    let url = format!("{base}/{path}");
+    let url = Url::parse(&url).map_err(|e| format!("the api_base is not a URL ({e}); {cure}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the api_base must begin with http:// or https://; {cure}"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the api_base must not hold a user name or password; use api_key or header".into());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("the api_base must not have a query or fragment; {cure}"));
+    }
+    Ok(url)
+}

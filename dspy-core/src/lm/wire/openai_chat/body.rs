@@ -1,0 +1,281 @@
+//! A request as the bytes of its JSON body, written straight and without a tree.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::OpenAiChat;
+use crate::{
+    LmError, LmErrorKind,
+    lm::{Message, Options, Request, ResponseFormat, Role},
+    value::Part,
+};
+
+/// The name under which a prefix remembers its bytes.
+const WIRE: &str = "openai_chat";
+
+/// How every body of the model `name` begins.
+pub(super) fn head(name: &str) -> Vec<u8> {
+    let mut out = b"{\"model\":".to_vec();
+    json(&mut out, name);
+    out
+}
+
+pub(super) fn body(model: &OpenAiChat, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
+    for taken in ["model", "messages", "stream", "api_key", "api_base", "base_url"] {
+        if request.options.extra.contains_key(taken) {
+            let message = format!("`{taken}` cannot be an extra parameter: the client sets it itself");
+            return Err(LmError::new(LmErrorKind::InvalidRequest, model.endpoint.id(), message));
+        }
+    }
+    let prefix = request.prompt.prefix.rendered(WIRE, messages);
+    let tail: usize = request.prompt.tail.iter().map(|m| m.content.text().len() + 64).sum();
+    let mut out = Vec::with_capacity(model.head.len() + prefix.len() + tail + tail / 8 + 256);
+    out.extend_from_slice(&model.head);
+    options(&mut out, &request.options, model.max_tokens_name);
+    match &request.format {
+        ResponseFormat::Text => {}
+        ResponseFormat::JsonObject => out.extend_from_slice(br#","response_format":{"type":"json_object"}"#),
+        ResponseFormat::JsonSchema { name, schema } => {
+            out.extend_from_slice(br#","response_format":{"type":"json_schema","json_schema":{"name":"#);
+            json(&mut out, name);
+            out.extend_from_slice(br#","strict":true,"schema":"#);
+            json(&mut out, &**schema);
+            out.extend_from_slice(b"}}");
+        }
+    }
+    for (i, tool) in request.tools.iter().enumerate() {
+        out.extend_from_slice(if i == 0 { b",\"tools\":[" } else { b"," });
+        out.extend_from_slice(br#"{"type":"function","function":{"name":"#);
+        json(&mut out, &tool.name);
+        out.extend_from_slice(br#","description":"#);
+        json(&mut out, &tool.description);
+        out.extend_from_slice(br#","parameters":"#);
+        json(&mut out, &tool.parameters);
+        out.extend_from_slice(b"}}");
+    }
+    if !request.tools.is_empty() {
+        out.push(b']');
+    }
+    if stream {
+        out.extend_from_slice(br#","stream":true,"stream_options":{"include_usage":true}"#);
+    }
+    out.extend_from_slice(b",\"messages\":[");
+    out.extend_from_slice(&prefix);
+    for (i, tail) in request.prompt.tail.iter().enumerate() {
+        if i > 0 || !prefix.is_empty() {
+            out.push(b',');
+        }
+        message(&mut out, tail);
+    }
+    out.extend_from_slice(b"]}");
+    Ok(out)
+}
+
+/// The options that are set. An extra parameter of the same name takes the place of one.
+fn options(out: &mut Vec<u8>, o: &Options, max_tokens_name: &str) {
+    let mut set = |name: &str, value: &dyn Fn(&mut Vec<u8>)| {
+        if !o.extra.contains_key(name) {
+            out.extend_from_slice(b",\"");
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            value(out);
+        }
+    };
+    if let Some(t) = o.temperature {
+        set("temperature", &|out| json(out, &t));
+    }
+    if let Some(p) = o.top_p {
+        set("top_p", &|out| json(out, &p));
+    }
+    if let Some(n) = o.max_tokens {
+        set(max_tokens_name, &|out| json(out, &n));
+    }
+    if !o.stop.is_empty() {
+        set("stop", &|out| json(out, &o.stop));
+    }
+    if let Some(seed) = o.seed {
+        set("seed", &|out| json(out, &seed));
+    }
+    if let Some(n) = o.n {
+        set("n", &|out| json(out, &n));
+    }
+    for (name, value) in &o.extra {
+        out.push(b',');
+        json(out, name);
+        out.push(b':');
+        json(out, value);
+    }
+}
+
+/// Messages, separated by commas.
+fn messages(messages: &[Message]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (i, m) in messages.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        message(&mut out, m);
+    }
+    out
+}
+
+fn message(out: &mut Vec<u8>, message: &Message) {
+    out.extend_from_slice(b"{\"role\":\"");
+    out.extend_from_slice(message.role.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"content\":");
+    let text = message.content.text();
+    let calls = &message.tool_calls;
+    if !message.content.parts().is_empty() {
+        parts(out, text, message.content.parts());
+    } else if text.is_empty() && !calls.is_empty() {
+        out.extend_from_slice(b"null");
+    } else {
+        json(out, text);
+    }
+    for (i, call) in calls.iter().enumerate() {
+        out.extend_from_slice(if i == 0 { b",\"tool_calls\":[" } else { b"," });
+        out.extend_from_slice(br#"{"id":"#);
+        json(out, call.id.as_deref().unwrap_or_default());
+        out.extend_from_slice(br#","type":"function","function":{"name":"#);
+        json(out, &call.name);
+        out.extend_from_slice(br#","arguments":"#);
+        match call.unparsed() {
+            Some(raw) => json(out, raw),
+            // JSON as text inside JSON.
+            None => json(out, &serde_json::to_string(&call.args).unwrap_or_default()),
+        }
+        out.extend_from_slice(b"}}");
+    }
+    if !calls.is_empty() {
+        out.push(b']');
+    }
+    if message.role == Role::Tool || message.tool_call_id.is_some() {
+        out.extend_from_slice(br#","tool_call_id":"#);
+        json(out, message.tool_call_id.as_deref().unwrap_or_default());
+    }
+    out.push(b'}');
+}
+
+/// Text and media, alternating.
+fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
+    let mut blocks = 0;
+    let mut block = |out: &mut Vec<u8>| {
+        out.push(if blocks == 0 { b'[' } else { b',' });
+        blocks += 1;
+    };
+    let write_text = |out: &mut Vec<u8>, text: &str, block: &mut dyn FnMut(&mut Vec<u8>)| {
+        if !text.is_empty() {
+            block(out);
+            out.extend_from_slice(br#"{"type":"text","text":"#);
+            json(out, text);
+            out.push(b'}');
+        }
+    };
+    let mut done = 0;
+    for (at, part) in parts {
+        write_text(out, text.get(done..*at).unwrap_or_default(), &mut block);
+        done = *at;
+        let field = |name: &str| part.data.get(name).and_then(Value::as_str);
+        let (kind, fields): (&[u8], &[(&str, &str)]) = match part.kind {
+            "image" => (b"image_url", &[("url", "url"), ("detail", "detail")]),
+            "audio" => (b"input_audio", &[("data", "data"), ("format", "format")]),
+            "file" => {
+                (b"file", &[("file_data", "file_data"), ("file_id", "file_id"), ("filename", "filename")])
+            }
+            _ => {
+                // The protocol has no documents: their text is sent. Of kinds unknown here, all is.
+                let data = match field("text") {
+                    Some(body) => match field("title") {
+                        Some(title) => format!("{title}\n\n{body}"),
+                        None => body.to_owned(),
+                    },
+                    None => part.data.to_string(),
+                };
+                write_text(out, &data, &mut block);
+                continue;
+            }
+        };
+        block(out);
+        out.extend_from_slice(b"{\"type\":\"");
+        out.extend_from_slice(kind);
+        out.extend_from_slice(b"\",\"");
+        out.extend_from_slice(kind);
+        out.extend_from_slice(b"\":{");
+        let present = fields.iter().filter_map(|(from, to)| Some((to, field(from)?)));
+        for (i, (name, value)) in present.enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            json(out, name);
+            out.push(b':');
+            json(out, value);
+        }
+        out.extend_from_slice(b"}}");
+    }
+    write_text(out, text.get(done..).unwrap_or_default(), &mut block);
+    out.push(b']');
+}
+
+fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let before = out.len();
+    // Writing to a vector cannot fail, and a value that could (a map with keys that are no text) is never passed.
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(before);
+        out.extend_from_slice(b"null");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{lm::ToolCall, value::Content};
+
+    fn read(message_: &Message) -> Value {
+        let mut out = Vec::new();
+        message(&mut out, message_);
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn media_stand_between_the_texts_where_they_were_put() {
+        let mut content = Content::from("look: ");
+        content.push_part(Part { kind: "image", data: json!({"url": "https://x/y.png"}) });
+        content.push_str(" and \"hear\"");
+        content.push_part(Part { kind: "audio", data: json!({"data": "QUJD", "format": "wav"}) });
+        content.push_part(Part { kind: "file", data: json!({"file_id": "f-1", "filename": null}) });
+        content.push_part(Part { kind: "document", data: json!({"text": "body", "title": "T"}) });
+        assert_eq!(
+            read(&Message::user(content)),
+            json!({"role": "user", "content": [
+                {"type": "text", "text": "look: "},
+                {"type": "image_url", "image_url": {"url": "https://x/y.png"}},
+                {"type": "text", "text": " and \"hear\""},
+                {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}},
+                {"type": "file", "file": {"file_id": "f-1"}},
+                {"type": "text", "text": "T\n\nbody"},
+            ]})
+        );
+    }
+
+    #[test]
+    fn calls_and_their_results_go_back_as_they_came() {
+        let mut asked = Message::assistant("");
+        asked.tool_calls = vec![
+            ToolCall::from_text("c1", "add", r#"{"a":1}"#),
+            ToolCall::from_text("c2", "add", r#"{"a":"#),
+        ];
+        assert_eq!(
+            read(&asked),
+            json!({"role": "assistant", "content": null, "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{\"a\":1}"}},
+                {"id": "c2", "type": "function", "function": {"name": "add", "arguments": "{\"a\":"}},
+            ]})
+        );
+        assert_eq!(
+            read(&Message::tool("c1", "2")),
+            json!({"role": "tool", "content": "2", "tool_call_id": "c1"})
+        );
+    }
+}

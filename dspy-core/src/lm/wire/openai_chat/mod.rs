@@ -1,0 +1,74 @@
+//! OpenAI's chat completions, which most servers of open models speak as well.
+//!
+//! Source: the API reference of OpenAI, *Chat Completions*.
+
+mod body;
+mod read;
+mod stream;
+
+use reqwest::header::AUTHORIZATION;
+
+use super::endpoint::{Address, Endpoint};
+use crate::{
+    LmError,
+    lm::{BoxFuture, Capabilities, DeltaSink, LanguageModel, Request, Response},
+};
+
+/// A model behind a chat completions endpoint.
+pub(crate) struct OpenAiChat {
+    endpoint: Endpoint,
+    capabilities: Capabilities,
+    /// How every body begins: `{"model":"name"`.
+    head: Box<[u8]>,
+    max_tokens_name: &'static str,
+}
+
+impl OpenAiChat {
+    /// The model that is called `name` on the wire. `max_tokens_name` is the parameter that limits the tokens of an
+    /// answer.
+    pub(crate) fn new(
+        address: Address,
+        name: &str,
+        capabilities: Capabilities,
+        max_tokens_name: &'static str,
+    ) -> Result<Self, LmError> {
+        let endpoint = Endpoint::new(address, "chat/completions", (AUTHORIZATION, "Bearer "))?;
+        Ok(Self { endpoint, capabilities, head: body::head(name).into(), max_tokens_name })
+    }
+}
+
+impl LanguageModel for OpenAiChat {
+    fn id(&self) -> &str {
+        self.endpoint.id()
+    }
+
+    fn endpoint(&self) -> &str {
+        self.endpoint.api_base()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
+        body::body(self, request, false)
+    }
+
+    fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+        Box::pin(async move {
+            let answer = self.endpoint.ask(body::body(self, request, false)?).await?;
+            read::response(&self.endpoint, &answer)
+        })
+    }
+
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: &'a mut DeltaSink<'_>,
+    ) -> BoxFuture<'a, Result<Response, LmError>> {
+        Box::pin(async move {
+            let reply = self.endpoint.open(body::body(self, request, true)?).await?;
+            stream::read(&self.endpoint, reply, sink).await
+        })
+    }
+}

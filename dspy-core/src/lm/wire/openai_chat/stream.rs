@@ -1,0 +1,208 @@
+//! An answer that arrives in pieces.
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::read::{self, RawUsage, Text, or_default};
+use crate::{
+    LmError, LmErrorKind,
+    lm::{
+        Choice, Delta, DeltaSink, Response, ToolCall,
+        wire::{endpoint::Endpoint, failure::Reply, sse::Events},
+    },
+};
+
+/// Reads the event stream of `reply` to its end.
+pub(super) async fn read(
+    endpoint: &Endpoint,
+    mut reply: reqwest::Response,
+    sink: &mut DeltaSink<'_>,
+) -> Result<Response, LmError> {
+    let whole = reply
+        .headers()
+        .get(reqwest::header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/json"));
+    if whole {
+        // A server that does not stream answers as usual.
+        let response = read::response(endpoint, &endpoint.read_all(reply).await?)?;
+        crate::lm::model::replay(&response, sink);
+        return Ok(response);
+    }
+    let mut events = Events::default();
+    let mut answer = Partial::default();
+    while let Some(bytes) = endpoint.next(&mut reply).await? {
+        events.feed(&bytes, |data| answer.take(endpoint, data, sink))?;
+        if answer.done {
+            break;
+        }
+    }
+    if !answer.done {
+        events.finish(|data| answer.take(endpoint, data, sink))?;
+    }
+    answer.finish(endpoint)
+}
+
+/// The answer as far as it has arrived.
+#[derive(Default)]
+struct Partial {
+    response: Response,
+    choices: Vec<PartialChoice>,
+    usage: Option<RawUsage>,
+    done: bool,
+}
+
+#[derive(Default)]
+struct PartialChoice {
+    text: String,
+    reasoning: String,
+    calls: Vec<PartialCall>,
+    finish: Option<String>,
+}
+
+#[derive(Default)]
+struct PartialCall {
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+/// The most answers, or calls of one answer, that a stream may speak of: a bound on what a wrong index allocates.
+const MAX_INDEX: usize = 1024;
+
+impl Partial {
+    fn take(&mut self, endpoint: &Endpoint, data: &[u8], sink: &mut DeltaSink<'_>) -> Result<(), LmError> {
+        if self.done || data.is_empty() {
+            return Ok(());
+        }
+        if data == b"[DONE]" {
+            self.done = true;
+            return Ok(());
+        }
+        let event: Event<'_> = serde_json::from_slice(data).map_err(|e| endpoint.unreadable(e))?;
+        if event.error.is_some() {
+            return Err(endpoint.refused(&Reply { status: 200, retry_after: None, body: data }));
+        }
+        if let Some(id) = event.id.filter(|_| self.response.id.is_empty()) {
+            self.response.id = id.into_owned();
+        }
+        if let Some(name) = event.model.filter(|_| self.response.model.is_empty()) {
+            self.response.model = name.into_owned();
+        }
+        if event.usage.is_some() {
+            self.usage = event.usage;
+        }
+        for raw in event.choices {
+            let index = raw.index.unwrap_or(0);
+            let choice =
+                at(&mut self.choices, index).ok_or_else(|| endpoint.unreadable("an index is too large"))?;
+            if let Some(reason) = raw.finish_reason {
+                choice.finish = Some(reason.into_owned());
+            }
+            let delta = raw.delta.unwrap_or_default();
+            for raw in delta.tool_calls.unwrap_or_default() {
+                let next = raw.index.unwrap_or(choice.calls.len());
+                let call = at(&mut choice.calls, next)
+                    .ok_or_else(|| endpoint.unreadable("an index is too large"))?;
+                if let Some(id) = raw.id.filter(|_| call.id.is_empty()) {
+                    call.id = id.into_owned();
+                }
+                if let Some(function) = raw.function {
+                    call.name.push_str(&function.name.unwrap_or_default());
+                    call.arguments.push_str(&function.arguments.unwrap_or_default());
+                }
+            }
+            let text = delta.content.unwrap_or_default();
+            let reasoning = delta.reasoning_content.or(delta.reasoning).unwrap_or_default();
+            choice.text.push_str(&text);
+            choice.reasoning.push_str(&reasoning);
+            if !text.is_empty() || !reasoning.is_empty() {
+                sink(Delta { choice: index, text: text.into_owned(), reasoning: reasoning.into_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, endpoint: &Endpoint) -> Result<Response, LmError> {
+        let ended = self.done || self.choices.iter().all(|c| c.finish.is_some());
+        if !ended || self.choices.is_empty() {
+            let message = "the answer broke off before its end";
+            return Err(LmError::new(LmErrorKind::Transport, endpoint.id(), message));
+        }
+        let choices = self.choices.into_iter().map(|c| {
+            let tool_calls: Vec<_> =
+                c.calls.into_iter().map(|c| ToolCall::from_text(c.id, c.name, &c.arguments)).collect();
+            Choice {
+                finish: read::finish(c.finish.as_deref(), !tool_calls.is_empty()),
+                text: c.text,
+                reasoning: Some(c.reasoning).filter(|r| !r.is_empty()),
+                tool_calls,
+            }
+        });
+        Ok(Response { choices: choices.collect(), usage: read::usage(self.usage), ..self.response })
+    }
+}
+
+/// The item at `index`, which grows the list as far as needed.
+fn at<T: Default>(items: &mut Vec<T>, index: usize) -> Option<&mut T> {
+    if index >= MAX_INDEX {
+        return None;
+    }
+    if index >= items.len() {
+        items.resize_with(index + 1, T::default);
+    }
+    items.get_mut(index)
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    model: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    choices: Vec<EventChoice<'a>>,
+    #[serde(default)]
+    usage: Option<RawUsage>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct EventChoice<'a> {
+    #[serde(default)]
+    index: Option<usize>,
+    #[serde(borrow, default)]
+    delta: Option<EventDelta<'a>>,
+    #[serde(borrow, default)]
+    finish_reason: Option<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+struct EventDelta<'a> {
+    #[serde(borrow, default)]
+    content: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    reasoning: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    tool_calls: Option<Vec<EventCall<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct EventCall<'a> {
+    #[serde(default)]
+    index: Option<usize>,
+    #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    function: Option<EventFunction<'a>>,
+}
+
+#[derive(Deserialize)]
+struct EventFunction<'a> {
+    #[serde(borrow, default)]
+    name: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    arguments: Option<Text<'a>>,
+}

@@ -1,0 +1,303 @@
+//! No request is paid twice: the cache in memory and on disk, and equal requests in flight.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use dspy_core::{
+    LmErrorKind,
+    lm::{Answer, Cache, LM, Message, Options, Request},
+};
+use support::{Reply, Server};
+
+fn lm(server: &Server, cache: Cache) -> LM {
+    LM::builder("openai/m").api_base(server.api_base()).cache(cache).retries(0).build().unwrap()
+}
+
+fn ask(text: &str) -> Request {
+    Request::new(vec![Message::user(text)])
+}
+
+fn text(answer: &Answer) -> &str {
+    &answer.response.choices[0].text
+}
+
+async fn numbering() -> Server {
+    Server::start(|call| Reply::completion(&format!("answer {}", call.number))).await
+}
+
+#[tokio::test]
+async fn an_answer_is_paid_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for cache in [Cache::memory(100), Cache::disk(folder.path())] {
+        let server = numbering().await;
+        let lm = lm(&server, cache);
+        let first = lm.generate(ask("a")).await.unwrap();
+        let again = lm.generate(ask("a")).await.unwrap();
+        assert!(!first.cached && again.cached);
+        assert_eq!(first.response, again.response);
+        assert_eq!((again.usage().calls, again.usage().cached_calls), (0, 1));
+        assert_eq!((lm.usage().calls, lm.usage().cached_calls, lm.usage().prompt_tokens), (1, 1, 7));
+        assert_eq!(server.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn whatever_may_change_the_answer_separates() {
+    let (server, other) = (numbering().await, numbering().await);
+    let cache = Cache::memory(100);
+    let lm = lm(&server, cache.clone());
+    lm.generate(ask("a")).await.unwrap();
+    let mut rollout = ask("a");
+    rollout.rollout = 1;
+    assert!(!lm.generate(rollout).await.unwrap().cached);
+    let mut options = ask("a");
+    options.options = Options::new().temperature(1.0);
+    assert!(!lm.generate(options.clone()).await.unwrap().cached);
+    let warm = lm.with_options(&Options::new().temperature(1.0));
+    assert!(warm.generate(ask("a")).await.unwrap().cached, "the options count, not where they come from");
+    let elsewhere = LM::builder("openai/m").api_base(other.api_base()).cache(cache.clone()).build().unwrap();
+    assert!(!elsewhere.generate(ask("a")).await.unwrap().cached, "another endpoint");
+    let keyed = LM::builder("openai/m").api_base(server.api_base()).api_key("sk-other").cache(cache);
+    assert!(keyed.build().unwrap().generate(ask("a")).await.unwrap().cached, "the key is no part of it");
+    let mut uncached = ask("a");
+    uncached.cache = false;
+    assert!(!lm.generate(uncached).await.unwrap().cached);
+    assert_eq!((server.count(), other.count()), (4, 1));
+}
+
+#[tokio::test]
+async fn errors_are_not_kept() {
+    let server = Server::replying(vec![Reply::error(400, "no"), Reply::completion("yes")]).await;
+    let lm = lm(&server, Cache::memory(10));
+    assert_eq!(lm.generate(ask("a")).await.unwrap_err().kind, LmErrorKind::InvalidRequest);
+    assert_eq!(text(&lm.generate(ask("a")).await.unwrap()), "yes");
+}
+
+#[tokio::test]
+async fn equal_requests_in_flight_are_sent_once() {
+    let server = Server::start(|_| Reply::completion("one").after(Duration::from_millis(30))).await;
+    let lm = lm(&server, Cache::memory(10));
+    let answers = futures_util::future::join_all((0..100).map(|_| lm.generate(ask("a")))).await;
+    assert_eq!(server.count(), 1);
+    let paid = answers.iter().filter(|a| !a.as_ref().unwrap().cached).count();
+    assert_eq!((paid, lm.usage().calls, lm.usage().cached_calls), (1, 1, 99));
+}
+
+#[tokio::test]
+async fn those_who_wait_share_a_failure() {
+    let server = Server::start(|_| Reply::error(400, "no").after(Duration::from_millis(30))).await;
+    let lm = lm(&server, Cache::memory(10));
+    let answers = futures_util::future::join_all((0..20).map(|_| lm.generate(ask("a")))).await;
+    assert!(answers.iter().all(|a| a.as_ref().unwrap_err().message == "no"));
+    assert_eq!(server.count(), 1);
+    lm.generate(ask("a")).await.unwrap_err();
+    assert_eq!(server.count(), 2, "the failure is not kept");
+}
+
+#[tokio::test]
+async fn a_follower_takes_over_when_the_leader_is_dropped() {
+    let server = Server::start(|call| match call.number {
+        0 => Reply::Never,
+        _ => Reply::completion("taken over"),
+    })
+    .await;
+    let lm = lm(&server, Cache::memory(10));
+    let leader = tokio::spawn({
+        let lm = lm.clone();
+        async move { lm.generate(ask("a")).await }
+    });
+    while server.count() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let follower = tokio::spawn({
+        let lm = lm.clone();
+        async move { lm.generate(ask("a")).await }
+    });
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(server.count(), 1, "the follower waits");
+    leader.abort();
+    let answer = follower.await.unwrap().unwrap();
+    assert_eq!((text(&answer), answer.cached), ("taken over", false));
+    assert!(lm.generate(ask("a")).await.unwrap().cached);
+}
+
+#[cfg(feature = "disk-cache")]
+mod disk {
+    use std::path::Path;
+
+    use super::*;
+
+    fn file(folder: &Path) -> std::path::PathBuf {
+        folder.join("lm.sqlite3")
+    }
+
+    #[tokio::test]
+    async fn another_handle_finds_what_one_has_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = numbering().await;
+        let nested = folder.path().join("made/on/use");
+        lm(&server, Cache::disk(&nested)).generate(ask("a")).await.unwrap();
+        let answer = lm(&server, Cache::disk(&nested)).generate(ask("a")).await.unwrap();
+        assert!(answer.cached);
+        assert_eq!(text(&answer), "answer 0");
+        assert_eq!(answer.response.usage.prompt_tokens, 7, "what it cost is still known");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&nested).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+    }
+
+    /// Asks what `DSPY_TEST_ASK` lists, in a process of its own.
+    #[tokio::test]
+    async fn in_a_process_of_its_own() {
+        let (Ok(base), Ok(folder)) = (std::env::var("DSPY_TEST_BASE"), std::env::var("DSPY_TEST_FOLDER"))
+        else {
+            return;
+        };
+        let lm = LM::builder("openai/m").api_base(base).cache(Cache::disk(folder)).build().unwrap();
+        for n in 0..50 {
+            lm.generate(ask(&n.to_string())).await.unwrap();
+        }
+        // Ends without any farewell: what was answered must be there nevertheless.
+        std::process::abort();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn processes_share_the_file_and_lose_nothing_when_they_die() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = numbering().await;
+        let children: Vec<_> = (0..4)
+            .map(|_| {
+                std::process::Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", "disk::in_a_process_of_its_own"])
+                    .env("DSPY_TEST_BASE", server.api_base())
+                    .env("DSPY_TEST_FOLDER", folder.path())
+                    .stdout(std::process::Stdio::null())
+                    .stderr(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        tokio::task::spawn_blocking(move || {
+            for mut child in children {
+                child.wait().unwrap();
+            }
+        })
+        .await
+        .unwrap();
+        let sent = server.count();
+        assert!((50..=200).contains(&sent), "{sent}");
+        let lm = lm(&server, Cache::disk(folder.path()));
+        for n in 0..50 {
+            assert!(lm.generate(ask(&n.to_string())).await.unwrap().cached, "{n} was answered before");
+        }
+        assert_eq!(server.count(), sent);
+    }
+
+    #[tokio::test]
+    async fn a_broken_file_is_set_aside_and_begun_anew() {
+        for garbage in [vec![b'x'; 100_000], b"SQLite format 3\0 and then nothing of use".repeat(200)] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(file(folder.path()), &garbage).unwrap();
+            let server = numbering().await;
+            for cached in [false, true] {
+                let answer = lm(&server, Cache::disk(folder.path())).generate(ask("a")).await.unwrap();
+                assert_eq!(answer.cached, cached);
+            }
+            assert_eq!(std::fs::read(folder.path().join("lm.sqlite3.corrupt")).unwrap(), garbage);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_breaks_while_it_is_used_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = numbering().await;
+        {
+            let lm = lm(&server, Cache::disk(folder.path()));
+            for n in 0..300 {
+                lm.generate(ask(&format!("{n} {}", "x".repeat(500)))).await.unwrap();
+            }
+        }
+        // The last handle is gone; wait until its journal has been written back into the file.
+        for _ in 0..500 {
+            if !folder.path().join("lm.sqlite3-wal").exists() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let mut bytes = std::fs::read(file(folder.path())).unwrap();
+        let length = bytes.len();
+        assert!(length > 40_000, "{length}");
+        bytes[8192..].fill(0xA5);
+        std::fs::write(file(folder.path()), bytes).unwrap();
+        let lm = lm(&server, Cache::disk(folder.path()));
+        for n in 0..300 {
+            lm.generate(ask(&format!("{n} {}", "x".repeat(500)))).await.unwrap();
+        }
+        lm.cache().clear_memory();
+        for n in 250..300 {
+            let answer = lm.generate(ask(&format!("{n} {}", "x".repeat(500)))).await.unwrap();
+            assert!(answer.cached, "{n} is in the new file");
+        }
+        assert!(folder.path().join("lm.sqlite3.corrupt").exists());
+    }
+
+    #[tokio::test]
+    async fn without_a_place_requests_are_simply_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocked = folder.path().join("file");
+        std::fs::write(&blocked, "no folder").unwrap();
+        let server = numbering().await;
+        let lm = lm(&server, Cache::disk(blocked.join("below")));
+        assert!(!lm.generate(ask("a")).await.unwrap().cached);
+        assert!(lm.generate(ask("a")).await.unwrap().cached, "memory still works");
+        assert!(!lm.generate(ask("b")).await.unwrap().cached);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_request_leaves_the_store_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(|_| Reply::completion("x").after(Duration::from_millis(2))).await;
+        let lm = lm(&server, Cache::disk(folder.path()));
+        for n in 0..60_u64 {
+            let request = lm.generate(ask(&n.to_string()));
+            // Some are dropped before they are sent, some while they wait, some while they are written.
+            let _ = tokio::time::timeout(Duration::from_micros(n * 100), request).await;
+        }
+        for n in 0..60 {
+            assert_eq!(text(&lm.generate(ask(&n.to_string())).await.unwrap()), "x");
+        }
+        let fresh = super::lm(&server, Cache::disk(folder.path()));
+        let sent = server.count();
+        for n in 0..60 {
+            assert!(fresh.generate(ask(&n.to_string())).await.unwrap().cached);
+        }
+        assert_eq!(server.count(), sent);
+        assert!(!Path::exists(&folder.path().join("lm.sqlite3.corrupt")));
+    }
+}
+
+#[tokio::test]
+async fn models_of_ones_own_of_the_same_name_share_nothing() {
+    use dspy_core::{
+        LmError,
+        lm::{BoxFuture, LanguageModel, Response},
+    };
+
+    struct Own(&'static str);
+    impl LanguageModel for Own {
+        fn id(&self) -> &str {
+            "own/model"
+        }
+        fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+            Box::pin(async { Ok(Response::text(self.0)) })
+        }
+    }
+    let (one, two): (LM, LM) = (Own("one").into(), LM::from_model(std::sync::Arc::new(Own("two"))));
+    assert_eq!(text(&one.generate(ask("a")).await.unwrap()), "one");
+    assert_eq!(text(&two.generate(ask("a")).await.unwrap()), "two");
+    assert!(one.generate(ask("a")).await.unwrap().cached);
+}

@@ -1,0 +1,158 @@
+//! What is repeated, how often, and what is not.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use dspy_core::{
+    LmErrorKind,
+    lm::{Cache, LM, Message, Request, RetryPolicy},
+};
+use support::{Reply, Server};
+
+fn lm(server: &Server) -> LM {
+    let policy = RetryPolicy::new().base(Duration::from_millis(1)).max_retry_after(Duration::from_millis(5));
+    let builder = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off());
+    builder.retry(policy.retries(3)).read_timeout(Duration::from_millis(200)).build().unwrap()
+}
+
+fn hello() -> Request {
+    Request::new(vec![Message::user("hi")])
+}
+
+#[tokio::test]
+async fn what_passes_is_repeated_until_it_has_passed() {
+    for fault in [
+        Reply::error(408, "m"),
+        Reply::error(409, "m"),
+        Reply::error(429, "m"),
+        Reply::error(500, "m"),
+        Reply::error(503, "m").with_header("retry-after", "1000"),
+        Reply::error(429, "m").with_header("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        Reply::text(200, "{\"choices\":"),
+        Reply::error(200, "overloaded"),
+        Reply::HalfBody(support::completion("late").to_string().into_bytes()),
+        Reply::Reset,
+        Reply::Never,
+    ] {
+        let server = Server::replying(vec![fault.clone(), fault.clone(), Reply::completion("at last")]).await;
+        let answer = lm(&server).generate(hello()).await.unwrap_or_else(|e| panic!("{fault:?}: {e}"));
+        assert_eq!(answer.response.choices[0].text, "at last");
+        assert!(server.count() >= 3, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_error_says_how_often_it_was_tried() {
+    let server = Server::replying(vec![Reply::error(503, "busy")]).await;
+    let error = lm(&server).generate(hello()).await.unwrap_err();
+    assert_eq!((error.attempts, server.count()), (4, 4));
+    assert_eq!(error.to_string(), "openai/m: server (HTTP 503): busy (after 4 attempts)");
+}
+
+#[tokio::test]
+async fn what_does_not_pass_is_sent_once() {
+    for (reply, kind) in [
+        (Reply::error(400, "m"), LmErrorKind::InvalidRequest),
+        (Reply::error(401, "m"), LmErrorKind::Auth),
+        (Reply::error(403, "m"), LmErrorKind::Auth),
+        (Reply::error(404, "m"), LmErrorKind::NotFound),
+        (Reply::error(422, "m"), LmErrorKind::InvalidRequest),
+        (Reply::error(400, "maximum context length"), LmErrorKind::ContextWindow),
+        (Reply::text(429, r#"{"error":{"code":"insufficient_quota","message":"m"}}"#), LmErrorKind::Quota),
+    ] {
+        let server = Server::replying(vec![reply]).await;
+        let error = lm(&server).generate(hello()).await.unwrap_err();
+        assert_eq!((error.kind, error.attempts, server.count()), (kind, 1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_is_a_timeout() {
+    let server = Server::replying(vec![Reply::Never]).await;
+    let builder = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0);
+    for lm in [
+        builder.read_timeout(Duration::from_millis(20)).build().unwrap(),
+        LM::builder("openai/m")
+            .api_base(server.api_base())
+            .cache(Cache::off())
+            .retries(0)
+            .timeout(Duration::from_millis(20))
+            .build()
+            .unwrap(),
+    ] {
+        assert_eq!(lm.generate(hello()).await.unwrap_err().kind, LmErrorKind::Timeout);
+    }
+}
+
+/// The clock is stopped: sleeping moves it, so it shows how long was waited, and nothing else does.
+#[tokio::test(start_paused = true)]
+async fn the_provider_is_given_the_time_it_asks_for() {
+    use dspy_core::{
+        LmError,
+        lm::{BoxFuture, LanguageModel, Response},
+    };
+
+    struct Busy(std::sync::atomic::AtomicU32);
+    impl LanguageModel for Busy {
+        fn id(&self) -> &str {
+            "own/busy"
+        }
+        fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+            Box::pin(async {
+                if self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+                    return Ok(Response::text("free"));
+                }
+                let mut error = LmError::new(LmErrorKind::RateLimit, self.id(), "slow down");
+                error.retry_after = Some(Duration::from_secs(20));
+                Err(error)
+            })
+        }
+    }
+    let policy = RetryPolicy::new().jitter(|| 0.0);
+    let lm = LM::wrap(Busy(Default::default())).retry(policy).cache(Cache::off()).build().unwrap();
+    let start = tokio::time::Instant::now();
+    lm.generate(hello()).await.unwrap();
+    let waited = start.elapsed();
+    assert!((20_000..20_100).contains(&waited.as_millis()), "{waited:?}");
+}
+
+#[tokio::test]
+async fn no_more_requests_are_in_flight_than_allowed() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use dspy_core::{
+        LmError,
+        lm::{BoxFuture, LanguageModel, Response},
+    };
+
+    #[derive(Default)]
+    struct Counting {
+        now: AtomicUsize,
+        most: Arc<AtomicUsize>,
+    }
+    impl LanguageModel for Counting {
+        fn id(&self) -> &str {
+            "own/counting"
+        }
+        fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+            Box::pin(async {
+                let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+                self.most.fetch_max(now, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                self.now.fetch_sub(1, Ordering::SeqCst);
+                Ok(Response::text("x"))
+            })
+        }
+    }
+    let model = Counting::default();
+    let most = model.most.clone();
+    let lm = LM::wrap(model).concurrency(3).cache(Cache::off()).build().unwrap();
+    futures_util::future::join_all((0..50).map(|_| lm.generate(hello()))).await;
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+    assert_eq!(lm.usage().calls, 50);
+}
