@@ -10,5 +10,5 @@ mod ser;
 
 pub use content::{Content, Part};
 pub use de::{Coercion, Form, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
-pub use hint::{TypeInfo, hint};
+pub use hint::{DynTypeInfo, TypeInfo, hint};
 pub use ser::{WriteError, write, write_json};
