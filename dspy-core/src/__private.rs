@@ -96,20 +96,9 @@ impl<T: ?Sized, F: Fn(&T) -> bool> Predicate<T, F> {
     }
 }
 
-/// The source of a struct that `#[module]` stands on.
-#[diagnostic::on_unimplemented(
-    message = "the struct `{Self}` is not marked as a module",
-    label = "not marked with `#[module]`",
-    note = "put `#[module]` on the struct as well"
-)]
-pub trait Source {
-    /// The text, when the compiler gives it.
-    const SOURCE: Option<&'static str>;
-}
-
 /// The source of a program: its struct and its implementation.
-pub fn source<M: Source>(cell: &'static OnceLock<String>, implementation: &str) -> Option<&'static str> {
-    let structure = M::SOURCE?;
+pub fn source<P: Program>(cell: &'static OnceLock<String>, implementation: &str) -> Option<&'static str> {
+    let structure = P::structure()?;
     Some(cell.get_or_init(|| format!("{structure}\n\n{implementation}")))
 }
 

@@ -32,13 +32,20 @@ fn last(path: &Path) -> String {
 
 /// The derives that are needed and not listed, and where their code finds its crates.
 pub(crate) fn needed(listed: &[Path], attrs: &[Attribute], facade: &Facade) -> TokenStream {
+    let debug = (!has(listed, "Debug")).then(|| quote!(#[derive(::core::fmt::Debug)]));
+    let clone = (!has(listed, "Clone")).then(|| quote!(#[derive(::core::clone::Clone)]));
+    let data = data(listed, attrs, facade);
+    quote!(#debug #clone #data)
+}
+
+/// Those of serde and schemars among them.
+pub(crate) fn data(listed: &[Path], attrs: &[Attribute], facade: &Facade) -> TokenStream {
     let private = facade.private();
-    let missing = NEEDED.iter().filter(|name| !has(listed, name)).map(|name| match *name {
-        "Debug" => quote!(::core::fmt::Debug),
-        "Clone" => quote!(::core::clone::Clone),
-        "Serialize" => quote!(#private::serde::Serialize),
-        "Deserialize" => quote!(#private::serde::Deserialize),
-        _ => quote!(#private::schemars::JsonSchema),
+    let missing = NEEDED.iter().filter(|name| !has(listed, name)).filter_map(|name| match *name {
+        "Serialize" => Some(quote!(#private::serde::Serialize)),
+        "Deserialize" => Some(quote!(#private::serde::Deserialize)),
+        "JsonSchema" => Some(quote!(#private::schemars::JsonSchema)),
+        _ => None,
     });
     let crates = ["serde", "schemars"].into_iter().filter(|tool| !names_its_crate(attrs, tool)).map(|tool| {
         let (path, name) = (facade.text(tool), syn::Ident::new(tool, proc_macro2::Span::call_site()));

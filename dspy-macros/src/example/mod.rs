@@ -1,7 +1,7 @@
 //! `#[derive(Example)]`.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::quote;
 use syn::{Data, DeriveInput, Fields, Type};
 
 use crate::{errors::Errors, facade::Facade};
@@ -33,7 +33,7 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
     let (name, (impls, types, bounds)) = (&input.ident, input.generics.split_for_impl());
     let fields = marked.iter().map(|f| {
         let name = &f.ident;
-        quote_spanned!(Span::mixed_site()=> #name: ::core::clone::Clone::clone(&self.#name))
+        quote!(#name: ::core::clone::Clone::clone(&self.#name))
     });
     quote! {
         #[automatically_derived]

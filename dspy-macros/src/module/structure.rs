@@ -13,7 +13,7 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
     let private = facade.private();
     let item = &model.item;
     let (ident, name) = (&item.ident, item.ident.unraw().to_string());
-    let (impls, types, bounds) = item.generics.split_for_impl();
+    let (impls, types, _) = item.generics.split_for_impl();
     let walk = walk(model, &private);
     let walked = bounded(model, &quote!(#private::Walk), |f| !f.plain);
     let source = match &model.source {
@@ -40,11 +40,10 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
         #debug
 
         #[automatically_derived]
-        impl #impls #private::Program for #ident #types #walked {}
-
-        #[automatically_derived]
-        impl #impls #private::Source for #ident #types #bounds {
-            const SOURCE: ::core::option::Option<&'static str> = #source;
+        impl #impls #private::Program for #ident #types #walked {
+            fn structure() -> ::core::option::Option<&'static str> {
+                #source
+            }
         }
 
         #[automatically_derived]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use quote::ToTokens;
-use syn::Meta;
+use syn::{Meta, Type};
 
 use super::model::{Field, Model, Name, Role};
 use crate::{derives, errors::Errors};
@@ -26,6 +26,12 @@ pub(super) fn check(model: &mut Model, errors: &mut Errors) {
             errors.push(meta, "a signature is a map of its fields in data, and this would change it");
         }
     }
+    model.fields.retain(|field| {
+        let Type::Reference(reference) = &field.ty else { return true };
+        let message = "a signature owns its values: write `String` for `&str`, `Vec<T>` for `&[T]`";
+        errors.push(reference, message);
+        false
+    });
     for field in &mut model.fields {
         attributes(field, errors);
         if !name(field, errors) {

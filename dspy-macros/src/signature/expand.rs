@@ -2,31 +2,38 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Expr, Lit, Pat, Type, spanned::Spanned};
+use syn::{Expr, Pat, spanned::Spanned};
 
-use super::model::{Check, DefaultValue, Field, Model, Name, Role};
-use crate::{derives, facade::Facade};
+use super::{
+    model::{Check, Field, Model, Role},
+    types::{bounds, default_fn, is_string},
+};
+use crate::facade::Facade;
 
 /// Names that the user's own code in closures and defaults cannot see.
-fn hidden(name: &str) -> Ident {
+pub(super) fn hidden(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-struct Expander<'a> {
-    model: &'a Model,
-    facade: &'a Facade,
+pub(super) struct Expander<'a> {
+    pub(super) model: &'a Model,
+    pub(super) facade: &'a Facade,
     /// The path of the hidden module.
-    private: TokenStream,
-    input: Ident,
-    output: Ident,
+    pub(super) private: TokenStream,
+    pub(super) input: Ident,
+    pub(super) output: Ident,
+    /// What every implementation demands of the types of the fields.
+    pub(super) bounds: Vec<TokenStream>,
 }
 
 /// The record, its two sides, and what they implement.
 pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
+    let private = facade.private();
     let expander = Expander {
         model,
         facade,
-        private: facade.private(),
+        bounds: bounds(model, &private),
+        private,
         input: format_ident!("{}Input", model.ident),
         output: format_ident!("{}Output", model.ident),
     };
@@ -44,90 +51,12 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
 }
 
 impl Expander<'_> {
-    fn fields(&self, role: Role) -> impl Iterator<Item = &Field> {
+    pub(super) fn fields(&self, role: Role) -> impl Iterator<Item = &Field> {
         self.model.fields.iter().filter(move |f| f.role == Some(role))
     }
 
-    /// The user's struct.
-    fn record(&self) -> TokenStream {
-        let Model { attrs, vis, ident, fields, .. } = self.model;
-        let derives = derives::needed(&derives::listed(attrs), attrs, self.facade);
-        let fields = fields.iter().map(|f| self.field(f));
-        quote! {
-            #derives
-            #[allow(dead_code)]
-            #(#attrs)*
-            #vis struct #ident { #(#fields),* }
-        }
-    }
-
-    /// The struct of the inputs or of the outputs.
-    fn side(&self, role: Role) -> TokenStream {
-        let Model { attrs, vis, ident, .. } = self.model;
-        let (name, summary) = match role {
-            Role::Input => (&self.input, format!("The inputs of [`{ident}`].\n\n")),
-            Role::Output => (&self.output, format!("The outputs of [`{ident}`].\n\n")),
-        };
-        let listed = derives::listed(attrs);
-        let others = derives::others(&listed);
-        let needed = derives::needed(&[], attrs, self.facade);
-        let shared = attrs.iter().filter(|a| !a.path().is_ident("derive"));
-        let fields = self.fields(role).map(|f| self.field(f));
-        quote! {
-            #[doc = #summary]
-            #needed
-            #[derive(#(#others),*)]
-            #[allow(dead_code, missing_docs, unreachable_pub)]
-            #(#shared)*
-            #vis struct #name { #(#fields),* }
-        }
-    }
-
-    fn field(&self, field: &Field) -> TokenStream {
-        let Field { attrs, vis, ident, ty, .. } = field;
-        let rename = match &field.name {
-            Name::Own(_) => None,
-            Name::Given(name) => Some(quote!(#[serde(rename = #name)])),
-        };
-        let default = field.default.as_ref().map(|_| {
-            let path = format!("{}::{}", self.model.ident, default_fn(field));
-            quote!(#[serde(default = #path)])
-        });
-        quote!(#rename #default #(#attrs)* #vis #ident: #ty)
-    }
-
-    /// What stands in for missing fields, as functions that serde's attributes can name.
-    fn defaults(&self) -> TokenStream {
-        let ident = &self.model.ident;
-        let functions: Vec<_> = self
-            .model
-            .fields
-            .iter()
-            .filter_map(|field| {
-                let (name, ty) = (default_fn(field), &field.ty);
-                let value = match field.default.as_ref()? {
-                    DefaultValue::OfType => quote!(::core::default::Default::default()),
-                    // A text in quotes is a default of a `String`, too.
-                    DefaultValue::Value(Expr::Lit(lit)) if matches!(lit.lit, Lit::Str(_)) => {
-                        quote!(::core::convert::Into::into(#lit))
-                    }
-                    DefaultValue::Value(value) => quote!(#value),
-                };
-                Some(quote!(fn #name() -> #ty { #value }))
-            })
-            .collect();
-        if functions.is_empty() {
-            return TokenStream::new();
-        }
-        quote! {
-            #[automatically_derived]
-            #[doc(hidden)]
-            impl #ident { #(#functions)* }
-        }
-    }
-
     fn signature(&self) -> TokenStream {
-        let Self { private, input, output, .. } = self;
+        let Self { private, input, output, bounds, .. } = self;
         let ident = &self.model.ident;
         let (value, writer, reader) = (hidden("value"), hidden("writer"), hidden("reader"));
         let written = self.fields(Role::Input).map(|f| {
@@ -160,7 +89,7 @@ impl Expander<'_> {
             const _: () = { #(#types)* };
 
             #[automatically_derived]
-            impl #private::Signature for #ident {
+            impl #private::Signature for #ident where #(#bounds),* {
                 type Input = #input;
                 type Output = #output;
 
@@ -229,7 +158,7 @@ impl Expander<'_> {
     }
 
     fn spec(&self) -> TokenStream {
-        let private = &self.private;
+        let Self { private, bounds, .. } = self;
         let Model { ident, name, instructions, fields, .. } = self.model;
         let fields = fields.iter().filter_map(|f| {
             let (name, ty, desc) = (f.name.text(), &f.ty, &f.desc);
@@ -250,7 +179,7 @@ impl Expander<'_> {
         let spec = hidden("SPEC");
         quote! {
             #[automatically_derived]
-            impl #private::StaticSignature for #ident {
+            impl #private::StaticSignature for #ident where #(#bounds),* {
                 fn spec() -> ::std::sync::Arc<#private::SignatureSpec> {
                     static #spec: ::std::sync::OnceLock<::std::sync::Arc<#private::SignatureSpec>> =
                         ::std::sync::OnceLock::new();
@@ -262,8 +191,8 @@ impl Expander<'_> {
 
     /// From the record to its sides and back.
     fn conversions(&self) -> TokenStream {
-        let (private, ident) = (&self.private, &self.model.ident);
-        let record = hidden("record");
+        let Self { private, bounds, .. } = self;
+        let (ident, record) = (&self.model.ident, hidden("record"));
         let sides = [(Role::Input, &self.input), (Role::Output, &self.output)].map(|(role, side)| {
             let names: Vec<_> = self.fields(role).map(|f| &f.ident).collect();
             quote! {
@@ -276,7 +205,7 @@ impl Expander<'_> {
                 }
 
                 #[automatically_derived]
-                impl ::core::convert::From<&#ident> for #side {
+                impl ::core::convert::From<&#ident> for #side where #(#bounds),* {
                     fn from(#record: &#ident) -> Self {
                         let _ = #record;
                         Self { #(#names: ::core::clone::Clone::clone(&#record.#names)),* }
@@ -314,7 +243,7 @@ impl Expander<'_> {
             #whole
 
             #[automatically_derived]
-            impl #private::Example for #ident {
+            impl #private::Example for #ident where #(#bounds),* {
                 type Input = #input;
 
                 fn input(&self) -> #input {
@@ -364,11 +293,6 @@ impl Expander<'_> {
     }
 }
 
-/// The name of the function that makes a field's default.
-fn default_fn(field: &Field) -> Ident {
-    format_ident!("__dspy_default_{}", syn::ext::IdentExt::unraw(&field.ident))
-}
-
 /// Whether this is a closure that does not say what it takes: the field's type says it then.
 fn is_untyped(test: &Expr) -> bool {
     matches!(test, Expr::Closure(c) if c.inputs.first().is_some_and(|p| !matches!(p, Pat::Type(_))))
@@ -382,12 +306,5 @@ fn argument(test: &Expr) -> Option<Span> {
             other => other.span(),
         }),
         _ => None,
-    }
-}
-
-fn is_string(ty: &Type) -> bool {
-    match ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|s| s.ident == "String"),
-        _ => false,
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod expand;
 pub(crate) mod model;
 mod parse;
+mod types;
 
 use proc_macro2::TokenStream;
 use quote::quote;
