@@ -2,6 +2,10 @@
 //!
 //! A module of this list uses only those above it.
 
+// Lets the macros name this crate from inside of it, too.
+#[allow(unused_extern_crates)]
+extern crate self as dspy_core;
+
 mod error;
 
 pub mod value;
@@ -17,6 +21,11 @@ pub mod context;
 pub mod module;
 
 pub mod predict;
+
+pub mod data;
+
+#[doc(hidden)]
+pub mod __private;
 
 pub use context::{configure, settings, with};
 pub use error::{Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, StateError};

@@ -45,4 +45,12 @@ pub trait Program: Walk {
             predictor.reset();
         }
     }
+
+    /// The source of its struct, when `#[module]` wrote this implementation.
+    fn structure() -> Option<&'static str>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }

@@ -1,0 +1,1 @@
+//! The inline grammar of signatures.

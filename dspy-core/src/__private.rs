@@ -1,0 +1,145 @@
+//! What the code that the macros generate calls. Not part of the public interface: it changes without notice.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, OnceLock},
+};
+
+use ::schemars::JsonSchema;
+use ::serde::{Serialize, de::DeserializeOwned};
+
+pub use crate::{
+    data::Example,
+    module::{Path, Program, Walk},
+    predict::{Predict, Predictor},
+    signature::{
+        Checks, Field, FieldReader, FieldRole, FieldWriter, Signature, SignatureSpec, StaticSignature,
+    },
+    value::WriteError,
+};
+pub use ::{schemars, serde, serde_json};
+
+use crate::value::{TypeInfo, write_json};
+
+/// What the type of a signature's field must be able to do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a signature",
+    label = "not a field type",
+    note = "mark your own type with `#[dspy::value]`, which derives `Debug`, `Clone`, `Serialize`, `Deserialize` and `JsonSchema`",
+    note = "a field owns its value: `String` instead of `&str`, `Vec<T>` instead of `&[T]`"
+)]
+pub trait FieldType:
+    Serialize + DeserializeOwned + JsonSchema + Clone + fmt::Debug + Send + Sync + 'static
+{
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + fmt::Debug + Send + Sync + 'static> FieldType
+    for T
+{
+}
+
+/// Demands that a type can be a field, at the place where it stands.
+pub const fn field_type<T: FieldType>() {}
+
+/// A field of a specification.
+pub fn field<T: JsonSchema + Serialize + DeserializeOwned>(role: FieldRole, name: &str, docs: &str) -> Field {
+    Field::new(name, role, TypeInfo::of::<T>()).desc(clean(docs))
+}
+
+/// Lets a value stand in for a missing field. A value that has no JSON form is left out: it still stands in, but
+/// nobody sees it in the specification.
+pub fn with_default<T: Serialize>(field: Field, value: &T) -> Field {
+    match write_json(value) {
+        Ok(value) => field.default_value(value),
+        Err(_) => field,
+    }
+}
+
+/// The specification of a signature, made at the first call.
+pub fn spec(
+    cell: &OnceLock<Arc<SignatureSpec>>,
+    name: &str,
+    docs: &str,
+    fields: impl FnOnce() -> Vec<Field>,
+) -> Arc<SignatureSpec> {
+    cell.get_or_init(|| Arc::new(SignatureSpec::new(name, clean(docs), fields()))).clone()
+}
+
+/// A documentation comment as text: without the indentation that all its lines share, without blank lines at
+/// either end.
+pub fn clean(docs: &str) -> String {
+    let docs = docs.replace('\t', "    ");
+    let lines: Vec<&str> = docs.lines().map(str::trim_end).collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    // The first line of a block comment has lost its indentation.
+    let indented = lines.iter().enumerate().filter(|(i, l)| !l.is_empty() && (*i > 0 || indent(l) > 0));
+    let shared = indented.map(|(_, l)| indent(l)).min().unwrap_or(0);
+    let cut: Vec<&str> = lines.iter().map(|l| &l[shared.min(indent(l))..]).collect();
+    cut.join("\n").trim_matches('\n').to_owned()
+}
+
+/// A demand on a value, whose type is that of the closure's argument.
+pub struct Predicate<T: ?Sized, F>(F, PhantomData<fn(&T)>);
+
+/// Takes the demand first, so that its argument's type is known when the value is given: a field then coerces to
+/// it, as a `String` does to a `&str`.
+pub fn predicate<T: ?Sized, F: Fn(&T) -> bool>(test: F) -> Predicate<T, F> {
+    Predicate(test, PhantomData)
+}
+
+impl<T: ?Sized, F: Fn(&T) -> bool> Predicate<T, F> {
+    /// Whether a value meets the demand.
+    pub fn holds(&self, value: &T) -> bool {
+        (self.0)(value)
+    }
+}
+
+/// The source of a program: its struct and its implementation.
+pub fn source<P: Program>(cell: &'static OnceLock<String>, implementation: &str) -> Option<&'static str> {
+    let structure = P::structure()?;
+    Some(cell.get_or_init(|| format!("{structure}\n\n{implementation}")))
+}
+
+/// A program for programmers: its predictors.
+pub fn debug<P: Program + ?Sized>(name: &str, program: &P, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut s = f.debug_struct(name);
+    for (path, predictor) in program.predictors() {
+        s.field(&path, predictor);
+    }
+    s.finish_non_exhaustive()
+}
+
+/// A program for people: a line for each predictor.
+pub fn display<P: Program + ?Sized>(program: &P, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (i, (path, predictor)) in program.predictors().into_iter().enumerate() {
+        let gap = if i == 0 { "" } else { "\n" };
+        write!(f, "{gap}{path}: {predictor}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn docs_lose_their_indentation() {
+        for (docs, text) in [
+            ("", ""),
+            (" one line", "one line"),
+            (" two\n lines", "two\nlines"),
+            (" a list:\n   - indented\n\n end ", "a list:\n  - indented\n\nend"),
+            ("\n     block\n       comment\n     ", "block\n  comment"),
+            (
+                " block\n    that starts at once\n    and goes on",
+                "block\n   that starts at once\n   and goes on",
+            ),
+            ("Plain text.\n    Indented rest.", "Plain text.\nIndented rest."),
+            ("  \n\n", ""),
+        ] {
+            assert_eq!(clean(docs), text, "{docs:?}");
+        }
+    }
+}

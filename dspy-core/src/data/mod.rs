@@ -1,0 +1,5 @@
+//! Data sets and their rows.
+
+mod example;
+
+pub use example::Example;

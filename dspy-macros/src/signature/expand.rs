@@ -1,0 +1,310 @@
+//! From the model to code.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Expr, Pat, spanned::Spanned};
+
+use super::{
+    model::{Check, Field, Model, Role},
+    types::{bounds, default_fn, is_string},
+};
+use crate::facade::Facade;
+
+/// Names that the user's own code in closures and defaults cannot see.
+pub(super) fn hidden(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+pub(super) struct Expander<'a> {
+    pub(super) model: &'a Model,
+    pub(super) facade: &'a Facade,
+    /// The path of the hidden module.
+    pub(super) private: TokenStream,
+    pub(super) input: Ident,
+    pub(super) output: Ident,
+    /// What every implementation demands of the types of the fields.
+    pub(super) bounds: Vec<TokenStream>,
+}
+
+/// The record, its two sides, and what they implement.
+pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
+    let private = facade.private();
+    let expander = Expander {
+        model,
+        facade,
+        bounds: bounds(model, &private),
+        private,
+        input: format_ident!("{}Input", model.ident),
+        output: format_ident!("{}Output", model.ident),
+    };
+    let parts = [
+        expander.record(),
+        expander.side(Role::Input),
+        expander.side(Role::Output),
+        expander.defaults(),
+        expander.signature(),
+        expander.spec(),
+        expander.conversions(),
+        expander.single_field(),
+    ];
+    parts.into_iter().collect()
+}
+
+impl Expander<'_> {
+    pub(super) fn fields(&self, role: Role) -> impl Iterator<Item = &Field> {
+        self.model.fields.iter().filter(move |f| f.role == Some(role))
+    }
+
+    fn signature(&self) -> TokenStream {
+        let Self { private, input, output, bounds, .. } = self;
+        let ident = &self.model.ident;
+        let (value, writer, reader) = (hidden("value"), hidden("writer"), hidden("reader"));
+        let written = self.fields(Role::Input).map(|f| {
+            let (name, field) = (f.name.text(), &f.ident);
+            quote!(#writer.field(#name, &#value.#field)?;)
+        });
+        // All are read before the first is used, so that all failures of an answer are known at once.
+        let outputs: Vec<_> =
+            self.fields(Role::Output).enumerate().map(|(i, f)| (hidden(&format!("field{i}")), f)).collect();
+        let read = outputs.iter().map(|(local, f)| {
+            let (name, ty) = (f.name.text(), &f.ty);
+            match &f.default {
+                None => quote!(let #local = #reader.field::<#ty>(#name);),
+                Some(_) => {
+                    let default = default_fn(f);
+                    quote!(let #local = #reader.field_or::<#ty>(#name, #ident::#default);)
+                }
+            }
+        });
+        let built = outputs.iter().map(|(local, f)| {
+            let field = &f.ident;
+            quote!(#field: #local?)
+        });
+        let types = self.model.fields.iter().filter(|f| f.role.is_some()).map(|f| {
+            let ty = &f.ty;
+            quote_spanned!(ty.span()=> #private::field_type::<#ty>();)
+        });
+        let check = self.check();
+        quote! {
+            const _: () = { #(#types)* };
+
+            #[automatically_derived]
+            impl #private::Signature for #ident where #(#bounds),* {
+                type Input = #input;
+                type Output = #output;
+
+                fn write_input(
+                    #value: &#input,
+                    #writer: &mut #private::FieldWriter<'_>,
+                ) -> ::core::result::Result<(), #private::WriteError> {
+                    #(#written)*
+                    ::core::result::Result::Ok(())
+                }
+
+                fn read_output(#reader: &mut #private::FieldReader<'_>) -> ::core::option::Option<#output> {
+                    #(#read)*
+                    ::core::option::Option::Some(#output { #(#built),* })
+                }
+
+                #check
+            }
+        }
+    }
+
+    /// The demands on the outputs.
+    fn check(&self) -> Option<TokenStream> {
+        let (private, output) = (&self.private, &self.output);
+        let (value, checks) = (hidden("value"), hidden("checks"));
+        let of_fields = self.fields(Role::Output).flat_map(|f| {
+            let (ident, ty, name) = (&f.ident, &f.ty, f.name.text());
+            f.checks.iter().map(move |c| (c, name.clone(), quote!(#ty), Some(ident)))
+        });
+        let of_whole = self.model.checks.iter().map(|c| (c, "self".to_owned(), quote!(#output), None));
+        let calls: Vec<_> = of_fields
+            .chain(of_whole)
+            .map(|(check, name, ty, field)| {
+                let Check { fatal, test, message } = check;
+                // At the user's closure, so that a value of another type is reported there.
+                let at = Span::mixed_site().located_at(argument(test).unwrap_or_else(|| test.span()));
+                let place = Ident::new("value", at);
+                let subject = match field {
+                    Some(field) => {
+                        let mut field = field.clone();
+                        field.set_span(field.span().located_at(at));
+                        quote_spanned!(at=> &#place.#field)
+                    }
+                    None => quote_spanned!(at=> #place),
+                };
+                let ty = match is_untyped(test) {
+                    true => quote!(#ty),
+                    false => quote!(_),
+                };
+                let note = match fatal {
+                    true => quote!(assert),
+                    false => quote!(suggest),
+                };
+                let holds = quote_spanned!(at=> holds(#subject));
+                quote!(#checks.#note(#name, #private::predicate::<#ty, _>(#test).#holds, #message);)
+            })
+            .collect();
+        if calls.is_empty() {
+            return None;
+        }
+        Some(quote! {
+            fn check(#value: &#output, #checks: &mut #private::Checks) {
+                #(#calls)*
+            }
+        })
+    }
+
+    fn spec(&self) -> TokenStream {
+        let Self { private, bounds, .. } = self;
+        let Model { ident, name, instructions, fields, .. } = self.model;
+        let fields = fields.iter().filter_map(|f| {
+            let (name, ty, desc) = (f.name.text(), &f.ty, &f.desc);
+            let role = match f.role? {
+                Role::Input => quote!(Input),
+                Role::Output => quote!(Output),
+            };
+            let mut field = quote!(#private::field::<#ty>(#private::FieldRole::#role, #name, #desc));
+            if let Some(prefix) = &f.prefix {
+                field.extend(quote!(.prefix(#prefix)));
+            }
+            if f.default.is_some() {
+                let default = default_fn(f);
+                field = quote!(#private::with_default(#field, &#ident::#default()));
+            }
+            Some(field)
+        });
+        let spec = hidden("SPEC");
+        quote! {
+            #[automatically_derived]
+            impl #private::StaticSignature for #ident where #(#bounds),* {
+                fn spec() -> ::std::sync::Arc<#private::SignatureSpec> {
+                    static #spec: ::std::sync::OnceLock<::std::sync::Arc<#private::SignatureSpec>> =
+                        ::std::sync::OnceLock::new();
+                    #private::spec(&#spec, #name, #instructions, || ::std::vec![#(#fields),*])
+                }
+            }
+        }
+    }
+
+    /// From the record to its sides and back.
+    fn conversions(&self) -> TokenStream {
+        let Self { private, bounds, .. } = self;
+        let (ident, record) = (&self.model.ident, hidden("record"));
+        let sides = [(Role::Input, &self.input), (Role::Output, &self.output)].map(|(role, side)| {
+            let names: Vec<_> = self.fields(role).map(|f| &f.ident).collect();
+            quote! {
+                #[automatically_derived]
+                impl ::core::convert::From<#ident> for #side {
+                    fn from(#record: #ident) -> Self {
+                        let _ = &#record;
+                        Self { #(#names: #record.#names),* }
+                    }
+                }
+
+                #[automatically_derived]
+                impl ::core::convert::From<&#ident> for #side where #(#bounds),* {
+                    fn from(#record: &#ident) -> Self {
+                        let _ = #record;
+                        Self { #(#names: ::core::clone::Clone::clone(&#record.#names)),* }
+                    }
+                }
+            }
+        });
+        let (input, output) = (&self.input, &self.output);
+        let (given, asked) = (hidden("input"), hidden("output"));
+        let parts: Option<Vec<_>> = self
+            .model
+            .fields
+            .iter()
+            .map(|f| {
+                let name = &f.ident;
+                Some(match f.role? {
+                    Role::Input => quote!(#name: #given.#name),
+                    Role::Output => quote!(#name: #asked.#name),
+                })
+            })
+            .collect();
+        let whole = parts.map(|parts| {
+            quote! {
+                #[automatically_derived]
+                impl ::core::convert::From<(#input, #output)> for #ident {
+                    fn from((#given, #asked): (#input, #output)) -> Self {
+                        let _ = (&#given, &#asked);
+                        Self { #(#parts),* }
+                    }
+                }
+            }
+        });
+        quote! {
+            #(#sides)*
+            #whole
+
+            #[automatically_derived]
+            impl #private::Example for #ident where #(#bounds),* {
+                type Input = #input;
+
+                fn input(&self) -> #input {
+                    ::core::convert::From::from(self)
+                }
+            }
+        }
+    }
+
+    /// An input of one field can be had from its value, an input without fields from `()`.
+    fn single_field(&self) -> TokenStream {
+        let input = &self.input;
+        let value = hidden("value");
+        let fields: Vec<_> = self.fields(Role::Input).collect();
+        match &fields[..] {
+            [] => quote! {
+                #[automatically_derived]
+                impl ::core::convert::From<()> for #input {
+                    fn from((): ()) -> Self {
+                        Self {}
+                    }
+                }
+            },
+            [Field { ident, ty, .. }] => {
+                let text = is_string(ty).then(|| {
+                    quote! {
+                        #[automatically_derived]
+                        impl ::core::convert::From<&str> for #input {
+                            fn from(#value: &str) -> Self {
+                                Self { #ident: ::core::convert::From::from(#value) }
+                            }
+                        }
+                    }
+                });
+                quote! {
+                    #[automatically_derived]
+                    impl ::core::convert::From<#ty> for #input {
+                        fn from(#value: #ty) -> Self {
+                            Self { #ident: #value }
+                        }
+                    }
+                    #text
+                }
+            }
+            _ => TokenStream::new(),
+        }
+    }
+}
+
+/// Whether this is a closure that does not say what it takes: the field's type says it then.
+fn is_untyped(test: &Expr) -> bool {
+    matches!(test, Expr::Closure(c) if c.inputs.first().is_some_and(|p| !matches!(p, Pat::Type(_))))
+}
+
+/// The place of a closure's argument.
+fn argument(test: &Expr) -> Option<Span> {
+    match test {
+        Expr::Closure(closure) => closure.inputs.first().map(|p| match p {
+            Pat::Type(typed) => typed.ty.span(),
+            other => other.span(),
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! The record and its two sides as types: structs, data, defaults.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use syn::{Attribute, Expr, GenericArgument, Lit, Path, PathArguments, Type, ext::IdentExt};
+
+use super::{
+    expand::{Expander, hidden},
+    model::{DefaultValue, Field, Model, Name, Role},
+};
+use crate::derives;
+
+impl Expander<'_> {
+    /// The user's struct.
+    pub(super) fn record(&self) -> TokenStream {
+        let Model { attrs, vis, ident, fields, .. } = self.model;
+        let all: Vec<&Field> = fields.iter().collect();
+        let listed = derives::listed(attrs);
+        let (derives, impls) = (self.data(&listed, attrs), self.shown_and_cloned(ident, &listed, &all));
+        let fields = fields.iter().map(|f| self.field(f));
+        quote! {
+            #derives
+            #[allow(dead_code)]
+            #(#attrs)*
+            #vis struct #ident { #(#fields),* }
+            #impls
+        }
+    }
+
+    /// The struct of the inputs or of the outputs.
+    pub(super) fn side(&self, role: Role) -> TokenStream {
+        let Model { attrs, vis, ident, .. } = self.model;
+        let (name, summary) = match role {
+            Role::Input => (&self.input, format!("The inputs of [`{ident}`].\n\n")),
+            Role::Output => (&self.output, format!("The outputs of [`{ident}`].\n\n")),
+        };
+        let fields: Vec<&Field> = self.fields(role).collect();
+        let (derives, impls) = (self.data(&[], attrs), self.shown_and_cloned(name, &[], &fields));
+        let listed = derives::listed(attrs);
+        let others = derives::others(&listed);
+        let shared = attrs.iter().filter(|a| !a.path().is_ident("derive"));
+        let fields = fields.iter().map(|f| self.field(f));
+        quote! {
+            #[doc = #summary]
+            #derives
+            #[derive(#(#others),*)]
+            #[allow(dead_code, missing_docs, unreachable_pub)]
+            #(#shared)*
+            #vis struct #name { #(#fields),* }
+            #impls
+        }
+    }
+
+    /// The derives of serde and schemars.
+    fn data(&self, listed: &[Path], attrs: &[Attribute]) -> TokenStream {
+        let derives = derives::data(listed, attrs, self.facade);
+        if self.bounds.is_empty() {
+            return derives;
+        }
+        let bounds = self.bounds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let bound = |tool: &str, names: &[&str]| {
+            let derived = names.iter().any(|n| !derives::has(listed, n));
+            let bound = derives::options(attrs, tool).iter().any(|m| m.path().is_ident("bound"));
+            let tool = format_ident!("{tool}");
+            (derived && !bound).then(|| quote!(#[#tool(bound = #bounds)]))
+        };
+        let serde = bound("serde", &["Serialize", "Deserialize"]);
+        let schemars = bound("schemars", &["JsonSchema"]);
+        quote!(#derives #serde #schemars)
+    }
+
+    /// `Debug` and `Clone`, which cannot be derived with conditions.
+    fn shown_and_cloned(&self, ident: &Ident, listed: &[Path], fields: &[&Field]) -> TokenStream {
+        let bounds = &self.bounds;
+        let text = ident.unraw().to_string();
+        let names: Vec<_> = fields.iter().map(|f| &f.ident).collect();
+        let texts = names.iter().map(|n| n.unraw().to_string());
+        let f = hidden("f");
+        let debug = (!derives::has(listed, "Debug")).then(|| {
+            quote! {
+                #[automatically_derived]
+                impl ::core::fmt::Debug for #ident where #(#bounds),* {
+                    fn fmt(&self, #f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                        #f.debug_struct(#text)#(.field(#texts, &self.#names))*.finish()
+                    }
+                }
+            }
+        });
+        let clone = (!derives::has(listed, "Clone")).then(|| {
+            quote! {
+                #[automatically_derived]
+                impl ::core::clone::Clone for #ident where #(#bounds),* {
+                    fn clone(&self) -> Self {
+                        Self { #(#names: ::core::clone::Clone::clone(&self.#names)),* }
+                    }
+                }
+            }
+        });
+        quote!(#debug #clone)
+    }
+
+    fn field(&self, field: &Field) -> TokenStream {
+        let Field { attrs, vis, ident, ty, .. } = field;
+        let rename = match &field.name {
+            Name::Own(_) => None,
+            Name::Given(name) => Some(quote!(#[serde(rename = #name)])),
+        };
+        let default = field.default.as_ref().map(|_| {
+            let path = format!("{}::{}", self.model.ident, default_fn(field));
+            quote!(#[serde(default = #path)])
+        });
+        quote!(#rename #default #(#attrs)* #vis #ident: #ty)
+    }
+
+    /// What stands in for missing fields, as functions that serde's attributes can name.
+    pub(super) fn defaults(&self) -> TokenStream {
+        let ident = &self.model.ident;
+        let function = |field: &Field| {
+            let (name, ty) = (default_fn(field), &field.ty);
+            let value = match field.default.as_ref()? {
+                DefaultValue::OfType => quote!(::core::default::Default::default()),
+                // A text in quotes is a default of a `String`, too.
+                DefaultValue::Value(Expr::Lit(lit)) if matches!(lit.lit, Lit::Str(_)) => {
+                    quote!(::core::convert::Into::into(#lit))
+                }
+                DefaultValue::Value(value) => quote!(#value),
+            };
+            Some(quote!(fn #name() -> #ty { #value }))
+        };
+        let functions: Vec<_> = self.model.fields.iter().filter_map(function).collect();
+        if functions.is_empty() {
+            return TokenStream::new();
+        }
+        quote! {
+            #[automatically_derived]
+            #[doc(hidden)]
+            impl #ident { #(#functions)* }
+        }
+    }
+}
+
+/// The name of the function that makes a field's default.
+pub(super) fn default_fn(field: &Field) -> Ident {
+    format_ident!("__dspy_default_{}", field.ident.unraw())
+}
+
+/// What the implementations demand of those types of which it is not certain that they can be fields.
+///
+/// Without it, a type that cannot be one would be reported by each line of each implementation. So it is reported
+/// once, where the type stands, and the implementations are not there. A condition on a type without parameters must
+/// hold at once, unless it is under a `for`.
+pub(super) fn bounds(model: &Model, private: &TokenStream) -> Vec<TokenStream> {
+    let types = model.fields.iter().map(|f| &f.ty).filter(|ty| !is_standard(ty));
+    types.map(|ty| quote!(for<'__dspy> #ty: #private::FieldType)).collect()
+}
+
+/// Whether the type is of the standard library and can certainly be a field.
+fn is_standard(ty: &Type) -> bool {
+    const STANDARD: [&str; 20] = [
+        "String", "bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
+        "u128", "usize", "f32", "f64", "Vec", "Option", "Box",
+    ];
+    let Type::Path(path) = ty else { return false };
+    let Some(segment) = path.path.segments.last().filter(|_| path.path.segments.len() == 1) else {
+        return false;
+    };
+    let inner = match &segment.arguments {
+        PathArguments::None => true,
+        PathArguments::AngleBracketed(list) => {
+            list.args.iter().all(|a| matches!(a, GenericArgument::Type(ty) if is_standard(ty)))
+        }
+        PathArguments::Parenthesized(_) => false,
+    };
+    inner && STANDARD.iter().any(|name| segment.ident == name)
+}
+
+pub(super) fn is_string(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|s| s.ident == "String"),
+        _ => false,
+    }
+}

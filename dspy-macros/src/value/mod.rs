@@ -1,0 +1,26 @@
+//! `#[value]`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::DeriveInput;
+
+use crate::{derives, errors::Errors, facade::Facade};
+
+pub(crate) fn expand(options: &TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    if !options.is_empty() {
+        errors.push(options, "`#[value]` takes no options");
+    }
+    let input = match syn::parse2::<DeriveInput>(item.clone()) {
+        Ok(input) => input,
+        Err(_) => {
+            errors.push(&item, "`#[value]` stands on a struct or an enum");
+            let errors = errors.into_tokens();
+            return quote!(#errors #item);
+        }
+    };
+    let listed = derives::listed(&input.attrs);
+    let needed = derives::needed(&listed, &input.attrs, &Facade::find());
+    let (errors, item) = (errors.into_tokens(), input.to_token_stream());
+    quote!(#errors #needed #item)
+}

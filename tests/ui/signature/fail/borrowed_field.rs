@@ -1,0 +1,11 @@
+use dspy::prelude::*;
+
+#[signature]
+struct Find {
+    #[input]
+    text: &'static str,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use dspy::prelude::*;
+
+#[signature]
+struct Answer {
+    #[input]
+    question: String,
+}
+
+fn main() {
+    let _: AnswerOutput = AnswerOutput {};
+}

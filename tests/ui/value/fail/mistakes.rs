@@ -1,0 +1,11 @@
+use dspy::prelude::*;
+
+#[value(option)]
+struct Options {
+    a: String,
+}
+
+#[value]
+fn function() {}
+
+fn main() {}
