@@ -4,6 +4,8 @@
 
 mod error;
 
+mod files;
+
 pub mod value;
 
 pub mod signature;
@@ -17,6 +19,8 @@ pub mod context;
 pub mod module;
 
 pub mod predict;
+
+pub mod data;
 
 pub use context::{configure, settings, with};
 pub use error::{Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, StateError};
