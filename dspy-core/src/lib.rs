@@ -22,5 +22,7 @@ pub mod predict;
 
 pub mod data;
 
+pub mod evaluate;
+
 pub use context::{configure, settings, with};
 pub use error::{Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, StateError};
