@@ -8,12 +8,13 @@ extern crate self as dspy;
 pub use dspy_core::__private;
 pub use dspy_core::{Error, Result};
 pub use dspy_core::{LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
-pub use dspy_core::{adapter, context, data, lm, module, predict, signature, value};
+pub use dspy_core::{adapter, context, data, evaluate, lm, module, predict, signature, value};
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
     configure,
     context::Settings,
     data::Example,
+    evaluate::Evaluate,
     lm::{LM, LanguageModel, Options},
     module::{Module, Prediction, Program},
     predict::{ChainOfThought, Predict, Predictor},

@@ -8,6 +8,8 @@ extern crate self as dspy_core;
 
 mod error;
 
+mod files;
+
 pub mod value;
 
 pub mod signature;
@@ -23,6 +25,8 @@ pub mod module;
 pub mod predict;
 
 pub mod data;
+
+pub mod evaluate;
 
 #[doc(hidden)]
 pub mod __private;

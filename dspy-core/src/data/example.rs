@@ -1,20 +1,60 @@
-//! Rows of a data set.
+//! Rows of data.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-/// A row of a data set: knows which of its fields are the input of a program, and carries whatever a metric needs
-/// besides.
+use crate::{Error, Result, value::write_json};
+
+/// A row of data: the input of a program, together with whatever a metric needs to judge its output.
 ///
-/// The record of every `#[signature]` is one. Your own struct becomes one with `#[derive(Example)]`.
+/// Every `#[signature]` record is one. A pair of an input and a label is one too, for data without a type of its
+/// own.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an example",
-    label = "its inputs are not known",
-    note = "use the record of a `#[signature]`, or put `#[derive(Example)]` and `#[example(input = ...)]` on the struct"
+    message = "`{Self}` is not a row of data",
+    label = "not an example",
+    note = "mark the struct with `#[signature]`, or derive `Example` and mark its inputs with `#[input]`"
 )]
 pub trait Example: Serialize + Clone + Send + Sync + 'static {
-    /// What a program is called with.
+    /// What a program gets of it.
     type Input: Send + 'static;
 
-    /// The input of this row.
+    /// What a program gets of it.
     fn input(&self) -> Self::Input;
+
+    /// The row as values by field name, from which demonstrations and tables are made.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when the row does not serialise to a map.
+    fn record(&self) -> Result<Map<String, Value>> {
+        record_of(self)
+    }
+}
+
+/// An input with what is expected of it. Its record has the fields of both.
+impl<I, L> Example for (I, L)
+where
+    I: Serialize + Clone + Send + Sync + 'static,
+    L: Serialize + Clone + Send + Sync + 'static,
+{
+    type Input = I;
+
+    fn input(&self) -> I {
+        self.0.clone()
+    }
+
+    fn record(&self) -> Result<Map<String, Value>> {
+        let mut fields = record_of(&self.0)?;
+        fields.extend(record_of(&self.1)?);
+        Ok(fields)
+    }
+}
+
+pub(crate) fn record_of<T: Serialize + ?Sized>(row: &T) -> Result<Map<String, Value>> {
+    match write_json(row).map_err(Error::other)? {
+        Value::Object(fields) => Ok(fields),
+        other => Err(Error::other(format!(
+            "a row of data must be a map of fields, such as a struct, but this one is {}",
+            crate::error::shorten(&other.to_string(), 80)
+        ))),
+    }
 }

@@ -4,6 +4,8 @@ mod batch;
 mod path;
 mod prediction;
 mod program;
+mod state;
+mod state_load;
 mod walk;
 
 use std::{fmt, future::Future};
@@ -14,6 +16,7 @@ pub(crate) use batch::{Flow, fan_out};
 pub use path::Path;
 pub use prediction::{Prediction, Trace, TraceStep};
 pub use program::Program;
+pub(crate) use program::save_with_origin;
 pub use walk::Walk;
 
 use crate::{

@@ -1,7 +1,11 @@
 //! What every program can do with its predictors.
 
-use super::{Path, Walk};
-use crate::{lm::LM, predict::Predictor};
+use std::path::Path as FilePath;
+
+use serde_json::{Map, Value};
+
+use super::{Path, Walk, state, state_load};
+use crate::{Error, Result, lm::LM, predict::Predictor};
 
 /// A program: something whose predictors can be seen, changed, saved and loaded.
 ///
@@ -53,4 +57,80 @@ pub trait Program: Walk {
     {
         None
     }
+
+    /// What the program has learnt, as JSON: an object keyed by predictor path with the instruction, the words of
+    /// the fields, the demonstrations and the model of each, in the shape that DSPy (Python) reads. The state of a
+    /// program that is itself a predictor stands at the top. Keys of models are never part of it.
+    ///
+    /// # Errors
+    /// [`Error::State`] when two predictors have the same path.
+    fn to_json(&self) -> Result<Value> {
+        state::to_json(&self.predictors(), Map::new())
+    }
+
+    /// Saves [`to_json`](Self::to_json) as a file. The file is written whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::State`] naming the file.
+    fn save(&self, path: impl AsRef<FilePath>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        state::write(path.as_ref(), &self.to_json()?)
+    }
+
+    /// Takes up a state. It is checked against the whole program first: when anything does not fit (a predictor or
+    /// a field that is missing, unknown, renamed, in another place or of another type), nothing changes. States
+    /// from DSPy hold no names of fields; of these, the number is checked, and that no description or label is
+    /// that of another field.
+    ///
+    /// # Errors
+    /// [`Error::State`] naming the predictor and the field.
+    fn restore(&mut self, state: &Value) -> Result<()> {
+        let changes = state_load::plan(&self.predictors(), state)?;
+        for ((_, predictor), change) in self.predictors_mut().into_iter().zip(changes) {
+            change.apply(predictor);
+        }
+        Ok(())
+    }
+
+    /// The program with a state: see [`restore`](Self::restore).
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore).
+    fn load_json(mut self, state: &Value) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        self.restore(state)?;
+        Ok(self)
+    }
+
+    /// The program with the state of a file, written by [`save`](Self::save) or by DSPy: see
+    /// [`restore`](Self::restore). Loading runs nothing and can point no key at another host.
+    ///
+    /// # Errors
+    /// [`Error::State`] naming the file, the predictor and the field.
+    fn load(self, path: impl AsRef<FilePath>) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        let path = path.as_ref();
+        self.load_json(&state::read(path)?).map_err(|error| match error {
+            Error::State(mut state) => {
+                state.file = Some(path.to_owned());
+                Error::State(state)
+            }
+            other => other,
+        })
+    }
+}
+
+/// Saves a program with a note of where it comes from.
+pub(crate) fn save_with_origin<P: Program>(
+    program: &P,
+    path: &FilePath,
+    origin: Map<String, Value>,
+) -> Result<()> {
+    state::write(path, &state::to_json(&program.predictors(), origin)?)
 }

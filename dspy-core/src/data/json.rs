@@ -1,0 +1,170 @@
+//! Data sets in JSON.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    marker::PhantomData,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+use super::error;
+use crate::Result;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a file with one JSON object in each line. Empty lines are passed over.
+///
+/// # Errors
+/// [`Error::Dataset`](crate::Error::Dataset) at the first line that cannot be read.
+pub fn jsonl<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
+    JsonlReader::open(path)?.collect()
+}
+
+/// Reads a file that is one JSON array of objects.
+///
+/// # Errors
+/// [`Error::Dataset`](crate::Error::Dataset) naming the line at fault.
+pub fn json<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
+    let path = path.as_ref();
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|mut f| f.read_to_end(&mut bytes))
+        .map_err(|e| error(path, None, e.to_string()))?;
+    let text = bytes.strip_prefix(BOM).unwrap_or(&bytes);
+    serde_json::from_slice(text).map_err(|e| {
+        let line = (e.line() > 0).then_some(e.line());
+        let cure = if e.is_data() {
+            "the file must be an array of objects with the fields of the row's type"
+        } else if text.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+            "the file must be one JSON array; a file with one object in each line is named .jsonl"
+        } else {
+            "the file must be one JSON array"
+        };
+        error(path, line, format!("{}; {cure}", without_place(&e)))
+    })
+}
+
+/// Reads a file with one JSON object in each line, one row at a time: for files that do not fit into memory.
+///
+/// A line that cannot be read is an error of its own; the rows after it can still be had.
+#[derive(Debug)]
+pub struct JsonlReader<T, R = BufReader<File>> {
+    path: PathBuf,
+    source: R,
+    line: usize,
+    buffer: Vec<u8>,
+    broken: bool,
+    rows: PhantomData<fn() -> T>,
+}
+
+impl<T> JsonlReader<T> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`](crate::Error::Dataset) when it cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|e| error(path, None, e.to_string()))?;
+        Ok(Self::new(BufReader::new(file), path))
+    }
+}
+
+impl<T, R> JsonlReader<T, R> {
+    /// Reads from any source; errors call it by `name`.
+    pub fn new(source: R, name: impl Into<PathBuf>) -> Self {
+        Self { path: name.into(), source, line: 0, buffer: Vec::new(), broken: false, rows: PhantomData }
+    }
+}
+
+impl<T: DeserializeOwned, R: BufRead> Iterator for JsonlReader<T, R> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        while !self.broken {
+            self.buffer.clear();
+            match self.source.read_until(b'\n', &mut self.buffer) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(e) => {
+                    // A source that failed once may give half lines from now on.
+                    self.broken = true;
+                    return Some(Err(error(&self.path, Some(self.line + 1), e.to_string())));
+                }
+            }
+            self.line += 1;
+            let text = match self.line {
+                1 => self.buffer.strip_prefix(BOM).unwrap_or(&self.buffer),
+                _ => &self.buffer,
+            };
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            return Some(serde_json::from_slice(text).map_err(|e| {
+                let cure = match e.is_data() {
+                    true => "the line must have the fields of the row's type",
+                    false => "each line must be one JSON object",
+                };
+                let message = format!("{} at column {}; {cure}", without_place(&e), e.column());
+                error(&self.path, Some(self.line), message)
+            }));
+        }
+        None
+    }
+}
+
+/// The message without "at line 1 column 5", which counts from the start of what was parsed.
+fn without_place(e: &serde_json::Error) -> String {
+    let text = e.to_string();
+    text.rfind(" at line ").map_or(text.clone(), |at| text[..at].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    struct Row {
+        q: String,
+        n: i32,
+    }
+
+    fn read(text: &[u8]) -> Vec<Result<Row>> {
+        JsonlReader::new(text, "rows.jsonl").collect()
+    }
+
+    #[test]
+    fn lines_become_rows() {
+        let rows = read(b"\xef\xbb\xbf{\"q\":\"a\",\"n\":1}\r\n\n  \n{\"n\":2,\"q\":\"b\",\"more\":[]}");
+        let rows: Result<Vec<_>> = rows.into_iter().collect();
+        assert_eq!(rows.unwrap(), [Row { q: "a".into(), n: 1 }, Row { q: "b".into(), n: 2 }]);
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_the_others_are_still_read() {
+        let rows = read(b"{\"q\":\"a\",\"n\":1}\n{\"q\":\"b\"}\nnonsense\n{\"q\":\"c\",\"n\":3}\n");
+        let error = rows[1].as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("rows.jsonl, line 2: missing field `n`"), "{error}");
+        assert!(rows[2].as_ref().unwrap_err().to_string().contains("line 3"));
+        assert_eq!(rows[3].as_ref().unwrap().n, 3);
+    }
+
+    #[test]
+    fn an_array_is_read_and_its_errors_have_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.json");
+        std::fs::write(&path, "[\n{\"q\":\"a\",\"n\":1},\n{\"q\":\"b\",\"n\":\"x\"}]").unwrap();
+        let error = json::<Row>(&path).unwrap_err().to_string();
+        assert!(error.contains("line 3: invalid type: string \"x\", expected i32;"), "{error}");
+        std::fs::write(&path, "{\"q\":\"a\",\"n\":1}\n{\"q\":\"a\",\"n\":1}").unwrap();
+        assert!(json::<Row>(&path).is_err());
+        std::fs::write(&path, "[{\"q\":\"a\",\"n\":1}]").unwrap();
+        assert_eq!(crate::data::load::<Row>(&path).unwrap().len(), 1);
+        assert!(
+            jsonl::<Row>(folder.path().join("none.jsonl")).unwrap_err().to_string().contains("none.jsonl")
+        );
+    }
+}

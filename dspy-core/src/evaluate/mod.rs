@@ -1,0 +1,219 @@
+//! How good a program is: [`Evaluate`] runs it over rows and lets a metric judge every output.
+
+mod export;
+mod metric;
+mod progress;
+mod report;
+mod run;
+mod text;
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score};
+pub(crate) use progress::Progress;
+pub use report::{Evaluation, Failure, Row};
+pub(crate) use run::{Plan, run_rows, score_of};
+pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};
+
+use crate::{
+    Error, Result,
+    context::Context,
+    data::Example,
+    module::{Flow, Module},
+};
+
+/// Runs a program over rows, many at a time, and lets a metric judge every output.
+///
+/// ```no_run
+/// # use dspy_core::{Result, data::Example, evaluate::Evaluate, module::Module};
+/// # use serde::Serialize;
+/// # #[derive(Serialize, Clone)] struct Qa { question: String, answer: String }
+/// # impl Example for Qa { type Input = String; fn input(&self) -> String { self.question.clone() } }
+/// # async fn run<P: Module<Input = String, Output = String> + Clone + 'static>(program: P, devset: Vec<Qa>) -> Result<()> {
+/// let metric = |gold: &Qa, pred: &String| gold.answer == *pred;
+/// let result = Evaluate::new(&devset, metric).concurrency(64).run(&program).await?;
+/// println!("{result}");
+/// result.save_csv("dev.csv")?;
+/// # Ok(()) }
+/// ```
+///
+/// A row that fails (no answer, an answer that cannot be read, an error of the program or of the metric, a panic)
+/// does not stop the others: it counts [`failure_score`](Self::failure_score) and keeps its error. Results stand in
+/// the order of the rows, whatever the order in which they were ready. Dropping the future stops all work.
+#[derive(Debug)]
+#[must_use = "an evaluation does nothing until `run`"]
+pub struct Evaluate<'a, E, M> {
+    rows: &'a [E],
+    metric: Arc<M>,
+    concurrency: Option<usize>,
+    progress: bool,
+    max_errors: Option<usize>,
+    trace: bool,
+    failure_score: f64,
+    metric_name: String,
+}
+
+impl<'a, E, M> Evaluate<'a, E, M> {
+    /// An evaluation over these rows.
+    pub fn new(devset: &'a [E], metric: M) -> Self {
+        Self {
+            rows: devset,
+            metric: Arc::new(metric),
+            concurrency: None,
+            progress: true,
+            max_errors: None,
+            trace: false,
+            failure_score: 0.0,
+            metric_name: "score".into(),
+        }
+    }
+
+    /// Sets how many rows run at a time; without it, the `concurrency` of the settings.
+    pub fn concurrency(mut self, rows: usize) -> Self {
+        self.concurrency = Some(rows.max(1));
+        self
+    }
+
+    /// Sets whether a bar is shown, on a terminal and when the evaluation takes longer than a second. It is.
+    pub fn progress(mut self, on: bool) -> Self {
+        self.progress = on;
+        self
+    }
+
+    /// Stops with an error once this many rows have failed. Without it, or with `None`, every row is run; only when
+    /// the first ten all fail for a reason that no other row can escape (no model, a wrong key), the evaluation
+    /// stops with that error.
+    pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
+        self.max_errors = errors.into();
+        self
+    }
+
+    /// Sets whether predictions keep the trace of their steps. They do not, because traces of many rows fill the
+    /// memory.
+    pub fn trace(mut self, on: bool) -> Self {
+        self.trace = on;
+        self
+    }
+
+    /// Sets what a row that failed counts: 0 unless set.
+    pub fn failure_score(mut self, score: f64) -> Self {
+        self.failure_score = score;
+        self
+    }
+
+    /// Names the metric, for tables and files: `score` unless set.
+    pub fn metric_name(mut self, name: impl Into<String>) -> Self {
+        self.metric_name = name.into();
+        self
+    }
+
+    /// Runs the program over all rows.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when `max_errors` rows have failed, the error of the rows when none can succeed, and
+    /// [`Error::Other`] when there are no rows.
+    pub async fn run<P, K>(&self, program: &P) -> Result<Evaluation<E, P::Output>>
+    where
+        E: Example,
+        P: Module + Clone + 'static,
+        E::Input: Into<P::Input>,
+        M: Metric<E, P::Output, K>,
+        K: 'static,
+    {
+        if self.rows.is_empty() {
+            return Err(Error::other("there are no rows to evaluate on"));
+        }
+        let started = Instant::now();
+        let rows: Arc<[Arc<E>]> = self.rows.iter().cloned().map(Arc::new).collect();
+        let program = Arc::new(program.clone());
+        let mut progress = Progress::new("evaluate", rows.len(), self.progress);
+        let mut watch = Watch::new(self.max_errors, rows.len());
+        let mut sum = 0.0;
+        let mut ended = |index: usize, failure: Option<&Failure>, score: f64| {
+            sum += score;
+            let flow = watch.see(index, failure);
+            progress.tick(|| format!("mean {:.3}, {} failed", sum / watch.seen as f64, watch.failed));
+            flow
+        };
+        let plan = Plan {
+            concurrency: self.concurrency.unwrap_or_else(|| Context::current().settings().concurrency),
+            trace: self.trace,
+            failure_score: self.failure_score,
+            ended: &mut ended,
+        };
+        let (rows, usage) = run_rows(&rows, &self.metric, |_| program.clone(), plan).await;
+        drop(progress);
+        if let Some(error) = watch.verdict() {
+            return Err(error);
+        }
+        let rows = rows.into_iter().flatten().collect();
+        Ok(Evaluation::new(rows, usage, started.elapsed(), self.metric_name.clone()))
+    }
+}
+
+/// Looks for reasons to stop.
+struct Watch {
+    max_errors: Option<usize>,
+    /// After how many rows without hope the evaluation ends.
+    patience: usize,
+    seen: usize,
+    failed: usize,
+    hopeless: usize,
+    /// The failure of the first row, by index, of those that have failed so far.
+    first: Option<(usize, Failure)>,
+    kinds: BTreeMap<&'static str, usize>,
+}
+
+impl Watch {
+    fn new(max_errors: Option<usize>, rows: usize) -> Self {
+        Self {
+            max_errors,
+            patience: rows.min(10),
+            seen: 0,
+            failed: 0,
+            hopeless: 0,
+            first: None,
+            kinds: BTreeMap::new(),
+        }
+    }
+
+    fn see(&mut self, index: usize, failure: Option<&Failure>) -> Flow {
+        self.seen += 1;
+        if let Some(failure) = failure {
+            self.failed += 1;
+            self.hopeless += usize::from(failure.is_hopeless());
+            *self.kinds.entry(failure.error().kind()).or_default() += 1;
+            if self.first.as_ref().is_none_or(|(first, _)| index < *first) {
+                self.first = Some((index, failure.clone()));
+            }
+        }
+        let stop = self.without_hope() || self.over_limit();
+        if stop { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn without_hope(&self) -> bool {
+        self.hopeless == self.seen && self.seen >= self.patience
+    }
+
+    fn over_limit(&self) -> bool {
+        self.max_errors.is_some_and(|max| self.failed >= max.max(1))
+    }
+
+    fn verdict(self) -> Option<Error> {
+        let (without_hope, over_limit) = (self.without_hope(), self.over_limit());
+        let (index, failure) = self.first?;
+        if without_hope {
+            return Some(failure.into_error());
+        }
+        over_limit.then(|| {
+            let kinds: Vec<String> = self.kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+            Error::Limit(format!(
+                "{} of {} rows failed ({}), which is the limit set with `max_errors`; the first is row {index}: \
+                 {failure}",
+                self.failed,
+                self.seen,
+                kinds.join(", ")
+            ))
+        })
+    }
+}
