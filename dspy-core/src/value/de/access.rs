@@ -116,11 +116,20 @@ impl<'de> SeqAccess<'de> for Items<'_, '_, '_> {
     }
 }
 
+/// How the key of a field is spelt.
+enum Spelling {
+    Exact,
+    Loose,
+    Unknown,
+}
+
 /// The entries of an object.
 pub(super) struct Entries<'p, 't, 'c> {
     parser: &'p mut Parser<'t, 'c>,
     between: Between,
     fields: Option<&'static [&'static str]>,
+    /// How many fields were met: most objects have them in order.
+    met: usize,
     /// The key whose value is next.
     key: Cow<'t, str>,
     /// In an attempt that keeps the last of equal keys: where the last of each stands.
@@ -133,6 +142,7 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
             between: Between::new(true, Place::Object),
             parser,
             fields,
+            met: 0,
             key: Cow::Borrowed(""),
             last: Vec::new(),
         };
@@ -163,17 +173,18 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
     }
 
     /// The name that a key stands for, with what had to be bent.
-    fn resolve(&self, key: Cow<'t, str>) -> (Cow<'t, str>, Option<(&'static str, u32)>) {
+    fn resolve(&self, key: Cow<'t, str>) -> (Cow<'t, str>, Spelling) {
         let exact = |names: &[&str]| names.iter().any(|n| *n == key);
         let known = match self.fields {
-            Some(fields) if exact(fields) => return (key, None),
+            Some(fields) if fields.get(self.met).is_some_and(|name| *name == key) => return (key, Spelling::Exact),
+            Some(fields) if exact(fields) => return (key, Spelling::Exact),
             Some(fields) => names::loosely(&key, fields),
-            None if exact(&self.parser.cx.plan.fields) => return (key, None),
+            None if exact(&self.parser.cx.plan.fields) => return (key, Spelling::Exact),
             None => names::loosely(&key, &self.parser.cx.plan.fields),
         };
         match known {
-            Some(name) => (Cow::Borrowed(name), Some(("a key spelt loosely", 1))),
-            None => (key, self.fields.map(|_| ("an unknown key", 1))),
+            Some(name) => (Cow::Borrowed(name), Spelling::Loose),
+            None => (key, Spelling::Unknown),
         }
     }
 
@@ -206,13 +217,19 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
                 }
                 Err(fail) => return Err(fail),
             };
-            let (key, note) = self.resolve(key);
+            let (key, spelling) = self.resolve(key);
+            self.met += 1;
             if self.last.iter().any(|(name, last)| *name == key && *last > start) {
                 self.parser.cx.bend("a key that comes twice", 1);
                 self.parser.deserialize_ignored_any(serde::de::IgnoredAny)?;
                 continue;
             }
-            self.parser.cx.bend_by(note);
+            match spelling {
+                Spelling::Exact => {}
+                Spelling::Loose => self.parser.cx.bend("a key spelt loosely", 1),
+                // Serde passes over what it does not know, but an object that has less of it fits better.
+                Spelling::Unknown => self.parser.cx.weigh(u32::from(self.fields.is_some())),
+            }
             self.key = key;
             let word = Key { word: Word { text: &self.key, cx: self.parser.cx, quoted: true } };
             let at = self.parser.base + start;

@@ -88,15 +88,15 @@ pub(super) fn fences(text: &str) -> Vec<Range<usize>> {
 /// The objects and lists of a text, none inside another.
 pub(super) fn regions(text: &str) -> Vec<Range<usize>> {
     let mut out: Vec<Range<usize>> = Vec::new();
-    let mut at = 0;
+    let (mut at, mut unclosed) = (0, 0);
     while let Some(open) = text[at..].find(['{', '[']).map(|o| at + o) {
-        let len = lex::value_len(&text[open..], Place::Alone);
-        let end = open + len;
+        let end = open + lex::value_len(&text[open..], Place::Alone);
         out.push(open..end);
         let closed = text[..end].ends_with(['}', ']', ')']);
+        unclosed += usize::from(!closed);
         // A bracket that is never closed may be one of prose, before the value.
-        at = if closed && end < text.len() { end } else { open + 1 };
-        if out.len() == MOST_REGIONS || (closed && end == text.len()) {
+        at = if closed { end } else { open + 1 };
+        if out.len() == MOST_REGIONS || unclosed == 3 {
             break;
         }
     }
@@ -134,7 +134,7 @@ fn bullet(line: &str) -> Option<usize> {
     }
     let close = inner[digits..].chars().next()?;
     let fits = if open { matches!(close, ']' | ')') } else { matches!(close, '.' | ')') };
-    let rest = &inner[digits + 1..];
+    let rest = &inner[digits + close.len_utf8()..];
     (fits && rest.starts_with([' ', '\t'])).then(|| line.len() - rest.trim_start().len())
 }
 

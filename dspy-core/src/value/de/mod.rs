@@ -1,9 +1,10 @@
 //! Reading values from what models write.
 //!
-//! A reading is an ordinary run of a [`serde::Deserializer`] over the text: no tree is built, and the type that asks
-//! decides what a piece of text can mean. What is bent on the way is noted with a cost. Where a text has several places
-//! for a value, each is tried, and the cheapest reading wins; where an attempt fails in a way that tells what to do
-//! otherwise (a name in another case, a key that comes twice), it is made again with that in mind.
+//! An answer that is plain JSON for its type is left to `serde_json`. Any other is read here, in an ordinary run of a
+//! [`serde::Deserializer`] over the text: no tree is built, and the type that asks decides what a piece of text can
+//! mean. What is bent on the way is noted with a cost. Where a text has several places for a value, each is tried, and
+//! the cheapest reading wins; where an attempt fails in a way that tells what to do otherwise (a name in another case,
+//! a key that comes twice), it is made again with that in mind.
 //!
 //! From the bottom up: [`lex`] knows the characters, [`scalar`] and [`names`] what single words mean, [`word`] is a
 //! scalar of any type, [`parser`] and [`access`] are JSON, [`find`] tells where in a text a value may stand, and
@@ -69,6 +70,20 @@ pub struct ReadOptions {
     pub strict: bool,
     /// How deep values may nest.
     pub max_depth: usize,
+}
+
+impl ReadOptions {
+    /// Options that refuse everything that needs a coercion.
+    pub fn strict() -> Self {
+        Self { strict: true, ..Self::default() }
+    }
+
+    /// Limits how deep values may nest, 128 by default.
+    #[must_use]
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.max_depth = levels;
+        self
+    }
 }
 
 impl Default for ReadOptions {
@@ -146,22 +161,29 @@ pub fn read<T: DeserializeOwned>(raw: Raw<'_>, options: &ReadOptions) -> Result<
 /// As [`read`].
 pub fn read_seed<'de, S: DeserializeSeed<'de>>(
     seed: impl Fn() -> S,
-    raw: Raw<'_>,
+    raw: Raw<'de>,
     options: &ReadOptions,
 ) -> Result<Reading<S::Value>, ReadError> {
+    if let Some(value) = clean(seed(), raw, options) {
+        return Ok(Reading { value, coercions: Vec::new() });
+    }
     let mut best: Option<(u32, S::Value, Cx)> = None;
     let mut failure: Option<Fail> = None;
-    let (mut chosen, mut candidates) = (0, 1);
+    let (mut chosen, mut candidates, mut attempts) = (0, 1, 0);
     while chosen < candidates {
         let mut plan = Plan::default();
-        for _ in 0..MOST_RERUNS {
+        while attempts < MOST_ATTEMPTS {
+            attempts += 1;
             let cx = Cx::new(plan.clone(), chosen, options.max_depth);
             let result = attempt(seed(), raw, &cx);
             candidates = cx.candidates.get();
+            if chosen >= candidates {
+                break;
+            }
             let fail = match result {
                 Ok(value) => {
                     let cost = cx.cost();
-                    if cost == 0 || (cx.ordered.get() && !options.strict) {
+                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent()) {
                         return Ok(Reading { value, coercions: cx.into_coercions() });
                     }
                     if best.as_ref().is_none_or(|(least, ..)| cost <= *least) {
@@ -192,8 +214,22 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
     }
 }
 
-/// How often a candidate is tried.
-const MOST_RERUNS: usize = 12;
+/// Reads an answer that is JSON and nothing else, which most are, at the speed of `serde_json`.
+fn clean<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'de>, options: &ReadOptions) -> Option<S::Value> {
+    let text = raw.text.trim();
+    let structure = matches!(text.as_bytes(), [b'{', .., b'}'] | [b'[', .., b']']);
+    // Code in a fence loses the fence. The limit of depth is that of `serde_json` unless a lower one is asked for.
+    let plain = (structure || raw.form == Form::Json) && !text.contains("```");
+    if !plain || options.max_depth < ReadOptions::default().max_depth {
+        return None;
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut json).ok()?;
+    json.end().ok().map(|()| value)
+}
+
+/// How often a text is read at most, all candidates together.
+const MOST_ATTEMPTS: usize = 32;
 
 fn attempt<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'_>, cx: &Cx) -> Result<S::Value, Fail> {
     match raw.form {
@@ -226,7 +262,6 @@ fn refused(raw: Raw<'_>, coercions: &[Coercion]) -> ReadError {
 pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, ReadError> {
     T::deserialize(value).or_else(|_| {
         // Once more as text, for an error that names the place.
-        let options = ReadOptions { strict: true, ..ReadOptions::default() };
-        read(Raw::json(&value.to_string()), &options).map(|reading| reading.value)
+        read(Raw::json(&value.to_string()), &ReadOptions::strict()).map(|reading| reading.value)
     })
 }

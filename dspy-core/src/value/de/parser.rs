@@ -63,7 +63,12 @@ impl<'t, 'c> Parser<'t, 'c> {
 
     /// The next character that counts.
     pub(super) fn head(&mut self) -> Option<char> {
-        self.skip();
+        match self.text.as_bytes().get(self.pos) {
+            Some(b @ (b'"' | b'{' | b'}' | b'[' | b']' | b',' | b':' | b'a'..=b'z' | b'0'..=b'9')) => {
+                return Some(char::from(*b));
+            }
+            _ => self.skip(),
+        }
         let rest = self.rest();
         match rest.as_bytes().first() {
             Some(b'`') if rest.starts_with("```") => None,
@@ -77,7 +82,9 @@ impl<'t, 'c> Parser<'t, 'c> {
         match self.head() {
             None => Ok(()),
             Some(';') if self.rest().trim() == ";" => Ok(()),
-            Some(_) => Err(self.refuse("nothing behind the value")),
+            // That a value could be read at all says little, so the failure does not count as having come far.
+            Some(_) => Err(Fail::new("nothing behind the value", self.rest().lines().next().unwrap_or_default())
+                .at(self.base, "")),
         }
     }
 
@@ -195,6 +202,21 @@ impl<'t, 'c> Parser<'t, 'c> {
         Some(value)
     }
 
+    /// A word of JSON, when it stands here and ends here.
+    fn literal(&mut self, word: &str) -> bool {
+        self.skip();
+        let Some(behind) = self.rest().strip_prefix(word) else { return false };
+        let ends = match behind.as_bytes().first() {
+            None => true,
+            Some(b',' | b'}' | b']') => self.place != Place::Alone,
+            Some(_) => false,
+        };
+        if ends {
+            self.pos += word.len();
+        }
+        ends
+    }
+
     /// Opens the bracket that stands here.
     pub(super) fn open(&mut self) -> Result<(), Fail> {
         self.cx.enter().map_err(|fail| fail.at(self.offset(), self.rest()))?;
@@ -239,7 +261,7 @@ impl<'t, 'c> Parser<'t, 'c> {
     pub(super) fn key(&mut self) -> Result<Cow<'t, str>, Fail> {
         let Some(head) = self.head() else { return Err(self.refuse("a key")) };
         let key = if lex::closing(head).is_some() {
-            let found = lex::quoted(self.rest(), Place::Object);
+            let found = lex::quoted(self.rest(), Place::Key);
             found.notes.into_iter().for_each(|note| self.cx.bend_by(note));
             self.pos += found.len;
             found.text
@@ -298,6 +320,16 @@ impl<'t, 'c> Parser<'t, 'c> {
 
     /// Whether the object that stands here has one key, which none of `fields` is, around another object.
     fn needless(&self, fields: &[&str]) -> bool {
+        if self.cx.wrappers.get() == 0 {
+            return false;
+        }
+        // The usual case, at no cost: the first key is a field.
+        if let Some(key) = self.rest()[1..].trim_start_matches([' ', '\n']).strip_prefix('"')
+            && fields.iter().any(|field| key.strip_prefix(field).is_some_and(|rest| rest.starts_with('"')))
+        {
+            return false;
+        }
+        self.cx.wrappers.update(|left| left - 1);
         self.look(|look| {
             let key = look.key().ok()?;
             if fields.is_empty() || fields.iter().any(|f| *f == key || names::same(f, &key)) {
@@ -318,7 +350,7 @@ impl<'t, 'c> Parser<'t, 'c> {
             return false;
         }
         let len = match inside.chars().next() {
-            Some(c) if lex::closing(c).is_some() => lex::quoted(inside, Place::Object).len,
+            Some(c) if lex::closing(c).is_some() => lex::quoted(inside, Place::Key).len,
             Some('{' | '[' | '(') => return true,
             _ => inside.find([':', '=', ',', '}', '\n']).unwrap_or(inside.len()),
         };
@@ -328,9 +360,13 @@ impl<'t, 'c> Parser<'t, 'c> {
 
     /// Whether the object that stands here has one key, around a list.
     fn holds_list(&self) -> bool {
+        if self.cx.wrappers.get() == 0 {
+            return false;
+        }
         self.look(|look| {
             look.key().ok()?;
             look.head().filter(|c| *c == '[')?;
+            self.cx.wrappers.update(|left| left - 1);
             look.pos += lex::value_len(look.rest(), Place::Object);
             matches!(look.head(), None | Some('}')).then_some(())
         })
@@ -355,6 +391,13 @@ impl<'t, 'c> Parser<'t, 'c> {
     }
 
     fn list<'de, V: Visitor<'de>>(&mut self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
+        let wrappers = self.cx.wrappers.get();
+        let value = self.list_here(len, visitor);
+        self.cx.wrappers.set(wrappers);
+        value
+    }
+
+    fn list_here<'de, V: Visitor<'de>>(&mut self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
         let one = len.is_none_or(|n| n == 1);
         match self.head() {
             Some(open @ ('[' | '(')) => {
@@ -432,6 +475,17 @@ impl<'t, 'c> Parser<'t, 'c> {
     }
 
     fn object<'de, V: Visitor<'de>>(
+        &mut self,
+        fields: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
+        let wrappers = self.cx.wrappers.get();
+        let value = self.object_here(fields, visitor);
+        self.cx.wrappers.set(wrappers);
+        value
+    }
+
+    fn object_here<'de, V: Visitor<'de>>(
         &mut self,
         fields: Option<&'static [&'static str]>,
         visitor: V,
@@ -526,6 +580,13 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
             Some('{') if self.is_set() => self.list(None, visitor),
             Some('{') => self.entries(None, visitor),
             Some('[' | '(') => self.items(None, visitor),
+            Some('t') if self.literal("true") => visitor.visit_bool(true),
+            Some('f') if self.literal("false") => visitor.visit_bool(false),
+            Some('n') if self.literal("null") => visitor.visit_unit(),
+            Some('0'..='9') => match self.plain::<u64>(|_| true) {
+                Some(value) => visitor.visit_u64(value),
+                None => self.scalar(visitor, |word, v| word.deserialize_any(v)),
+            },
             _ => self.scalar(visitor, |word, v| word.deserialize_any(v)),
         }
     }
@@ -545,7 +606,17 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
         deserialize_f64 visit_f64 f64, f64::is_finite;
     }
 
-    scalars! { deserialize_bool deserialize_char deserialize_identifier }
+    scalars! { deserialize_char deserialize_identifier }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
+        if self.literal("true") {
+            return visitor.visit_bool(true);
+        }
+        if self.literal("false") {
+            return visitor.visit_bool(false);
+        }
+        self.scalar(visitor, |word, v| word.deserialize_bool(v))
+    }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
         let start = self.pos;
@@ -596,6 +667,7 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
         match self.head() {
+            Some('n') if self.literal("null") => visitor.visit_none(),
             Some(',' | '}' | ']') | None => {
                 self.cx.bend("a value that is missing", 2);
                 visitor.visit_none()

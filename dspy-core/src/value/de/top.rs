@@ -64,21 +64,47 @@ impl<'t, 'c> Top<'t, 'c> {
         (self.cx.chosen < candidates.len()).then(|| candidates.swap_remove(self.cx.chosen))
     }
 
+    /// One of the structures of the text, or what `others` adds to them. The first is the whole text, when that can
+    /// be one: on the ordinary way, nothing else is looked for.
+    fn pick_structure(&self, others: impl FnOnce(&mut Vec<Candidate>)) -> Option<Candidate> {
+        if let Some(whole) = self.whole().filter(|_| self.cx.chosen == 0) {
+            if self.outer {
+                self.cx.candidates.set(usize::MAX);
+            }
+            return Some(whole);
+        }
+        let mut candidates = self.structures();
+        others(&mut candidates);
+        self.pick(candidates)
+    }
+
     fn refuse(&self, expected: impl Into<String>) -> Fail {
         let found = if self.core().is_empty() { "an empty text" } else { self.core() };
         Fail::new(expected, found.lines().next().unwrap_or_default()).at(self.base, "")
     }
 
-    /// The objects and lists of the text, and what may hide one.
+    /// The whole text as a structure, when its ends look like one.
+    fn whole(&self) -> Option<Candidate> {
+        let core = self.core();
+        let start = self.place_of(core);
+        let brackets = matches!(core.as_bytes(), [b'{', .., b'}'] | [b'[', .., b']'] | [b'(', .., b')']);
+        brackets.then(|| Candidate::Json(start, start + core.len(), 0))
+    }
+
+    /// The objects and lists of the text, and what may hide one; first the whole text, if it can be one.
     fn structures(&self) -> Vec<Candidate> {
         let core = self.core();
         let start = self.place_of(core);
-        let mut out = Vec::new();
+        let mut out = Vec::from_iter(self.whole());
+        let known_whole = !out.is_empty();
         if core.chars().next().is_some_and(|c| lex::closing(c).is_some()) && !core.starts_with("```") {
             out.push(Candidate::Json(start, start + core.len(), 0));
         }
         let mut add = |from: usize, to: usize| {
             let whole = from == 0 && to == core.len();
+            if whole && known_whole {
+                return;
+            }
             // A small part of a long text is less likely to be what was asked for.
             let cost = if whole { 0 } else if (to - from) * 2 > core.len() { 1 } else { 2 };
             out.push(Candidate::Json(start + from, start + to, cost));
@@ -176,9 +202,7 @@ impl<'t, 'c> Top<'t, 'c> {
             self.cx.bend("a word for nothing in place of a list", 2);
             return visitor.visit_seq(Pieces { pieces: Vec::new().into_iter(), index: 0, base: 0, cx: self.cx });
         }
-        let mut candidates = self.structures();
-        candidates.push(Candidate::Prose);
-        match self.pick(candidates) {
+        match self.pick_structure(|candidates| candidates.push(Candidate::Prose)) {
             Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match len {
                 None => parser.deserialize_seq(visitor),
                 Some(len) => parser.deserialize_tuple(len, visitor),
@@ -202,9 +226,7 @@ impl<'t, 'c> Top<'t, 'c> {
         fields: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value, Fail> {
-        let mut candidates = self.structures();
-        candidates.push(Candidate::Prose);
-        match self.pick(candidates) {
+        match self.pick_structure(|candidates| candidates.push(Candidate::Prose)) {
             Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match fields {
                 None => parser.deserialize_map(visitor),
                 Some(fields) => parser.deserialize_struct("", fields, visitor),
