@@ -3,13 +3,14 @@
 //! A line has the `type` that asks, the `form` (`text` unless said otherwise), the `text`, and either the `value` or
 //! the `error` that must come of it. With `strict`, it must be readable without any tolerance, too. Of an error, `path`
 //! is the place, `says` are words of the message, `nearest` the first candidates, and `at` the text at its offset.
+#![allow(clippy::expect_used, clippy::panic)]
 
 #[path = "corpus/types.rs"]
 mod types;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use dspy_core::value::{Raw, ReadError, ReadOptions};
+use dspy_core::value::{Coercion, Raw, ReadError, ReadOptions, Reading};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ impl Case {
         let Some(entry) = types::entry(&self.ty) else { return Err(format!("no type {}", self.ty)) };
         let result = (entry.read)(self.raw(), &ReadOptions::default());
         match (&self.value, &self.error, result) {
-            (Some(value), None, Ok((read, coercions))) => {
+            (Some(value), None, Ok(Reading { value: read, coercions })) => {
                 if !same(value, &read) {
                     return Err(format!(
                         "read {read} with {:?}",
@@ -79,15 +80,15 @@ impl Case {
                 options.strict = true;
                 match (self.strict, (entry.read)(self.raw(), &options)) {
                     (true, Err(error)) => Err(format!("strictly refused: {error}")),
-                    (_, Ok((read, _))) if !same(value, &read) => Err(format!("strictly read {read}")),
+                    (_, Ok(Reading { value: read, .. })) if !same(value, &read) => {
+                        Err(format!("strictly read {read}"))
+                    }
                     _ => Ok(()),
                 }
             }
             (None, Some(wanted), Err(error)) => wanted.judge(self, &error),
             (Some(_), None, Err(error)) => Err(format!("refused: {error} (path {:?})", error.path)),
-            (None, Some(_), Ok((read, coercions))) => {
-                Err(format!("read {read} with {:?}", coercions.iter().map(|c| c.what).collect::<Vec<_>>()))
-            }
+            (None, Some(_), Ok(Reading { value: read, coercions })) => Err(told(&read, &coercions)),
             _ => Err("a case has a value or an error".to_owned()),
         }
     }
@@ -137,6 +138,11 @@ impl Refusal {
         }
         if wrong.is_empty() { Ok(()) } else { Err(format!("{} in: {message}", wrong.join("; "))) }
     }
+}
+
+/// What was read, and with which tolerances.
+fn told(read: &Value, coercions: &[Coercion]) -> String {
+    format!("read {read} with {:?}", coercions.iter().map(|c| c.what).collect::<Vec<_>>())
 }
 
 /// Whether two values are equal, where `3` is `3.0`.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use dspy_core::value::{
-    Code, Coercion, Raw, ReadError, ReadOptions,
+    Code, Raw, ReadError, ReadOptions, Reading,
     lang::{Python, Rust},
     read,
 };
@@ -18,7 +18,7 @@ use serde_json::Value;
 /// A type of the corpus: how its answers are read.
 pub(crate) struct Entry {
     /// By this library.
-    pub(crate) read: fn(Raw<'_>, &ReadOptions) -> Result<(Value, Vec<Coercion>), ReadError>,
+    pub(crate) read: fn(Raw<'_>, &ReadOptions) -> Result<Reading<Value>, ReadError>,
     /// By `serde_json`, which forgives nothing.
     pub(crate) strict: fn(&str) -> Option<Value>,
 }
@@ -26,9 +26,9 @@ pub(crate) struct Entry {
 fn reads<T: DeserializeOwned + Serialize>(
     raw: Raw<'_>,
     options: &ReadOptions,
-) -> Result<(Value, Vec<Coercion>), ReadError> {
-    let reading = read::<T>(raw, options)?;
-    Ok((serde_json::to_value(&reading.value).expect("the value is writable"), reading.coercions))
+) -> Result<Reading<Value>, ReadError> {
+    let Reading { value, coercions } = read::<T>(raw, options)?;
+    Ok(Reading { value: serde_json::to_value(&value).expect("the value is writable"), coercions })
 }
 
 fn strictly<T: DeserializeOwned + Serialize>(text: &str) -> Option<Value> {
@@ -52,12 +52,10 @@ types! {
     "bool" bool;
     "char" char;
     "i8" i8;
-    "i32" i32;
     "i64" i64;
     "u8" u8;
     "u32" u32;
     "u64" u64;
-    "i128" i128;
     "f32" f32;
     "f64" Float;
     "Value" Value;
