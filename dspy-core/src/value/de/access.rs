@@ -19,14 +19,15 @@ use super::{
 struct Between {
     first: bool,
     done: bool,
-    /// Inside braces, not brackets.
-    braces: bool,
+    close: char,
     place: Place,
+    /// Whether the list is the value of a key, so that another key means that its bracket is missing.
+    keyed: bool,
 }
 
 impl Between {
-    fn new(braces: bool, place: Place) -> Self {
-        Self { first: true, done: false, braces, place }
+    fn new(close: char, place: Place, keyed: bool) -> Self {
+        Self { first: true, done: false, close, place, keyed }
     }
 
     /// Goes to the next value; whether there is one.
@@ -43,12 +44,15 @@ impl Between {
                     cx.bend(CUT_OFF.0, CUT_OFF.1);
                     self.done = true;
                 }
-                Some(',' | ';') => {
+                Some(c @ (',' | ';' | '，' | '、')) => {
                     if self.first || comma {
                         cx.bend("a comma too many", 1);
                     }
+                    if c != ',' {
+                        cx.bend("another sign in place of a comma", 1);
+                    }
                     comma = true;
-                    parser.pos += 1;
+                    parser.pos += c.len_utf8();
                     continue;
                 }
                 Some(c @ ('}' | ']' | ')')) => {
@@ -56,11 +60,15 @@ impl Between {
                         cx.bend("a trailing comma", 1);
                     }
                     self.done = true;
-                    if self.braces == (c == '}') {
+                    if self.close == c {
                         parser.pos += 1;
                     } else {
                         cx.bend("a closing bracket that is missing", 2);
                     }
+                }
+                Some('"') if self.keyed && parser.key_follows() => {
+                    cx.bend("a closing bracket that is missing", 2);
+                    self.done = true;
                 }
                 Some('.' | '…') if parser.rest().starts_with("...") || parser.rest().starts_with('…') => {
                     cx.bend("an ellipsis", 2);
@@ -89,8 +97,8 @@ pub(super) struct Items<'p, 't, 'c> {
 }
 
 impl<'p, 't, 'c> Items<'p, 't, 'c> {
-    pub(super) fn new(parser: &'p mut Parser<'t, 'c>, set: bool) -> Self {
-        Self { parser, between: Between::new(set, Place::List), index: 0 }
+    pub(super) fn new(parser: &'p mut Parser<'t, 'c>, close: char, keyed: bool) -> Self {
+        Self { parser, between: Between::new(close, Place::List, keyed), index: 0 }
     }
 
     /// Whether the list ends here.
@@ -137,9 +145,13 @@ pub(super) struct Entries<'p, 't, 'c> {
 }
 
 impl<'p, 't, 'c> Entries<'p, 't, 'c> {
-    pub(super) fn new(parser: &'p mut Parser<'t, 'c>, fields: Option<&'static [&'static str]>) -> Self {
+    pub(super) fn new(
+        parser: &'p mut Parser<'t, 'c>,
+        fields: Option<&'static [&'static str]>,
+        close: char,
+    ) -> Self {
         let mut entries = Self {
-            between: Between::new(true, Place::Object),
+            between: Between::new(close, Place::Object, false),
             parser,
             fields,
             met: 0,
@@ -157,7 +169,7 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
         let silent = super::cx::Cx::new(self.parser.cx.plan.clone(), 0, usize::MAX);
         let mut look =
             Parser { text: self.parser.text, pos: self.parser.pos, base: 0, place: Place::Object, cx: &silent };
-        let mut between = Between::new(true, Place::Object);
+        let mut between = Between::new(self.between.close, Place::Object, false);
         while between.next(&mut look) {
             let start = look.pos;
             let Ok(key) = look.key() else { return };

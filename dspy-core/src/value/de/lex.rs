@@ -59,6 +59,9 @@ pub(super) enum Place {
     List,
 }
 
+/// What is noted of a string without an end.
+pub(super) const CUT_OFF: (&str, u32) = ("a string that is cut off", 3);
+
 /// A string as it was found.
 pub(super) struct Quoted<'t> {
     pub(super) text: Cow<'t, str>,
@@ -140,7 +143,7 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
     Quoted {
         text: finish(text, copy, copied, text.len()),
         len: text.len(),
-        notes: [Some(("a string that is cut off", 3)), raw_break, unescaped],
+        notes: [Some(CUT_OFF), raw_break, unescaped],
     }
 }
 
@@ -207,6 +210,19 @@ fn escape(text: &str, out: &mut String) -> usize {
     c.len_utf8()
 }
 
+/// A text without its escapes.
+pub(super) fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let len = escape(&rest[at + 1..], &mut out);
+        rest = &rest[at + 1 + len..];
+    }
+    out.push_str(rest);
+    out
+}
+
 fn unicode(text: &str, out: &mut String) -> usize {
     let unit = |at: usize| text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
     let Some(first) = unit(1) else {
@@ -250,7 +266,7 @@ fn ends(rest: &str, place: Place) -> bool {
 const LONGEST_KEY: usize = 128;
 
 /// Whether the quote at the start is that of a key, or of one that is cut off.
-fn quoted_key(text: &str) -> bool {
+pub(super) fn quoted_key(text: &str) -> bool {
     let Some(close) = text.chars().next().and_then(closing) else { return false };
     let mut chars = text.char_indices().skip(1).take(LONGEST_KEY);
     match chars.find(|(_, c)| close.contains(c) || *c == '\n') {

@@ -27,7 +27,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use self::{
     cx::{Cx, Plan},
-    fail::Fail,
+    fail::{Cure, Fail},
     parser::Parser,
     top::Top,
 };
@@ -193,10 +193,13 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
                 }
                 Err(fail) => fail,
             };
-            let learnt = plan.learn(fail.cure()) || (cx.wrappable.get() && !std::mem::replace(&mut plan.wrap, true));
+            let learnt = plan.learn(fail.cure())
+                || (cx.doubtful.get() && !std::mem::replace(&mut plan.otherwise, true))
+                // Perhaps it was the first of two equal keys.
+                || plan.learn(Cure::Duplicate);
             // Of several pieces that may be a scalar, the first is the one that people see; of several structures,
             // the one that came furthest.
-            let tells_more = |known: &Fail| !cx.ordered.get() && fail.offset() >= known.offset();
+            let tells_more = |known: &Fail| !cx.ordered.get() && fail.reach() >= known.reach();
             if failure.as_ref().is_none_or(tells_more) {
                 failure = Some(fail);
             }
@@ -235,7 +238,8 @@ fn attempt<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'_>, cx: &Cx) -> Resu
     match raw.form {
         Form::Text => seed.deserialize(Top { text: raw.text, base: 0, cx, outer: true }),
         Form::Json => {
-            let mut parser = Parser::new(raw.text, 0, cx);
+            let text = find::unfenced(raw.text);
+            let mut parser = Parser::new(text, text.as_ptr() as usize - raw.text.as_ptr() as usize, cx);
             let value = seed.deserialize(&mut parser)?;
             parser.finish()?;
             Ok(value)
