@@ -1,4 +1,4 @@
-//! Demonstrations: made from rows and from traces, and kept away from the row they were made from.
+//! Demonstrations: made from rows and from traces, and kept away from the rows they were made from.
 
 use std::sync::Arc;
 
@@ -37,6 +37,74 @@ fn fields_of<const N: usize>(spec: &SignatureSpec, sources: [&Map<String, Value>
     spec.fields.iter().filter_map(value).collect()
 }
 
+/// A demonstration, with the row that it was made from.
+pub(in crate::optimize) type Origin = (usize, Demo);
+
+/// A program with the origins of its demonstrations.
+pub(in crate::optimize) struct Shown<P> {
+    pub(in crate::optimize) program: Arc<P>,
+    /// For every demonstration of every predictor, the row that it was made from, where that is known.
+    origins: Vec<Vec<Option<usize>>>,
+}
+
+impl<P: Program + Clone> Shown<P> {
+    /// A program with the demonstrations that it has.
+    pub(in crate::optimize) fn as_is(program: P) -> Self {
+        let origins = program.predictors().iter().map(|(_, p)| vec![None; p.demos().len()]).collect();
+        Self { program: Arc::new(program), origins }
+    }
+
+    /// A program whose predictors have the demonstrations that `choose` gives for them, each of them once.
+    pub(in crate::optimize) fn new(
+        mut program: P,
+        mut choose: impl FnMut(&str, &SignatureSpec) -> Vec<Origin>,
+    ) -> Self {
+        let mut origins = Vec::new();
+        for (path, predictor) in program.predictors_mut() {
+            let (mut rows, mut demos): (Vec<Option<usize>>, Vec<Demo>) = (Vec::new(), Vec::new());
+            for (row, demo) in choose(&path, predictor.spec()) {
+                if !demos.iter().any(|d| d.fields == demo.fields) {
+                    rows.push(Some(row));
+                    demos.push(demo);
+                }
+            }
+            origins.push(rows);
+            predictor.set_demos(demos);
+        }
+        Self { program: Arc::new(program), origins }
+    }
+
+    /// The program as it may run on a row: without the demonstrations that were made from it, or that show its
+    /// answer for other reasons. `train` is what the origins are places in.
+    pub(in crate::optimize) fn for_row(
+        &self,
+        train: &[Map<String, Value>],
+        record: &Map<String, Value>,
+    ) -> Arc<P> {
+        let own = |spec: &SignatureSpec, demo: &Demo, origin: Option<&Option<usize>>| {
+            let made_from_it = |row: &usize| train.get(*row).is_some_and(|r| r == record);
+            origin.and_then(Option::as_ref).is_some_and(made_from_it) || gives_away(spec, demo, record)
+        };
+        let kept = |predictor: &Predictor, origins: &[Option<usize>]| -> Vec<usize> {
+            let demos = predictor.demos().iter().enumerate();
+            demos.filter(|(i, d)| !own(predictor.spec(), d, origins.get(*i))).map(|(i, _)| i).collect()
+        };
+        let predictors = self.program.predictors();
+        let kept: Vec<_> = predictors.iter().zip(&self.origins).map(|((_, p), o)| kept(p, o)).collect();
+        if predictors.iter().zip(&kept).all(|((_, p), k)| p.demos().len() == k.len()) {
+            return self.program.clone();
+        }
+        let mut program = P::clone(&self.program);
+        for ((_, predictor), kept) in program.predictors_mut().into_iter().zip(kept) {
+            if predictor.demos().len() != kept.len() {
+                let demos = kept.iter().filter_map(|i| predictor.demos().get(*i).cloned()).collect();
+                predictor.set_demos(demos);
+            }
+        }
+        Arc::new(program)
+    }
+}
+
 /// Whether a demonstration gives away what the program is to find out for a row: what it shows of the inputs is
 /// what the row has, and it shows an output that the row has too.
 fn gives_away(spec: &SignatureSpec, demo: &Demo, record: &Map<String, Value>) -> bool {
@@ -45,42 +113,6 @@ fn gives_away(spec: &SignatureSpec, demo: &Demo, record: &Map<String, Value>) ->
     inputs.peek().is_some()
         && inputs.all(|f| demo.fields.get(&f.name) == record.get(&f.name))
         && spec.outputs().any(|f| shared(&f))
-}
-
-/// The program without the demonstrations that give away what it is to find out for a row.
-pub(in crate::optimize) fn without_own<P: Program + Clone>(
-    program: &Arc<P>,
-    record: &Map<String, Value>,
-) -> Arc<P> {
-    let own = |p: &Predictor| p.demos().iter().any(|d| gives_away(p.spec(), d, record));
-    if !program.predictors().iter().any(|(_, p)| own(p)) {
-        return program.clone();
-    }
-    let mut program = P::clone(program);
-    for (_, predictor) in program.predictors_mut() {
-        if own(predictor) {
-            let spec = predictor.spec().clone();
-            let kept = predictor.demos().iter().filter(|d| !gives_away(&spec, d, record)).cloned().collect();
-            predictor.set_demos(kept);
-        }
-    }
-    Arc::new(program)
-}
-
-/// Gives every predictor the demonstrations that `demos` chooses for it, each of them once.
-pub(in crate::optimize) fn set_demos<P: Program>(
-    program: &mut P,
-    mut demos: impl FnMut(&str, &SignatureSpec) -> Vec<Demo>,
-) {
-    for (path, predictor) in program.predictors_mut() {
-        let mut chosen: Vec<Demo> = Vec::new();
-        for demo in demos(&path, predictor.spec()) {
-            if !chosen.iter().any(|d| d.fields == demo.fields) {
-                chosen.push(demo);
-            }
-        }
-        predictor.set_demos(chosen);
-    }
 }
 
 #[cfg(test)]
