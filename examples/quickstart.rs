@@ -10,7 +10,7 @@
 
 mod support;
 
-use dspy::{Result, optimize::BootstrapFewShotWithRandomSearch, prelude::*};
+use dspy::{predict::Rendered, prelude::*};
 
 /// What a customer's message is about.
 #[dspy::value]
