@@ -93,7 +93,7 @@ where
                     Outcome::Failed(failure.error().kind())
                 };
                 outcomes[next[i]] = Some(outcome.unwrap_or_else(panicked));
-                if lesson.budget.check().is_err() { Flow::Stop } else { Flow::Continue }
+                if lesson.budget.check().is_err() { Flow::Drain } else { Flow::Continue }
             };
             fan_out(next.len(), self.concurrency, work, done).await;
             self.lesson.budget.check()?;

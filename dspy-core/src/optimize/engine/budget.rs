@@ -51,10 +51,9 @@ impl ErrorBudget {
         }
         match (&state.first, self.limit) {
             (Some(first), Some(limit)) if state.count > limit => Err(Error::Limit(format!(
-                "the compile was stopped because {} rows failed through no fault of the program, more than \
-                 `max_errors` allows ({limit}); what was answered is in the cache, so starting it again goes on from \
-                 there. The first failure: {first}",
-                state.count
+                "the compile was stopped because more rows failed through no fault of the program than `max_errors` \
+                 allows ({limit}); what was answered is in the cache, so starting it again goes on from there. The \
+                 first failure: {first}"
             ))),
             _ => Ok(()),
         }

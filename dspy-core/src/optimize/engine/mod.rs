@@ -137,7 +137,7 @@ impl<E: Example, M> Judge<'_, E, M> {
         let rows: Arc<[Arc<E>]> = candidates.iter().flat_map(|_| self.val.rows.iter().cloned()).collect();
         let mut ended = |_: usize, failure: Option<&Failure>, _: f64| {
             progress.tick(String::new);
-            if failure.is_some_and(|f| !self.budget.allows(f)) { Flow::Stop } else { Flow::Continue }
+            if failure.is_some_and(|f| !self.budget.allows(f)) { Flow::Drain } else { Flow::Continue }
         };
         let plan =
             Plan { concurrency: self.concurrency, trace: false, failure_score: 0.0, ended: &mut ended };
