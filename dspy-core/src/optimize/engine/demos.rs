@@ -12,12 +12,13 @@ use crate::{
     signature::{Field, SignatureSpec},
 };
 
-/// A row as a demonstration of a predictor: its values of the predictor's fields. `None` when they hold no input or
-/// no output of it, because such a demonstration shows nothing.
+/// A row as a demonstration of a predictor: its values of the predictor's fields, as far as they are of their types.
+/// `None` when they hold no input or no output of it, because such a demonstration shows nothing.
 pub(in crate::optimize) fn labeled(spec: &SignatureSpec, record: &Map<String, Value>) -> Option<Demo> {
-    let has = |field: &Field| record.contains_key(&field.name);
-    let shows = spec.inputs().any(has) && spec.outputs().any(has);
-    shows.then(|| Demo::new(fields_of(spec, [record])))
+    let mut fields = fields_of(spec, [record]);
+    fields.retain(|name, value| spec.field(name).is_some_and(|field| field.ty.check(value).is_ok()));
+    let has = |field: &Field| fields.contains_key(&field.name);
+    (spec.inputs().any(has) && spec.outputs().any(has)).then(|| Demo::new(fields))
 }
 
 /// A step of a trace as a demonstration; `None` when it gave no output.
@@ -141,6 +142,7 @@ mod tests {
         let demo = labeled(&spec(), &map(json!({ "answer": "a", "id": 3, "question": "q" }))).unwrap();
         assert_eq!(Value::Object(demo.fields), json!({ "question": "q", "answer": "a" }));
         assert!(labeled(&spec(), &map(json!({ "question": "q" }))).is_none());
+        assert!(labeled(&spec(), &map(json!({ "question": "q", "answer": 4 }))).is_none());
         assert!(labeled(&spec(), &map(json!({ "answer": "a" }))).is_none());
     }
 
