@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use dspy::prelude::*;
+use dspy::{Predictor, prelude::*};
 use serde_json::{Value, json};
 
 /// Write a query.
@@ -79,7 +79,9 @@ fn learnt() -> Qa {
         sure: Sure::High,
         places: vec![Place { page: 3, line: None }, Place { page: u32::MAX, line: Some(1) }],
     };
-    program.answers = vec![Predict::new().demos([row]).unwrap().instructions("Answer.\n  - briefly\n")];
+    // DSPy cleans instructions as Python cleans docstrings: blank lines at the ends and a common indentation go.
+    program.answers =
+        vec![Predict::new().demos([row]).unwrap().instructions("Answer:\n\n- briefly\n  - at once")];
     program
 }
 
