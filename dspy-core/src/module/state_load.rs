@@ -311,10 +311,7 @@ impl LanguageModel for Unavailable {
     }
 }
 
-fn object<'a>(
-    value: &'a Value,
-    error: impl FnOnce() -> StateError,
-) -> Result<&'a Map<String, Value>, StateError> {
+fn object(value: &Value, error: impl FnOnce() -> StateError) -> Result<&Map<String, Value>, StateError> {
     value.as_object().ok_or_else(error)
 }
 

@@ -134,7 +134,8 @@ mod tests {
     }
 
     fn map(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap_or_default()
+        let Value::Object(map) = value else { panic!("a map is expected") };
+        map
     }
 
     #[test]
