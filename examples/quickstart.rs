@@ -8,6 +8,8 @@
 //! Without `--api-base` it talks to the demonstration server in `examples/support/demo_model.rs`, which copies
 //! from the most similar demonstration in the prompt. What is gained there shows that the machinery works.
 
+#![allow(clippy::print_stdout)]
+
 mod support;
 
 use dspy::{predict::Rendered, prelude::*};

@@ -1,6 +1,6 @@
 //! Program files go to DSPy (Python) and come back. Runs where `DSPY_PEER_PYTHON` names an interpreter that can
 //! import `dspy`, such as that of a virtual environment after `pip install dspy==3.4.1`.
-#![deny(warnings, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 

@@ -1,5 +1,5 @@
 //! Saved programs: what a file holds, what is refused, and that nothing is taken up by halves.
-#![deny(warnings, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 use std::{
     collections::BTreeMap,
