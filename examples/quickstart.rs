@@ -49,7 +49,7 @@ async fn main() -> Result<()> {
     println!("before: {:.0} % of {} held-out messages\n", 100.0 * before.score, devset.len());
     println!("the prompt of the first one:\n\n{}\n", program.render(&devset[0])?);
 
-    let optimizer = BootstrapFewShotWithRandomSearch::new().max_labeled_demos(16).num_candidates(8).seed(7);
+    let optimizer = BootstrapFewShotWithRandomSearch::new().max_labeled_demos(32).num_candidates(8).seed(7);
     let compiled = optimizer.compile(program, &trainset, right).await?;
     let after = held_out.run(&compiled.program).await?;
     println!("after: {:.0} % with {}\n", 100.0 * after.score, compiled.program);

@@ -190,14 +190,14 @@ async fn bootstrapped_demonstrations_improve_the_score() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_seed_gives_the_same_program() {
-    let train = train();
+    let train = &train()[..24];
     let mut results = Vec::new();
     for (seed, concurrency, salt) in [(7, 1, None), (7, 16, Some(1)), (7, 5, Some(2)), (8, 16, None)] {
         let (server, seen) = server(salt);
         let optimizer =
             BootstrapFewShotWithRandomSearch::new().num_candidates(5).seed(seed).concurrency(concurrency);
         let compiled = dspy::with(|c| c.lm(model(&server, "demo")), async {
-            optimizer.compile(TwoSteps::new(), &train, right).await.unwrap()
+            optimizer.compile(TwoSteps::new(), train, right).await.unwrap()
         })
         .await;
         let file = tempfile();

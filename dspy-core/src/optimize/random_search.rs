@@ -27,6 +27,22 @@ use crate::{
 ///
 /// Candidates are judged by the validation rows, if there are any, otherwise by the rows that they learnt from: each
 /// row is then answered without the demonstrations that were made from it.
+///
+/// ```no_run
+/// # use dspy_core::{Result, data::Example, module::Module};
+/// use dspy_core::optimize::{BootstrapFewShotWithRandomSearch, Optimizer};
+/// # use serde::Serialize;
+/// # #[derive(Serialize, Clone)] struct Qa { question: String, answer: String }
+/// # impl Example for Qa { type Input = String; fn input(&self) -> String { self.question.clone() } }
+/// # async fn run<P: Module<Input = String, Output = String> + Clone + 'static>(program: P, trainset: Vec<Qa>) -> Result<()> {
+///
+/// let metric = |gold: &Qa, pred: &String| gold.answer == *pred;
+/// let optimizer = BootstrapFewShotWithRandomSearch::new().num_candidates(8).seed(7);
+/// let compiled = optimizer.compile(program, &trainset, metric).await?;
+/// println!("{compiled}");
+/// compiled.save("qa.json")?;
+/// # Ok(()) }
+/// ```
 #[must_use = "an optimizer does nothing until `compile`"]
 #[derive(Clone)]
 pub struct BootstrapFewShotWithRandomSearch<T = Student> {

@@ -106,14 +106,14 @@ impl<P: Program + Clone> Shown<P> {
     }
 }
 
-/// Whether a demonstration gives away what the program is to find out for a row: what it shows of the inputs is
-/// what the row has, and it shows an output that the row has too.
+/// Whether a demonstration gives away what the program is to find out for a row: it shows every input that the
+/// predictor has from the row as the row has it, and an output that the row has too.
 fn gives_away(spec: &SignatureSpec, demo: &Demo, record: &Map<String, Value>) -> bool {
-    let shared = |f: &&Field| demo.fields.contains_key(&f.name) && record.contains_key(&f.name);
-    let mut inputs = spec.inputs().filter(shared).peekable();
+    let given = |f: &&Field| record.contains_key(&f.name);
+    let mut inputs = spec.inputs().filter(given).peekable();
     inputs.peek().is_some()
         && inputs.all(|f| demo.fields.get(&f.name) == record.get(&f.name))
-        && spec.outputs().any(|f| shared(&f))
+        && spec.outputs().filter(given).any(|f| demo.fields.contains_key(&f.name))
 }
 
 #[cfg(test)]
@@ -155,5 +155,6 @@ mod tests {
         assert!(gives(json!({ "context": "found", "question": "q", "answer": "other" })));
         assert!(!gives(json!({ "question": "p", "answer": "a" })));
         assert!(!gives(json!({ "context": "found", "answer": "a" })));
+        assert!(!gives(json!({ "context": "found", "question": "q" })));
     }
 }
