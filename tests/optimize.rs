@@ -367,6 +367,50 @@ async fn too_many_failures_stop_a_compile_and_no_answer_is_paid_twice() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compile_that_was_stopped_goes_on_from_its_answers() {
+    let train = &train()[..20];
+    let (server, seen) = server(Some(5));
+    let store = tempfile();
+    let optimizer = BootstrapFewShotWithRandomSearch::new().num_candidates(2).seed(5).concurrency(4);
+    // The answers on the disk are all that one run leaves to the next.
+    let compile = |store: &std::path::Path| {
+        let (optimizer, cache) = (optimizer.clone(), Cache::disk(store));
+        let lm =
+            LM::builder("openai/demo").api_base(server.api_base()).api_key("k").cache(cache).build().unwrap();
+        dspy::with(
+            |c| c.lm(lm),
+            async move { optimizer.compile(TwoSteps::new(), train, right).await.unwrap() },
+        )
+    };
+    let mut stops = 0;
+    let resumed = loop {
+        let enough = seen.requests.load(Ordering::SeqCst) + 40;
+        let stopped = async {
+            while seen.requests.load(Ordering::SeqCst) < enough {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            compiled = compile(&store) => break compiled,
+            () = stopped => stops += 1,
+        }
+    };
+    assert!(stops > 2, "{stops}");
+    let answered: Vec<usize> = seen.answered.lock().unwrap().values().copied().collect();
+    let again: usize = answered.iter().map(|n| n - 1).sum();
+    // Only what was under way at a stop, never what had been answered.
+    assert!(again <= 4 * stops, "{again} of {} requests were repeated by {stops} stops", answered.len());
+
+    let other = tempfile();
+    let whole = compile(&other).await;
+    assert_eq!(resumed.program.to_json().unwrap(), whole.program.to_json().unwrap());
+    assert_eq!(seen.answered.lock().unwrap().len(), answered.len());
+    for folder in [store, other] {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
 /// Refuses what it does not like.
 #[module]
 struct Picky {
