@@ -111,7 +111,11 @@ impl<'t, 'c> Parser<'t, 'c> {
     /// Reads a value of the type that `seed` asks for. When a type refuses what stands in quotes, the next attempt
     /// takes a word for nothing for nothing, or leaves out space and marks around the value, wherever this type is
     /// asked: text, which refuses nothing, stays as it is.
-    pub(super) fn seeded<'de, S: DeserializeSeed<'de>>(&mut self, seed: S, place: Place) -> Result<S::Value, Fail> {
+    pub(super) fn seeded<'de, S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+        place: Place,
+    ) -> Result<S::Value, Fail> {
         self.place = place;
         let quoted = self.head().is_some_and(|c| lex::closing(c).is_some());
         let (start, kind, plan) = (self.pos, std::any::type_name::<S::Value>(), &self.cx.plan);
@@ -286,7 +290,10 @@ impl<'t, 'c> Parser<'t, 'c> {
     }
 
     /// Reads a value out of the list of one or the object of one key that is needlessly around it.
-    pub(super) fn unwrapped<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Fail>) -> Result<T, Fail> {
+    pub(super) fn unwrapped<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Fail>,
+    ) -> Result<T, Fail> {
         let around = self.place;
         let (object, close) = match self.head() {
             Some('{') => (true, '}'),
@@ -497,7 +504,11 @@ impl<'t, 'c> Parser<'t, 'c> {
             return;
         }
         let rest = self.rest();
-        let name = rest.bytes().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count();
+        let name = rest
+            .bytes()
+            .take(64)
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+            .count();
         if rest[name..].starts_with('(') {
             self.cx.bend("a constructor of another language", 1);
             self.pos += name;
@@ -515,7 +526,9 @@ impl<'t, 'c> Parser<'t, 'c> {
         let start = self.pos;
         self.call();
         match self.head() {
-            Some('(') if self.pos > start && self.double() => self.unwrapped(|inner| inner.list(len, visitor)),
+            Some('(') if self.pos > start && self.double() => {
+                self.unwrapped(|inner| inner.list(len, visitor))
+            }
             Some(open @ ('[' | '(')) => {
                 if open == '(' {
                     self.cx.bend("a tuple of another language", 1);
@@ -702,13 +715,15 @@ impl<'t, 'c> Parser<'t, 'c> {
 
 /// A notation without what may stand around it.
 fn bare(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[]".contains(c)).trim_end_matches(['.', ',', ';'])
+    text.trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[]".contains(c))
+        .trim_end_matches(['.', ',', ';'])
 }
 
 /// The key that begins with a quote and goes up to a colon.
 fn unclosed_key(text: &str) -> Option<&str> {
     let inner = &text[text.chars().next().filter(|c| lex::closing(*c).is_some())?.len_utf8()..];
-    let (end, _) = inner.char_indices().take(64).find(|(_, c)| !(c.is_alphanumeric() || "_-$. ".contains(*c)))?;
+    let (end, _) =
+        inner.char_indices().take(64).find(|(_, c)| !(c.is_alphanumeric() || "_-$. ".contains(*c)))?;
     (end > 0 && inner[end..].starts_with([':', '：'])).then_some(&inner[..end])
 }
 
@@ -914,11 +929,16 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         if name == CODE_TOKEN && self.head().is_some_and(|c| lex::closing(c).is_some()) {
             let found = self.peek()?;
             self.take(&found);
-            let fence = Some(&*found.text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
+            let fence =
+                Some(&*found.text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
             let code: StrDeserializer<'_, Fail> = fence.map_or(&*found.text, |f| f.text).into_deserializer();
             return visitor.visit_newtype_struct(code);
         }
@@ -977,7 +997,9 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
                     self.unwrapped(|inner| inner.deserialize_enum(name, variants, visitor)).map_err(|fail| {
                         match names::nearest(&key, variants) {
                             near if near.is_empty() => fail,
-                            near => Fail::new(format!("one of {}", variants.join(", ")), &key).nearest(near).at(at, ""),
+                            near => Fail::new(format!("one of {}", variants.join(", ")), &key)
+                                .nearest(near)
+                                .at(at, ""),
                         }
                     })
                 }
