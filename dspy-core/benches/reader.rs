@@ -38,12 +38,12 @@ fn orders() -> Vec<Order> {
         sku: format!("SKU-{i:05}"),
         quantity: (i % 7) as u32,
         price: i as f64 * 1.25,
-        gift: i % 3 == 0,
+        gift: i.is_multiple_of(3),
     };
     let order = |i: u64| Order {
         id: i,
         customer: format!("Customer number {i}, from the {}th street", i % 90),
-        note: (i % 2 == 0).then(|| format!("Leave it at the \"back\" door of house {i}.\nThank you!")),
+        note: i.is_multiple_of(2).then(|| format!("Leave it at the \"back\" door of house {i}.\nThank you!")),
         status: [Status::Open, Status::InTransit, Status::Delivered][i as usize % 3].clone(),
         lines: (0..i % 5).map(line).collect(),
     };

@@ -1,4 +1,5 @@
 //! What holds for the reader whatever the text.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 

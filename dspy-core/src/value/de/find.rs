@@ -311,7 +311,7 @@ pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair
 
 /// A value without the indentation of its further lines, and without the emphasis left over from its key.
 fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
-    let value = value.trim_start_matches(|c: char| c == '*' || c == ' ' || c == '\t');
+    let value = value.trim_start_matches(['*', ' ', '\t']);
     if !value.contains('\n') {
         let value = value.trim().trim_end_matches(',');
         // Quotes around a value are YAML's, not the text's.

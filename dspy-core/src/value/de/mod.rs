@@ -7,17 +7,20 @@
 //! a key that comes twice), it is made again with that in mind.
 //!
 //! From the bottom up: [`lex`] knows the characters, [`scalar`] and [`names`] what single words mean, [`word`] is a
-//! scalar of any type, [`parser`] and [`access`] are JSON, [`find`] tells where in a text a value may stand, and
-//! [`top`] is a whole answer.
+//! scalar of any type, [`parser`], [`shape`], [`access`] and [`asked`] are JSON, [`find`] tells where in a text a value
+//! may stand, and [`top`] with [`pieces`] is a whole answer.
 
 mod access;
+mod asked;
 mod cx;
 mod fail;
 mod find;
 mod lex;
 mod names;
 mod parser;
+mod pieces;
 mod scalar;
+mod shape;
 mod top;
 mod word;
 

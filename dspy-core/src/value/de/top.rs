@@ -4,15 +4,16 @@ use std::borrow::Cow;
 
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::StrDeserializer},
+    de::{IntoDeserializer, Visitor, value::StrDeserializer},
 };
 
 use super::{
     cx::Cx,
-    fail::{Fail, Seg},
+    fail::Fail,
     find::{self, Pair, Piece},
     lex, names,
     parser::Parser,
+    pieces::{Pairs, Pieces},
     scalar,
     word::{Word, object_with},
 };
@@ -554,71 +555,5 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
         visitor.visit_unit()
-    }
-}
-
-/// A list whose items are pieces of text.
-struct Pieces<'t, 'c> {
-    pieces: std::vec::IntoIter<Piece<'t>>,
-    index: usize,
-    base: usize,
-    cx: &'c Cx,
-}
-
-impl<'de> SeqAccess<'de> for Pieces<'_, '_> {
-    type Error = Fail;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fail> {
-        let Some(Piece { text, offset }) = self.pieces.next() else { return Ok(None) };
-        let index = self.index;
-        self.index += 1;
-        within(&text, self.base + offset, self.cx, seed, || Seg::Index(index)).map(Some)
-    }
-}
-
-/// An object whose values are pieces of text.
-struct Pairs<'t, 'c> {
-    pairs: std::vec::IntoIter<(Cow<'t, str>, Pair<'t>)>,
-    next: Option<(Cow<'t, str>, Pair<'t>)>,
-    base: usize,
-    cx: &'c Cx,
-}
-
-impl<'de> MapAccess<'de> for Pairs<'_, '_> {
-    type Error = Fail;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fail> {
-        self.next = self.pairs.next();
-        let Some((name, pair)) = &self.next else { return Ok(None) };
-        let word = super::access::Key { word: Word { text: name, cx: self.cx, quoted: true } };
-        seed.deserialize(word).map(Some).map_err(|fail| fail.at(self.base + pair.offset, name))
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
-        let Some((name, pair)) = self.next.take() else {
-            return Err(Fail::new("a key before its value", ""));
-        };
-        within(&pair.value, self.base + pair.offset, self.cx, seed, || Seg::Key(name.as_ref().into()))
-    }
-}
-
-/// Reads a piece of text that stands at `seg`.
-fn within<'de, S: DeserializeSeed<'de>>(
-    text: &str,
-    base: usize,
-    cx: &Cx,
-    seed: S,
-    seg: impl Fn() -> Seg,
-) -> Result<S::Value, Fail> {
-    cx.enter()?;
-    let mark = cx.mark();
-    let result = seed.deserialize(Top { text, base, cx, outer: false });
-    cx.leave();
-    match result {
-        Ok(value) => {
-            cx.placed(mark, seg);
-            Ok(value)
-        }
-        Err(fail) => Err(fail.at(base, text).inside(seg())),
     }
 }
