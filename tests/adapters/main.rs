@@ -1,0 +1,6 @@
+//! The formats of prompts and answers, through the public interface and over real HTTP.
+
+#[path = "../model/mod.rs"]
+mod model;
+
+mod round_trip;
