@@ -2,9 +2,11 @@
 //!
 //! `cargo bench --bench call`
 
+#![allow(clippy::unwrap_used)]
+
 use dspy::{
-    cache::Cache,
-    lm::{BoxFuture, LanguageModel, LmError, Request, Response},
+    LmError,
+    lm::{BoxFuture, Cache, LanguageModel, Request, Response},
     prelude::*,
 };
 
@@ -40,7 +42,7 @@ struct ReadOrder {
     priority: Priority,
     /// a note for the warehouse
     #[output]
-    note: Option<String>,
+    note: String,
 }
 
 fn record(i: u32) -> ReadOrder {
@@ -58,7 +60,7 @@ fn record(i: u32) -> ReadOrder {
             })
             .collect(),
         priority: Priority::Normal,
-        note: Some("leave at the gate".into()),
+        note: "leave at the gate".into(),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench throughput`. The two contestants take turns; each figure is the median of the turns.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod support;
 
 use std::{
@@ -12,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dspy::{cache::Cache, prelude::*};
+use dspy::{lm::Cache, prelude::*};
 use serde_json::{Value, json};
 
 /// Answer the question.

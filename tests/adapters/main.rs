@@ -3,4 +3,6 @@
 #[path = "../model/mod.rs"]
 mod model;
 
+mod reading;
+mod repair;
 mod round_trip;

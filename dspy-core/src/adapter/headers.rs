@@ -50,6 +50,7 @@ pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Sections<'a> {
         close(open, found.start, &mut sections);
         open = Some((found.target, found.end));
         if found.target == Target::Completed && !sections.is_empty() {
+            sections.ended = true;
             break;
         }
     }

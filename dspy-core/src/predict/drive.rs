@@ -11,7 +11,7 @@ use crate::{
         Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, ToolSpec, Usage,
     },
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
-    value::{Coercion, Content},
+    value::{Coercion, Content, Kind},
 };
 
 /// What reading an answer's sections gave, besides the output itself.
@@ -88,8 +88,14 @@ impl Ask<'_> {
         let Opening { mut prompt, response_format, mut tools } = open(&self.adapter)?;
         let mut answer = self.request(&prompt, response_format, &tools).await?;
         if let Some(extraction) = self.adapter.extraction().cloned() {
-            prompt = extraction.prompt(self.spec, &answer.first().text);
+            let choice = answer.first();
+            if choice.finish == FinishReason::Length {
+                return Err(self.parse_error(ParseErrorKind::Truncated, Vec::new(), choice));
+            }
+            prompt = extraction.prompt(self.spec, &choice.text);
             (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
+            // Options of the predictor are meant for the model that answers, not for the one that copies.
+            self.options = Options::default();
             answer = self.request(&prompt, self.response_format(self.spec), &[]).await?;
         }
         let (mut reading, mut found) = loop {
@@ -144,20 +150,18 @@ impl Ask<'_> {
         answer: &'r Answered,
         read: &mut Read<'_>,
     ) -> std::result::Result<(Reading, Sections<'r>), ParseErrorKind> {
-        let choices = &answer.0.response.choices;
-        for choice in &choices[1..] {
-            // The first is tried last, so that what was read of it stands when none is whole.
-            if let Ok((reading, _)) = self.sections(answer.first(), read)
-                && reading.errors.is_empty()
-            {
-                break;
-            }
-            if let Ok((reading, sections)) = self.sections(choice, read)
-                && reading.errors.is_empty()
-            {
-                return Ok((reading, sections));
+        let whole = |read: &_| matches!(read, Ok((Reading { errors, .. }, _)) if errors.is_empty());
+        let first = self.sections(answer.first(), read);
+        if whole(&first) || answer.0.response.choices.len() == 1 {
+            return first;
+        }
+        for choice in &answer.0.response.choices[1..] {
+            let other = self.sections(choice, read);
+            if whole(&other) {
+                return other;
             }
         }
+        // Read again, because what is read last stands.
         self.sections(answer.first(), read)
     }
 
@@ -183,13 +187,21 @@ impl Ask<'_> {
         if sections.guessed && !reading.errors.is_empty() {
             return Err(absent());
         }
+        // The last value may lack its end although it can be read: half a sentence, a number without its last digits.
+        if reading.errors.is_empty() && choice.finish == FinishReason::Length && !sections.ended {
+            return Err(ParseErrorKind::Truncated);
+        }
         Ok((reading, sections))
     }
 
     /// Adds what the provider gave apart from the text: reasoning and tool calls.
     fn add_native<'r>(&self, choice: &'r Choice, sections: &mut Sections<'r>) {
-        if let (Some(reasoning), Some(at)) = (&choice.reasoning, self.spec.reasoning_output()) {
-            sections.insert(at, Section::text(reasoning.as_str()));
+        if let Some(at) = self.spec.reasoning_output() {
+            // A model that thinks on its own was not asked to write its thinking down.
+            let unasked = self.lm.capabilities().reasoning && *self.spec.fields[at].kind() == Kind::Reasoning;
+            if let Some(reasoning) = choice.reasoning.as_deref().or(unasked.then_some("")) {
+                sections.insert(at, Section::text(reasoning));
+            }
         }
         if let Some((_, at)) = self.spec.tool_fields().filter(|_| !choice.tool_calls.is_empty())
             && let Ok(calls) = serde_json::to_string(&choice.tool_calls)
@@ -226,7 +238,8 @@ impl Ask<'_> {
         request.rollout = self.rollout;
         request.format = format;
         request.tools = tools.to_vec();
-        let model = self.log.model.get_or_insert_with(|| self.lm.id().into()).clone();
+        let model = self.lm.shared_id().clone();
+        self.log.model.get_or_insert_with(|| model.clone());
         let answer = self.lm.generate(request).await?;
         let usage = answer.usage();
         self.log.usage += usage;
