@@ -3,6 +3,8 @@
 #[path = "../model/mod.rs"]
 mod model;
 
+mod native;
 mod reading;
 mod repair;
 mod round_trip;
+mod two_step;
