@@ -31,6 +31,8 @@ const TURN: Duration = Duration::from_millis(1500);
 
 fn main() {
     support::serve_if_asked();
+    // The hand-written client is built with the same TLS library, which wants to be told.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let remote = support::Remote::start(Duration::ZERO).unwrap();
     println!("demos  in flight      raw/s     dspy/s   ratio");
