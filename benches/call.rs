@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench call`
 
-#![allow(clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use dspy::{
     LmError,
@@ -92,28 +92,28 @@ fn program(cache: Cache) -> Predict<ReadOrder> {
 
 /// Everything but the model: rendering with 8 demonstrations that are rendered already, reading five fields.
 #[divan::bench]
-fn format_and_parse(bencher: divan::Bencher) {
+fn format_and_parse(bencher: divan::Bencher<'_, '_>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (program, input) = (program(Cache::off()), ReadOrderInput::from(record(7)));
     bencher.bench_local(|| runtime.block_on(program.forward(input.clone())).unwrap());
 }
 
 #[divan::bench]
-fn call_with_trace(bencher: divan::Bencher) {
+fn call_with_trace(bencher: divan::Bencher<'_, '_>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (program, input) = (program(Cache::off()), ReadOrderInput::from(record(7)));
     bencher.bench_local(|| runtime.block_on(program.call(input.clone())).unwrap());
 }
 
 #[divan::bench]
-fn call_answered_by_the_memory_cache(bencher: divan::Bencher) {
+fn call_answered_by_the_memory_cache(bencher: divan::Bencher<'_, '_>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (program, input) = (program(Cache::memory(1000)), ReadOrderInput::from(record(7)));
     bencher.bench_local(|| runtime.block_on(program.forward(input.clone())).unwrap());
 }
 
 #[divan::bench]
-fn render_only(bencher: divan::Bencher) {
+fn render_only(bencher: divan::Bencher<'_, '_>) {
     let (program, input) = (program(Cache::off()), ReadOrderInput::from(record(7)));
     bencher.bench_local(|| program.render(input.clone()).unwrap());
 }

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench in_flight`. Peak resident memory is read from `/proc/self/status`, so it needs Linux.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 

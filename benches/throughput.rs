@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench throughput`. The two contestants take turns; each figure is the median of the turns.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! A model behind a real HTTP server, which answers each request as a function of the test says.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 #[path = "../../dspy-core/tests/support/mod.rs"]
 pub mod server;
