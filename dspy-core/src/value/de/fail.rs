@@ -4,32 +4,28 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::ReadError;
+use super::{ReadError, names};
 
 /// A step into a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Seg {
     Index(usize),
-    Field(&'static str),
     Key(Box<str>),
 }
 
-/// The path of a value, such as `items[2].price`.
-pub(super) fn show_path(path: &[Seg]) -> String {
+/// The path of a value, such as `items[2].price`, from its steps, the innermost first.
+pub(super) fn show_path(inside_out: &[Seg]) -> String {
     let mut out = String::new();
-    for seg in path {
-        let name: &str = match seg {
-            Seg::Index(i) => {
-                out.push_str(&format!("[{i}]"));
-                continue;
+    for seg in inside_out.iter().rev() {
+        match seg {
+            Seg::Index(i) => out.push_str(&format!("[{i}]")),
+            Seg::Key(name) => {
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(name);
             }
-            Seg::Field(name) => name,
-            Seg::Key(name) => name,
-        };
-        if !out.is_empty() {
-            out.push('.');
         }
-        out.push_str(name);
     }
     out
 }
@@ -38,13 +34,15 @@ pub(super) fn show_path(path: &[Seg]) -> String {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cure {
     /// Take a loosely spelt name for one of these.
-    Variant(&'static [&'static str]),
+    Variants(&'static [&'static str]),
     /// Take a loosely spelt key for this field.
     Field(&'static str),
     /// Keep the last of two equal keys.
     Duplicate,
-    /// Look inside: nothing of the object is known.
-    Unwrap,
+    /// Take a quoted `"null"` for nothing.
+    Nothing,
+    /// Take quoted numbers and booleans for what they say.
+    Literals,
     /// No other attempt can help.
     None,
     /// Nothing is known of it.
@@ -57,7 +55,9 @@ pub(super) struct Fail(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    place: Option<(String, usize)>,
+    /// Inside out.
+    path: Vec<Seg>,
+    offset: Option<usize>,
     expected: String,
     found: String,
     nearest: Vec<String>,
@@ -67,7 +67,8 @@ struct Inner {
 impl Fail {
     pub(super) fn new(expected: impl Into<String>, found: &str) -> Self {
         Self(Box::new(Inner {
-            place: None,
+            path: Vec::new(),
+            offset: None,
             expected: expected.into(),
             found: crate::error::shorten(found, 80).into_owned(),
             nearest: Vec::new(),
@@ -91,23 +92,36 @@ impl Fail {
 
     /// How far the attempt came.
     pub(super) fn offset(&self) -> usize {
-        self.0.place.as_ref().map_or(0, |(_, offset)| *offset)
+        self.0.offset.unwrap_or(0)
     }
 
-    /// Notes where it happened, unless that is known already.
-    pub(super) fn at(mut self, path: &[Seg], offset: usize, found: &str) -> Self {
-        if self.0.place.is_none() {
-            self.0.place = Some((show_path(path), offset));
+    /// Notes where it happened and what stood there, unless that is known already.
+    pub(super) fn at(mut self, offset: usize, found: &str) -> Self {
+        if self.0.offset.is_none() {
+            self.0.offset = Some(offset);
             if self.0.found.is_empty() {
-                self.0.found = crate::error::shorten(found.lines().next().unwrap_or_default(), 80).into_owned();
+                let line = found.trim_start().lines().next().unwrap_or_default();
+                self.0.found = crate::error::shorten(line, 80).into_owned();
             }
         }
         self
     }
 
+    /// The same failure, seen from what holds the value.
+    pub(super) fn inside(mut self, seg: Seg) -> Self {
+        self.0.path.push(seg);
+        self
+    }
+
     pub(super) fn into_error(self) -> ReadError {
-        let (path, offset) = self.0.place.unwrap_or_default();
-        ReadError { path, expected: self.0.expected, found: self.0.found, offset, nearest: self.0.nearest }
+        let inner = *self.0;
+        ReadError {
+            path: show_path(&inner.path),
+            expected: inner.expected,
+            found: inner.found,
+            offset: inner.offset.unwrap_or(0),
+            nearest: inner.nearest,
+        }
     }
 }
 
@@ -121,11 +135,15 @@ impl std::error::Error for Fail {}
 
 impl de::Error for Fail {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string(), "")
+        Self::new(format!("a value that fits ({message})"), "")
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("{expected}, not {unexpected}"), "")
+        let cure = match unexpected {
+            Unexpected::Str(text) if super::scalar::is_literal(text) => Cure::Literals,
+            _ => Cure::Unknown,
+        };
+        Self::new(format!("{expected}, not {unexpected}"), "").with(cure)
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -138,13 +156,13 @@ impl de::Error for Fail {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!("one of {}", expected.join(", ")), variant)
-            .nearest(super::names::nearest(variant, expected))
-            .with(Cure::Variant(expected))
+            .nearest(names::nearest(variant, expected))
+            .with(Cure::Variants(expected))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!("one of the fields {}", expected.join(", ")), field)
-            .nearest(super::names::nearest(field, expected))
+            .nearest(names::nearest(field, expected))
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -1,8 +1,35 @@
-//! Reading values from model text (placeholder of the tolerant reader: strict JSON and plain text).
+//! Reading values from what models write.
+//!
+//! A reading is an ordinary run of a [`serde::Deserializer`] over the text: no tree is built, and the type that asks
+//! decides what a piece of text can mean. What is bent on the way is noted with a cost. Where a text has several places
+//! for a value, each is tried, and the cheapest reading wins; where an attempt fails in a way that tells what to do
+//! otherwise (a name in another case, a key that comes twice), it is made again with that in mind.
+//!
+//! From the bottom up: [`lex`] knows the characters, [`scalar`] and [`names`] what single words mean, [`word`] is a
+//! scalar of any type, [`parser`] and [`access`] are JSON, [`find`] tells where in a text a value may stand, and
+//! [`top`] is a whole answer.
+
+mod access;
+mod cx;
+mod fail;
+mod find;
+mod lex;
+mod names;
+mod parser;
+mod scalar;
+mod top;
+mod word;
 
 use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
+
+use self::{
+    cx::{Cx, Plan},
+    fail::Fail,
+    parser::Parser,
+    top::Top,
+};
 
 /// How a raw piece of an answer is to be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,25 +146,77 @@ pub fn read<T: DeserializeOwned>(raw: Raw<'_>, options: &ReadOptions) -> Result<
 /// As [`read`].
 pub fn read_seed<'de, S: DeserializeSeed<'de>>(
     seed: impl Fn() -> S,
-    raw: Raw<'de>,
-    _options: &ReadOptions,
+    raw: Raw<'_>,
+    options: &ReadOptions,
 ) -> Result<Reading<S::Value>, ReadError> {
-    let fail = |e: serde_json::Error| ReadError {
-        path: String::new(),
-        expected: e.to_string(),
-        found: raw.text.into(),
+    let mut best: Option<(u32, S::Value, Cx)> = None;
+    let mut failure: Option<Fail> = None;
+    let (mut chosen, mut candidates) = (0, 1);
+    while chosen < candidates {
+        let mut plan = Plan::default();
+        for _ in 0..MOST_RERUNS {
+            let cx = Cx::new(plan.clone(), chosen, options.max_depth);
+            let result = attempt(seed(), raw, &cx);
+            candidates = cx.candidates.get();
+            let fail = match result {
+                Ok(value) => {
+                    let cost = cx.cost();
+                    if cost == 0 || (cx.ordered.get() && !options.strict) {
+                        return Ok(Reading { value, coercions: cx.into_coercions() });
+                    }
+                    if best.as_ref().is_none_or(|(least, ..)| cost <= *least) {
+                        best = Some((cost, value, cx));
+                    }
+                    break;
+                }
+                Err(fail) => fail,
+            };
+            let learnt = plan.learn(fail.cure()) || (cx.wrappable.get() && !std::mem::replace(&mut plan.wrap, true));
+            // Of several pieces that may be a scalar, the first is the one that people see; of several structures,
+            // the one that came furthest.
+            let tells_more = |known: &Fail| !cx.ordered.get() && fail.offset() >= known.offset();
+            if failure.as_ref().is_none_or(tells_more) {
+                failure = Some(fail);
+            }
+            if !learnt {
+                break;
+            }
+        }
+        chosen += 1;
+    }
+    match (best, failure) {
+        (Some((_, value, cx)), _) if !options.strict => Ok(Reading { value, coercions: cx.into_coercions() }),
+        (Some((.., cx)), _) => Err(refused(raw, &cx.into_coercions())),
+        (None, Some(fail)) => Err(fail.into_error()),
+        (None, None) => Err(Fail::new("a value", raw.text).into_error()),
+    }
+}
+
+/// How often a candidate is tried.
+const MOST_RERUNS: usize = 12;
+
+fn attempt<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'_>, cx: &Cx) -> Result<S::Value, Fail> {
+    match raw.form {
+        Form::Text => seed.deserialize(Top { text: raw.text, base: 0, cx, outer: true }),
+        Form::Json => {
+            let mut parser = Parser::new(raw.text, 0, cx);
+            let value = seed.deserialize(&mut parser)?;
+            parser.finish()?;
+            Ok(value)
+        }
+    }
+}
+
+/// What a strict reader says of a value that had to be bent.
+fn refused(raw: Raw<'_>, coercions: &[Coercion]) -> ReadError {
+    let first = coercions.first();
+    ReadError {
+        path: first.map_or_else(String::new, |c| c.path.clone()),
+        expected: format!("a value as it should be written, without {}", first.map_or("any change", |c| c.what)),
+        found: crate::error::shorten(raw.text.lines().next().unwrap_or_default(), 80).into_owned(),
         offset: 0,
         nearest: Vec::new(),
-    };
-    let mut de = serde_json::Deserializer::from_str(raw.text);
-    let first = seed().deserialize(&mut de);
-    let value = match (first, raw.form) {
-        (Err(_), Form::Text) => {
-            seed().deserialize(serde::de::value::BorrowedStrDeserializer::new(raw.text)).map_err(fail)?
-        }
-        (other, _) => other.map_err(fail)?,
-    };
-    Ok(Reading { value, coercions: Vec::new() })
+    }
 }
 
 /// Reads a `T` from a JSON tree, strictly: for demos and saved state, which programs wrote.
@@ -145,11 +224,9 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
 /// # Errors
 /// [`ReadError`] when the tree does not fit the type.
 pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, ReadError> {
-    T::deserialize(value).map_err(|e| ReadError {
-        path: String::new(),
-        expected: e.to_string(),
-        found: value.to_string(),
-        offset: 0,
-        nearest: Vec::new(),
+    T::deserialize(value).or_else(|_| {
+        // Once more as text, for an error that names the place.
+        let options = ReadOptions { strict: true, ..ReadOptions::default() };
+        read(Raw::json(&value.to_string()), &options).map(|reading| reading.value)
     })
 }

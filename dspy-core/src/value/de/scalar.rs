@@ -12,6 +12,11 @@ pub(super) fn is_nothing(text: &str) -> bool {
             .any(|word| core.eq_ignore_ascii_case(word))
 }
 
+/// Whether a text is a number or a boolean and nothing else.
+pub(super) fn is_literal(text: &str) -> bool {
+    plain(text) || matches!(text, "true" | "false" | "True" | "False")
+}
+
 /// Reads a boolean; the note tells what had to be bent. `Err` names why it cannot be decided.
 pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> {
     match text {
@@ -113,7 +118,7 @@ fn bent(digits: &str, what: &'static str, cost: u32) -> Number {
 }
 
 /// Whether this is a number as JSON or Rust writes it.
-fn plain(text: &str) -> bool {
+pub(super) fn plain(text: &str) -> bool {
     let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     rest.starts_with(|c: char| c.is_ascii_digit())
         && rest.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
@@ -124,7 +129,7 @@ fn plain(text: &str) -> bool {
 fn announces(before: &str) -> bool {
     let before = before.trim_end_matches(|c: char| c.is_whitespace() || "*_`\"'$€£(".contains(c));
     let lower: String = before.chars().rev().take(24).collect::<Vec<_>>().into_iter().rev().collect::<String>().to_lowercase();
-    ["answer is", "answer:", "result is", "result:", "total is", "total:", "final answer", "=", "####", "is therefore"]
+    ["answer is", "answer:", "result is", "result:", "total is", "total:", "final answer", "boxed{", "=", "####", "is therefore"]
         .iter()
         .any(|lead| lower.ends_with(lead))
 }
