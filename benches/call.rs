@@ -42,7 +42,7 @@ struct ReadOrder {
     priority: Priority,
     /// a note for the warehouse
     #[output]
-    note: String,
+    note: Option<String>,
 }
 
 fn record(i: u32) -> ReadOrder {
@@ -60,7 +60,7 @@ fn record(i: u32) -> ReadOrder {
             })
             .collect(),
         priority: Priority::Normal,
-        note: "leave at the gate".into(),
+        note: Some("leave at the gate".into()),
     }
 }
 

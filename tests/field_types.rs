@@ -207,15 +207,20 @@ fn code_thoughts_and_calls_stand_in_demonstrations_as_they_are_wanted() {
 }
 
 #[test]
-fn code_thoughts_and_calls_come_back_from_json() {
+fn code_thoughts_and_calls_come_back_as_they_were_shown() {
     run(async {
         let model = Model::saying(|asked| asked.texts("assistant").pop().unwrap_or_default()).await;
-        let program = Predict::<Mend>::new().lm(model.lm.clone()).adapter(JsonAdapter::new());
-        let program = program.demos([mend()]).unwrap();
-        let output = program.forward(MendInput::from(mend())).await.unwrap();
-        let expected = MendOutput::from(mend());
-        assert_eq!(serde_json::to_value(&output).unwrap(), serde_json::to_value(&expected).unwrap());
-        assert_eq!(&*output.mended, "def f():\n    pass");
+        let program = Predict::<Mend>::new().lm(model.lm.clone()).repairs(0).demos([mend()]).unwrap();
+        for program in [
+            program.clone().adapter(ChatAdapter::new().without_fallback()),
+            program.clone().adapter(JsonAdapter::new()),
+            program.adapter(XmlAdapter::new().without_fallback()),
+        ] {
+            let output = program.forward(MendInput::from(mend())).await.unwrap();
+            let expected = MendOutput::from(mend());
+            assert_eq!(serde_json::to_value(&output).unwrap(), serde_json::to_value(&expected).unwrap());
+            assert_eq!(&*output.mended, "def f():\n    pass");
+        }
     });
 }
 

@@ -3,7 +3,7 @@
 use dspy::{
     lm::{Cache, Capabilities},
     prelude::*,
-    value::{ToolCalls, ToolSpec},
+    value::{Reasoning, ToolCalls, ToolSpec},
 };
 use serde_json::{Value, json};
 
@@ -158,10 +158,50 @@ fn tools_stand_in_the_prompt_of_a_model_that_takes_none() {
     });
 }
 
+/// Answer.
+#[signature]
+struct Think {
+    #[input]
+    question: String,
+    #[output]
+    thoughts: Reasoning,
+    #[output]
+    answer: String,
+}
+
 fn thinking(content: &'static str, reasoning: Option<&'static str>) -> impl Fn() -> Reply {
     move || {
         choices(&[json!({"role": "assistant", "content": content, "reasoning_content": reasoning})], "stop")
     }
+}
+
+#[test]
+fn a_model_that_thinks_on_its_own_is_not_asked_to() {
+    run(async {
+        let answer = "[[ ## answer ## ]]\n4\n\n[[ ## completed ## ]]";
+        for (reasoning, thoughts) in [(Some("2 and 2"), "2 and 2"), (None, "")] {
+            let reply = thinking(answer, reasoning);
+            let model = Model::replying(move |_| reply()).await;
+            let program = Predict::<Think>::new().lm(with(&model, Capabilities::all()));
+            let p = program.call("2 + 2?").await.unwrap();
+            assert_eq!((p.thoughts.as_str(), p.answer.as_str(), model.count()), (thoughts, "4", 1));
+            let asked = &model.asked()[0];
+            assert!(
+                !asked.texts("system").concat().contains("thoughts") && !asked.last().contains("thoughts")
+            );
+        }
+    });
+}
+
+#[test]
+fn another_model_writes_its_thoughts_into_the_answer() {
+    run(async {
+        let answer = "[[ ## thoughts ## ]]\n2 and 2\n\n[[ ## answer ## ]]\n4\n\n[[ ## completed ## ]]";
+        let model = Model::script(&[answer]).await;
+        let p = Predict::<Think>::new().lm(with(&model, Capabilities::none())).call("2 + 2?").await.unwrap();
+        assert_eq!((p.thoughts.as_str(), p.answer.as_str()), ("2 and 2", "4"));
+        assert!(model.asked()[0].last().contains("[[ ## thoughts ## ]]"));
+    });
 }
 
 #[test]

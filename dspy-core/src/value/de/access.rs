@@ -145,8 +145,13 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
     /// Notes where the last entry of each name stands.
     fn look_ahead(&mut self) {
         let silent = super::cx::Cx::new(self.parser.cx.plan.clone(), 0, usize::MAX);
-        let mut look =
-            Parser { text: self.parser.text, pos: self.parser.pos, base: 0, place: Place::Object, cx: &silent };
+        let mut look = Parser {
+            text: self.parser.text,
+            pos: self.parser.pos,
+            base: 0,
+            place: Place::Object,
+            cx: &silent,
+        };
         let mut between = Between::new(true, Place::Object);
         while between.next(&mut look) {
             let start = look.pos;
@@ -216,9 +221,10 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
             self.key = key;
             let word = Key { word: Word { text: &self.key, cx: self.parser.cx, quoted: true } };
             let at = self.parser.base + start;
-            return seed.deserialize(word).map(Some).map_err(|fail| {
-                fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into()))
-            });
+            return seed
+                .deserialize(word)
+                .map(Some)
+                .map_err(|fail| fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into())));
         }
     }
 
@@ -261,7 +267,11 @@ impl<'de> Deserializer<'de> for Key<'_, '_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -331,4 +341,3 @@ impl<'de> VariantAccess<'de> for Tagged<'_, '_, '_> {
             .map_err(|fail| fail.inside(Seg::Key(self.variant.into())))
     }
 }
-

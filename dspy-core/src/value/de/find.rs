@@ -106,12 +106,21 @@ pub(super) fn regions(text: &str) -> Vec<Range<usize>> {
 /// The text behind the last announcement of an answer.
 pub(super) fn announced(text: &str) -> Option<&str> {
     const LEADS: [&str; 9] = [
-        "answer is", "answer:", "answer**:", "result is", "result:", "output:", "conclusion:", "therefore,", "value:",
+        "answer is",
+        "answer:",
+        "answer**:",
+        "result is",
+        "result:",
+        "output:",
+        "conclusion:",
+        "therefore,",
+        "value:",
     ];
     // Only ASCII letters change, so places stay the same.
     let lower = text.to_ascii_lowercase();
     let end = LEADS.iter().filter_map(|lead| lower.rfind(lead).map(|at| at + lead.len())).max()?;
-    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c))).filter(|t| !t.is_empty())
+    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c)))
+        .filter(|t| !t.is_empty())
 }
 
 /// A piece of a text that is to be read as text itself.
@@ -124,7 +133,8 @@ pub(super) struct Piece<'t> {
 fn bullet(line: &str) -> Option<usize> {
     if let Some(c) = line.chars().next().filter(|c| "-*•–+·".contains(*c)) {
         let rest = &line[c.len_utf8()..];
-        return (rest.starts_with([' ', '\t']) || rest.is_empty()).then(|| line.len() - rest.trim_start().len());
+        return (rest.starts_with([' ', '\t']) || rest.is_empty())
+            .then(|| line.len() - rest.trim_start().len());
     }
     let open = line.starts_with(['[', '(']);
     let inner = if open { &line[1..] } else { line };
@@ -176,7 +186,12 @@ pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
     if items.is_empty() {
         return None;
     }
-    Some(items.into_iter().map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset }).collect())
+    Some(
+        items
+            .into_iter()
+            .map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset })
+            .collect(),
+    )
 }
 
 /// The lines of a text that are not blank.
@@ -212,7 +227,8 @@ pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
             // A comma inside a number does not part it.
             _ if c == mark && depth == 0 && quote.is_none() => {
-                let digits = previous.is_ascii_digit() && text[at + 1..].starts_with(|n: char| n.is_ascii_digit());
+                let digits =
+                    previous.is_ascii_digit() && text[at + 1..].starts_with(|n: char| n.is_ascii_digit());
                 if !digits {
                     push(start, at);
                     start = at + 1;
@@ -245,7 +261,8 @@ pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair
         let body = &line[pad..];
         let mark = bullet(body).unwrap_or(0);
         let deeper = found.first().is_some_and(|(_, _, first)| pad > *first);
-        let key = body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
+        let key =
+            body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
         let key = key.map(|(key, end)| (key.trim().trim_matches(['*', '_', '`', '"', '\'']), end));
         match key.filter(|(key, _)| !deeper && !key.is_empty() && key.len() <= 64 && known(key)) {
             Some((key, end)) => found.push((key, start + end..at, pad)),

@@ -171,7 +171,8 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
                 }
                 Err(fail) => fail,
             };
-            let learnt = plan.learn(fail.cure()) || (cx.wrappable.get() && !std::mem::replace(&mut plan.wrap, true));
+            let learnt =
+                plan.learn(fail.cure()) || (cx.wrappable.get() && !std::mem::replace(&mut plan.wrap, true));
             // Of several pieces that may be a scalar, the first is the one that people see; of several structures,
             // the one that came furthest.
             let tells_more = |known: &Fail| !cx.ordered.get() && fail.offset() >= known.offset();
@@ -212,7 +213,10 @@ fn refused(raw: Raw<'_>, coercions: &[Coercion]) -> ReadError {
     let first = coercions.first();
     ReadError {
         path: first.map_or_else(String::new, |c| c.path.clone()),
-        expected: format!("a value as it should be written, without {}", first.map_or("any change", |c| c.what)),
+        expected: format!(
+            "a value as it should be written, without {}",
+            first.map_or("any change", |c| c.what)
+        ),
         found: crate::error::shorten(raw.text.lines().next().unwrap_or_default(), 80).into_owned(),
         offset: 0,
         nearest: Vec::new(),

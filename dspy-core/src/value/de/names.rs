@@ -63,7 +63,8 @@ pub(super) fn choose(text: &str, names: &[&str]) -> Choice {
         "\n:;,.(!".contains(*c) || (matches!(c, '-' | '–' | '—') && core[..*i].ends_with(char::is_whitespace))
     });
     if let Some((end, _)) = stop
-        && let Some(i) = one_of(core[..end].trim_matches(|c: char| c.is_whitespace() || "\"'`*_“”".contains(c)))
+        && let Some(i) =
+            one_of(core[..end].trim_matches(|c: char| c.is_whitespace() || "\"'`*_“”".contains(c)))
     {
         return Choice::One(i, Some(("a name with an explanation", 2)));
     }
@@ -103,7 +104,11 @@ fn mentions(text: &str, names: &[&str]) -> Vec<usize> {
         a.0 != b.0 && b.1 <= a.1 && a.2 <= b.2 && (b.2 - b.1) > (a.2 - a.1)
     };
     let negated = |start: usize| {
-        words[..start].iter().rev().take(2).any(|w| matches!(&**w, "not" | "no" | "never" | "neither" | "nor" | "t"))
+        words[..start]
+            .iter()
+            .rev()
+            .take(2)
+            .any(|w| matches!(&**w, "not" | "no" | "never" | "neither" | "nor" | "t"))
     };
     let mut out: Vec<usize> = Vec::new();
     for hit in &found {

@@ -203,7 +203,10 @@ impl<'t, 'c> Parser<'t, 'c> {
     }
 
     /// Reads a value out of the list of one or the object of one key that is needlessly around it.
-    pub(super) fn unwrapped<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Fail>) -> Result<T, Fail> {
+    pub(super) fn unwrapped<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Fail>,
+    ) -> Result<T, Fail> {
         let around = self.place;
         let object = self.head() == Some('{');
         let start = self.offset();
@@ -635,11 +638,16 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         if name == CODE_TOKEN && self.head().is_some_and(|c| lex::closing(c).is_some()) {
             let found = self.peek()?;
             self.take(&found);
-            let fence = Some(&*found.text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
+            let fence =
+                Some(&*found.text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
             let code: StrDeserializer<'_, Fail> = fence.map_or(&*found.text, |f| f.text).into_deserializer();
             return visitor.visit_newtype_struct(code);
         }

@@ -48,7 +48,10 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
     }
     let mut said: Option<bool> = None;
     for word in core.split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '’')) {
-        if matches!(word, "not" | "never" | "neither" | "nor") || word.ends_with("n't") || word.ends_with("n’t") {
+        if matches!(word, "not" | "never" | "neither" | "nor")
+            || word.ends_with("n't")
+            || word.ends_with("n’t")
+        {
             return Err("a clear yes or no (the answer denies something)");
         }
         let value = match word {
@@ -96,7 +99,8 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
                 return Err("a number (its magnitude is unclear)");
             }
             let alone = only.start == 0 && only.end == text.len();
-            let note = if alone { ("a number spelt loosely", 1) } else { ("a number with words around it", 2) };
+            let note =
+                if alone { ("a number spelt loosely", 1) } else { ("a number with words around it", 2) };
             Ok(Number { digits: only.digits.clone(), note: Some(note) })
         }
         // "… so the answer is 42": what is announced last settles it.
@@ -128,10 +132,30 @@ pub(super) fn plain(text: &str) -> bool {
 /// Whether a text ends by announcing an answer.
 fn announces(before: &str) -> bool {
     let before = before.trim_end_matches(|c: char| c.is_whitespace() || "*_`\"'$€£(".contains(c));
-    let lower: String = before.chars().rev().take(24).collect::<Vec<_>>().into_iter().rev().collect::<String>().to_lowercase();
-    ["answer is", "answer:", "result is", "result:", "total is", "total:", "final answer", "boxed{", "=", "####", "is therefore"]
-        .iter()
-        .any(|lead| lower.ends_with(lead))
+    let lower: String = before
+        .chars()
+        .rev()
+        .take(24)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect::<String>()
+        .to_lowercase();
+    [
+        "answer is",
+        "answer:",
+        "result is",
+        "result:",
+        "total is",
+        "total:",
+        "final answer",
+        "boxed{",
+        "=",
+        "####",
+        "is therefore",
+    ]
+    .iter()
+    .any(|lead| lower.ends_with(lead))
 }
 
 struct Found {
@@ -212,7 +236,8 @@ fn one(text: &str, at: usize) -> (String, usize) {
     let grouped = end > run(0);
     let after = &rest[end..];
     let fraction = run(end + 1);
-    if after.starts_with('.') && fraction > 0 || after.starts_with(',') && (1..=2).contains(&fraction) && !grouped_by_comma(rest, end, grouped)
+    if after.starts_with('.') && fraction > 0
+        || after.starts_with(',') && (1..=2).contains(&fraction) && !grouped_by_comma(rest, end, grouped)
     {
         digits.push('.');
         digits.push_str(&rest[end + 1..end + 1 + fraction]);

@@ -80,7 +80,13 @@ impl<'t, 'c> Top<'t, 'c> {
         let mut add = |from: usize, to: usize| {
             let whole = from == 0 && to == core.len();
             // A small part of a long text is less likely to be what was asked for.
-            let cost = if whole { 0 } else if (to - from) * 2 > core.len() { 1 } else { 2 };
+            let cost = if whole {
+                0
+            } else if (to - from) * 2 > core.len() {
+                1
+            } else {
+                2
+            };
             out.push(Candidate::Json(start + from, start + to, cost));
         };
         let regions = find::regions(core);
@@ -174,7 +180,12 @@ impl<'t, 'c> Top<'t, 'c> {
     fn list<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
         if len.is_none() && scalar::is_nothing(self.text) {
             self.cx.bend("a word for nothing in place of a list", 2);
-            return visitor.visit_seq(Pieces { pieces: Vec::new().into_iter(), index: 0, base: 0, cx: self.cx });
+            return visitor.visit_seq(Pieces {
+                pieces: Vec::new().into_iter(),
+                index: 0,
+                base: 0,
+                cx: self.cx,
+            });
         }
         let mut candidates = self.structures();
         candidates.push(Candidate::Prose);
@@ -192,7 +203,12 @@ impl<'t, 'c> Top<'t, 'c> {
                     }));
                 }
                 self.cx.bend(what, cost);
-                visitor.visit_seq(Pieces { pieces: pieces.into_iter(), index: 0, base: self.base, cx: self.cx })
+                visitor.visit_seq(Pieces {
+                    pieces: pieces.into_iter(),
+                    index: 0,
+                    base: self.base,
+                    cx: self.cx,
+                })
             }
         }
     }
@@ -347,7 +363,11 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         if name != CODE_TOKEN {
             return visitor.visit_newtype_struct(self);
         }
@@ -460,7 +480,9 @@ impl<'de> MapAccess<'de> for Pairs<'_, '_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
-        let Some((name, pair)) = self.next.take() else { return Err(Fail::new("a key before its value", "")) };
+        let Some((name, pair)) = self.next.take() else {
+            return Err(Fail::new("a key before its value", ""));
+        };
         within(&pair.value, self.base + pair.offset, self.cx, seed, || Seg::Key(name.as_ref().into()))
     }
 }
