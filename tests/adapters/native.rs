@@ -141,6 +141,27 @@ fn tools_go_to_the_provider_and_calls_come_back() {
 }
 
 #[test]
+fn calls_that_were_missing_come_back_from_the_provider_too() {
+    run(async {
+        let call = json!({"role": "assistant", "content": null, "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\": \"Rome\"}"}},
+        ]});
+        let model = Model::replying(move |asked| match asked.number {
+            0 => Reply::completion("[[ ## remark ## ]]\nI shall look.\n\n[[ ## completed ## ]]"),
+            _ => choices(std::slice::from_ref(&call), "tool_calls"),
+        })
+        .await;
+        let program = choose(with(&model, Capabilities::all()));
+        let output = program.forward(ChooseInput { task: "weather".into(), tools: tools() }).await.unwrap();
+        assert_eq!(
+            (output.remark.as_deref(), output.calls[0].name.as_str()),
+            (Some("I shall look."), "weather")
+        );
+        assert_eq!(model.asked()[1].body["tools"][0]["function"]["name"], "weather");
+    });
+}
+
+#[test]
 fn tools_stand_in_the_prompt_of_a_model_that_takes_none() {
     run(async {
         let answer = "[[ ## calls ## ]]\n[{\"name\": \"weather\", \"args\": {\"city\": \"Rome\"}}]\n\n[[ ## completed ## ]]";

@@ -131,12 +131,13 @@ impl Ask<'_> {
             prompt.tail.push(Message::assistant(choice.text.as_str()));
             prompt.tail.push(Message::user(question));
             answer = self.request(&prompt, self.response_format(&wanted), &tools).await?;
-            if let Ok(sections) = self.adapter.parse(&wanted, answer.first()) {
-                for (index, section) in sections.into_owned() {
-                    // Only what was asked for is taken: the fields that were read stay.
-                    if let Some(at) = self.spec.position(&wanted.fields[index].name) {
-                        found.replace(at, section);
-                    }
+            let choice = answer.first();
+            let mut again = self.adapter.parse(&wanted, choice).unwrap_or_default();
+            self.add_native(&wanted, choice, &mut again);
+            // Only what was asked for is taken: the fields that were read stay.
+            for (index, section) in again.into_owned() {
+                if let Some(at) = self.spec.position(&wanted.fields[index].name) {
+                    found.replace(at, section);
                 }
             }
             reading = read(&found);
@@ -181,7 +182,7 @@ impl Ask<'_> {
             Err(NoStructure) if !choice.tool_calls.is_empty() => Sections::new(),
             Err(NoStructure) => return Err(absent()),
         };
-        self.add_native(choice, &mut sections);
+        self.add_native(self.spec, choice, &mut sections);
         let reading = read(&sections);
         // Taking the whole answer for the only field was a guess, and it was wrong.
         if sections.guessed && !reading.errors.is_empty() {
@@ -195,15 +196,15 @@ impl Ask<'_> {
     }
 
     /// Adds what the provider gave apart from the text: reasoning and tool calls.
-    fn add_native<'r>(&self, choice: &'r Choice, sections: &mut Sections<'r>) {
-        if let Some(at) = self.spec.reasoning_output() {
+    fn add_native<'r>(&self, spec: &SignatureSpec, choice: &'r Choice, sections: &mut Sections<'r>) {
+        if let Some(at) = spec.reasoning_output() {
             // A model that thinks on its own was not asked to write its thinking down.
-            let unasked = self.lm.capabilities().reasoning && *self.spec.fields[at].kind() == Kind::Reasoning;
+            let unasked = self.lm.capabilities().reasoning && *spec.fields[at].kind() == Kind::Reasoning;
             if let Some(reasoning) = choice.reasoning.as_deref().or(unasked.then_some("")) {
                 sections.insert(at, Section::text(reasoning));
             }
         }
-        if let Some((_, at)) = self.spec.tool_fields().filter(|_| !choice.tool_calls.is_empty())
+        if let Some((_, at)) = spec.tool_fields().filter(|_| !choice.tool_calls.is_empty())
             && let Ok(calls) = serde_json::to_string(&choice.tool_calls)
         {
             sections.replace(at, Section::json(calls));
