@@ -13,6 +13,9 @@ use crate::{
 /// The answer behind thoughts that a reasoning model wrote into its text, as `<think>…</think>`. The opening tag may
 /// be missing, because some servers put it into the prompt; then the closing one must end a line.
 pub(super) fn without_thoughts(text: &str) -> &str {
+    if !text.contains('<') {
+        return text;
+    }
     for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
         let Some(end) = text.find(close) else { continue };
         let after = &text[end + close.len()..];
