@@ -105,6 +105,24 @@ fn call_with_trace(bencher: divan::Bencher<'_, '_>) {
     bencher.bench_local(|| runtime.block_on(program.call(input.clone())).unwrap());
 }
 
+/// Answer the question.
+#[signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+/// The least there is: one text in, one text out, no demonstrations.
+#[divan::bench]
+fn call_of_one_text(bencher: divan::Bencher<'_, '_>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let model = Obedient("[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]".into());
+    let program = Predict::<Qa>::new().lm(LM::wrap(model).cache(Cache::off()).build().unwrap());
+    bencher.bench_local(|| runtime.block_on(program.call("What is the capital of France?")).unwrap());
+}
+
 #[divan::bench]
 fn call_answered_by_the_memory_cache(bencher: divan::Bencher<'_, '_>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -1,6 +1,6 @@
 //! Predictions per second over HTTP, beside a hand-written client, against a local server that answers at once.
 //!
-//! `cargo bench --bench throughput`. The two contestants take turns; each figure is the median of the turns. Beside the
+//! `cargo bench --bench throughput`; `DEMOS=0 IN_FLIGHT=1,16` chooses what is measured. The two contestants take turns; each figure is the median of the turns. Beside the
 //! rates stands the processor time of a call, which tells more on a machine that does other things as well; it is read
 //! from `/proc/self/stat`, so it needs Linux. The server works in a process of its own.
 
@@ -38,8 +38,8 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let remote = support::Remote::start(Duration::ZERO).unwrap();
     println!("demos  in flight      raw/s     dspy/s   ratio    raw µs   dspy µs   ratio");
-    for demos in [0, 16] {
-        for concurrency in [1, 16, 256, 1024] {
+    for demos in figures("DEMOS", &[0, 16]) {
+        for concurrency in figures("IN_FLIGHT", &[1, 16, 256, 1024]) {
             let raw = Raw::new(&remote.api_base, demos);
             let program = program(&remote.api_base, demos, concurrency);
             let (mut by_raw, mut by_dspy) = (Vec::new(), Vec::new());
@@ -62,6 +62,13 @@ fn main() {
             println!("  {:8.1}  {:8.1}  {:6.2}", costs[0], costs[1], costs[0] / costs[1]);
         }
     }
+}
+
+/// What to measure: the numbers in an environment variable, or else these.
+fn figures(name: &str, all: &[usize]) -> Vec<usize> {
+    let chosen = std::env::var(name).unwrap_or_default();
+    let chosen: Vec<usize> = chosen.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    if chosen.is_empty() { all.to_vec() } else { chosen }
 }
 
 fn question(i: usize) -> String {
@@ -142,7 +149,8 @@ fn program(api_base: &str, demos: usize, concurrency: usize) -> Arc<Predict<Qa>>
     Arc::new(Predict::<Qa>::new().lm(lm).demos(rows).unwrap())
 }
 
-/// What a careful engineer writes by hand: the same messages, built as a `serde_json::Value` at every call.
+/// What a careful engineer writes by hand: the same messages, built as a `serde_json::Value` at every call, and a limit
+/// to how long it may take.
 #[derive(Clone)]
 struct Raw {
     client: reqwest::Client,
@@ -156,6 +164,8 @@ impl Raw {
         let rendered = Predict::<Qa>::new().render(QaInput { question: String::new() }).unwrap();
         Self {
             client: reqwest::Client::builder()
+                .connect_timeout(Duration::from_secs(10))
+                .timeout(Duration::from_secs(600))
                 .tcp_nodelay(true)
                 .pool_max_idle_per_host(2048)
                 .build()
