@@ -8,15 +8,16 @@ extern crate self as dspy;
 pub use dspy_core::__private;
 pub use dspy_core::{Error, Result};
 pub use dspy_core::{LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
-pub use dspy_core::{adapter, context, data, evaluate, lm, module, predict, signature, value};
+pub use dspy_core::{adapter, context, data, evaluate, lm, module, optimize, predict, signature, value};
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
     configure,
     context::Settings,
     data::Example,
-    evaluate::Evaluate,
+    evaluate::{Evaluate, Metric},
     lm::{LM, LanguageModel, Options},
     module::{Module, Prediction, Program},
+    optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
     predict::{ChainOfThought, Predict, Predictor},
     settings,
     signature::{GrammarError, Signature, SignatureSpec, StaticSignature},
@@ -29,7 +30,8 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, ChainOfThought, ChatAdapter, Demo, Error, Example, JsonAdapter, LM, Module, Options,
+        Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, ChainOfThought, ChatAdapter, Compiled,
+        Demo, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot, Metric, Module, Optimizer, Options,
         Predict, Prediction, Program, Result, Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, signature, value};

@@ -19,14 +19,15 @@ use super::{
 struct Between {
     first: bool,
     done: bool,
-    /// Inside braces, not brackets.
-    braces: bool,
+    close: char,
     place: Place,
+    /// Whether the list is the value of a key, so that another key means that its bracket is missing.
+    keyed: bool,
 }
 
 impl Between {
-    fn new(braces: bool, place: Place) -> Self {
-        Self { first: true, done: false, braces, place }
+    fn new(close: char, place: Place, keyed: bool) -> Self {
+        Self { first: true, done: false, close, place, keyed }
     }
 
     /// Goes to the next value; whether there is one.
@@ -43,12 +44,15 @@ impl Between {
                     cx.bend(CUT_OFF.0, CUT_OFF.1);
                     self.done = true;
                 }
-                Some(',' | ';') => {
+                Some(c @ (',' | ';' | '，' | '、')) => {
                     if self.first || comma {
                         cx.bend("a comma too many", 1);
                     }
+                    if c != ',' {
+                        cx.bend("another sign in place of a comma", 1);
+                    }
                     comma = true;
-                    parser.pos += 1;
+                    parser.pos += c.len_utf8();
                     continue;
                 }
                 Some(c @ ('}' | ']' | ')')) => {
@@ -56,11 +60,15 @@ impl Between {
                         cx.bend("a trailing comma", 1);
                     }
                     self.done = true;
-                    if self.braces == (c == '}') {
+                    if self.close == c {
                         parser.pos += 1;
                     } else {
                         cx.bend("a closing bracket that is missing", 2);
                     }
+                }
+                Some('"') if self.keyed && parser.key_follows() => {
+                    cx.bend("a closing bracket that is missing", 2);
+                    self.done = true;
                 }
                 Some('.' | '…') if parser.rest().starts_with("...") || parser.rest().starts_with('…') => {
                     cx.bend("an ellipsis", 2);
@@ -89,8 +97,8 @@ pub(super) struct Items<'p, 't, 'c> {
 }
 
 impl<'p, 't, 'c> Items<'p, 't, 'c> {
-    pub(super) fn new(parser: &'p mut Parser<'t, 'c>, set: bool) -> Self {
-        Self { parser, between: Between::new(set, Place::List), index: 0 }
+    pub(super) fn new(parser: &'p mut Parser<'t, 'c>, close: char, keyed: bool) -> Self {
+        Self { parser, between: Between::new(close, Place::List, keyed), index: 0 }
     }
 
     /// Whether the list ends here.
@@ -116,11 +124,20 @@ impl<'de> SeqAccess<'de> for Items<'_, '_, '_> {
     }
 }
 
+/// How the key of a field is spelt.
+enum Spelling {
+    Exact,
+    Loose,
+    Unknown,
+}
+
 /// The entries of an object.
 pub(super) struct Entries<'p, 't, 'c> {
     parser: &'p mut Parser<'t, 'c>,
     between: Between,
     fields: Option<&'static [&'static str]>,
+    /// How many fields were met: most objects have them in order.
+    met: usize,
     /// The key whose value is next.
     key: Cow<'t, str>,
     /// In an attempt that keeps the last of equal keys: where the last of each stands.
@@ -128,11 +145,16 @@ pub(super) struct Entries<'p, 't, 'c> {
 }
 
 impl<'p, 't, 'c> Entries<'p, 't, 'c> {
-    pub(super) fn new(parser: &'p mut Parser<'t, 'c>, fields: Option<&'static [&'static str]>) -> Self {
+    pub(super) fn new(
+        parser: &'p mut Parser<'t, 'c>,
+        fields: Option<&'static [&'static str]>,
+        close: char,
+    ) -> Self {
         let mut entries = Self {
-            between: Between::new(true, Place::Object),
+            between: Between::new(close, Place::Object, false),
             parser,
             fields,
+            met: 0,
             key: Cow::Borrowed(""),
             last: Vec::new(),
         };
@@ -145,14 +167,9 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
     /// Notes where the last entry of each name stands.
     fn look_ahead(&mut self) {
         let silent = super::cx::Cx::new(self.parser.cx.plan.clone(), 0, usize::MAX);
-        let mut look = Parser {
-            text: self.parser.text,
-            pos: self.parser.pos,
-            base: 0,
-            place: Place::Object,
-            cx: &silent,
-        };
-        let mut between = Between::new(true, Place::Object);
+        let mut look =
+            Parser { text: self.parser.text, pos: self.parser.pos, base: 0, place: Place::Object, cx: &silent };
+        let mut between = Between::new(self.between.close, Place::Object, false);
         while between.next(&mut look) {
             let start = look.pos;
             let Ok(key) = look.key() else { return };
@@ -168,17 +185,18 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
     }
 
     /// The name that a key stands for, with what had to be bent.
-    fn resolve(&self, key: Cow<'t, str>) -> (Cow<'t, str>, Option<(&'static str, u32)>) {
+    fn resolve(&self, key: Cow<'t, str>) -> (Cow<'t, str>, Spelling) {
         let exact = |names: &[&str]| names.iter().any(|n| *n == key);
         let known = match self.fields {
-            Some(fields) if exact(fields) => return (key, None),
+            Some(fields) if fields.get(self.met).is_some_and(|name| *name == key) => return (key, Spelling::Exact),
+            Some(fields) if exact(fields) => return (key, Spelling::Exact),
             Some(fields) => names::loosely(&key, fields),
-            None if exact(&self.parser.cx.plan.fields) => return (key, None),
+            None if exact(&self.parser.cx.plan.fields) => return (key, Spelling::Exact),
             None => names::loosely(&key, &self.parser.cx.plan.fields),
         };
         match known {
-            Some(name) => (Cow::Borrowed(name), Some(("a key spelt loosely", 1))),
-            None => (key, self.fields.map(|_| ("an unknown key", 1))),
+            Some(name) => (Cow::Borrowed(name), Spelling::Loose),
+            None => (key, Spelling::Unknown),
         }
     }
 
@@ -211,20 +229,25 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
                 }
                 Err(fail) => return Err(fail),
             };
-            let (key, note) = self.resolve(key);
+            let (key, spelling) = self.resolve(key);
+            self.met += 1;
             if self.last.iter().any(|(name, last)| *name == key && *last > start) {
                 self.parser.cx.bend("a key that comes twice", 1);
                 self.parser.deserialize_ignored_any(serde::de::IgnoredAny)?;
                 continue;
             }
-            self.parser.cx.bend_by(note);
+            match spelling {
+                Spelling::Exact => {}
+                Spelling::Loose => self.parser.cx.bend("a key spelt loosely", 1),
+                // Serde passes over what it does not know, but an object that has less of it fits better.
+                Spelling::Unknown => self.parser.cx.weigh(u32::from(self.fields.is_some())),
+            }
             self.key = key;
             let word = Key { word: Word { text: &self.key, cx: self.parser.cx, quoted: true } };
             let at = self.parser.base + start;
-            return seed
-                .deserialize(word)
-                .map(Some)
-                .map_err(|fail| fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into())));
+            return seed.deserialize(word).map(Some).map_err(|fail| {
+                fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into()))
+            });
         }
     }
 
@@ -267,11 +290,7 @@ impl<'de> Deserializer<'de> for Key<'_, '_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -341,3 +360,4 @@ impl<'de> VariantAccess<'de> for Tagged<'_, '_, '_> {
             .map_err(|fail| fail.inside(Seg::Key(self.variant.into())))
     }
 }
+

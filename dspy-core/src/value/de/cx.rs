@@ -10,16 +10,21 @@ use super::{
 /// How many tolerances are told one by one; further ones only add to the cost.
 const MOST_NOTES: usize = 64;
 
+/// How many objects one inside the other are looked through for a needless wrapper, which takes a look ahead each.
+const MOST_WRAPPERS: usize = 8;
+
 /// What an attempt does otherwise than the first one, learnt from how that failed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     pub(super) variants: Vec<&'static [&'static str]>,
     pub(super) fields: Vec<&'static str>,
+    pub(super) nothing: Vec<&'static str>,
+    pub(super) bare: Vec<&'static str>,
     pub(super) dedupe: bool,
-    pub(super) nothing: bool,
     pub(super) literals: bool,
-    /// Take an object with one key for an item of a list, not for a needless wrapper around the list.
-    pub(super) wrap: bool,
+    /// Take an object with one key for what it was not taken for before: an item of a list in place of a needless
+    /// wrapper around the list, or a needless wrapper in place of a map.
+    pub(super) otherwise: bool,
 }
 
 impl Plan {
@@ -30,9 +35,10 @@ impl Plan {
             Cure::Variants(names) => add(&mut self.variants, names),
             Cure::Field(name) => add(&mut self.fields, name),
             Cure::Duplicate => set(&mut self.dedupe),
-            Cure::Nothing => set(&mut self.nothing),
+            Cure::NothingFor(kind) => add(&mut self.nothing, kind),
+            Cure::Bare(kind) => add(&mut self.bare, kind),
             Cure::Literals => set(&mut self.literals),
-            Cure::None | Cure::Unknown => false,
+            Cure::Nothing | Cure::None | Cure::Unknown => false,
         }
     }
 }
@@ -62,8 +68,10 @@ pub(super) struct Cx {
     pub(super) candidates: Cell<usize>,
     /// Whether the first candidate that can be read is the value, whatever it costs.
     pub(super) ordered: Cell<bool>,
-    /// Whether a list could have been wrapped around the value instead.
-    pub(super) wrappable: Cell<bool>,
+    /// Whether an object with one key could have been taken otherwise.
+    pub(super) doubtful: Cell<bool>,
+    /// How many more objects inside this one may be looked through for a needless wrapper.
+    pub(super) wrappers: Cell<usize>,
     depth: Cell<usize>,
     max_depth: usize,
     notes: RefCell<Notes>,
@@ -76,7 +84,8 @@ impl Cx {
             chosen,
             candidates: Cell::new(1),
             ordered: Cell::new(false),
-            wrappable: Cell::new(false),
+            doubtful: Cell::new(false),
+            wrappers: Cell::new(MOST_WRAPPERS),
             depth: Cell::new(0),
             max_depth,
             notes: RefCell::default(),
@@ -92,6 +101,23 @@ impl Cx {
         }
     }
 
+    /// Makes the reading dearer without calling it bent.
+    pub(super) fn weigh(&self, cost: u32) {
+        let mut notes = self.notes.borrow_mut();
+        notes.cost = notes.cost.saturating_add(cost);
+    }
+
+    /// Takes back what [`weigh`](Self::weigh) added.
+    pub(super) fn lighten(&self, cost: u32) {
+        let mut notes = self.notes.borrow_mut();
+        notes.cost = notes.cost.saturating_sub(cost);
+    }
+
+    /// Whether any tolerance was used.
+    pub(super) fn is_bent(&self) -> bool {
+        !self.notes.borrow().told.is_empty()
+    }
+
     pub(super) fn bend_by(&self, note: Option<(&'static str, u32)>) {
         if let Some((what, cost)) = note {
             self.bend(what, cost);
@@ -105,6 +131,9 @@ impl Cx {
 
     /// Tells where the tolerances since `mark` were used.
     pub(super) fn placed(&self, mark: usize, seg: impl Fn() -> Seg) {
+        if self.mark() == mark {
+            return;
+        }
         let mut notes = self.notes.borrow_mut();
         for (path, ..) in notes.told.iter_mut().skip(mark) {
             path.push(seg());
@@ -114,9 +143,7 @@ impl Cx {
     pub(super) fn enter(&self) -> Result<(), Fail> {
         self.depth.set(self.depth.get() + 1);
         if self.depth.get() > self.max_depth {
-            return Err(
-                Fail::new(format!("at most {} levels of nesting", self.max_depth), "").with(Cure::None)
-            );
+            return Err(Fail::new(format!("at most {} levels of nesting", self.max_depth), "").with(Cure::None));
         }
         Ok(())
     }
@@ -131,10 +158,6 @@ impl Cx {
 
     pub(super) fn into_coercions(self) -> Vec<Coercion> {
         let notes = self.notes.into_inner();
-        notes
-            .told
-            .into_iter()
-            .map(|(path, what, cost)| Coercion { path: show_path(&path), what, cost })
-            .collect()
+        notes.told.into_iter().map(|(path, what, cost)| Coercion { path: show_path(&path), what, cost }).collect()
     }
 }

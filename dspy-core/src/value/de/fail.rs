@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::{ReadError, names};
+use super::{ReadError, names, scalar};
 
 /// A step into a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +39,12 @@ pub(super) enum Cure {
     Field(&'static str),
     /// Keep the last of two equal keys.
     Duplicate,
-    /// Take a quoted `"null"` for nothing.
+    /// What stands there means nothing, if an `Option` is asked around it.
     Nothing,
+    /// Take a quoted `"null"` for nothing where this type of option is asked.
+    NothingFor(&'static str),
+    /// Take what is inside of quotes, space and marks where this type is asked.
+    Bare(&'static str),
     /// Take quoted numbers and booleans for what they say.
     Literals,
     /// No other attempt can help.
@@ -62,6 +66,7 @@ struct Inner {
     found: String,
     nearest: Vec<String>,
     cure: Cure,
+    aside: bool,
 }
 
 impl Fail {
@@ -73,6 +78,7 @@ impl Fail {
             found: crate::error::shorten(found, 80).into_owned(),
             nearest: Vec::new(),
             cure: Cure::Unknown,
+            aside: false,
         }))
     }
 
@@ -91,8 +97,14 @@ impl Fail {
     }
 
     /// How far the attempt came.
-    pub(super) fn offset(&self) -> usize {
-        self.0.offset.unwrap_or(0)
+    pub(super) fn reach(&self) -> usize {
+        if self.0.aside { 0 } else { self.0.offset.unwrap_or(0) }
+    }
+
+    /// Calls the attempt one that says little, however far it came.
+    pub(super) fn aside(mut self) -> Self {
+        self.0.aside = true;
+        self
     }
 
     /// Notes where it happened and what stood there, unless that is known already.
@@ -135,12 +147,15 @@ impl std::error::Error for Fail {}
 
 impl de::Error for Fail {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(format!("a value that fits ({message})"), "")
+        let message = message.to_string();
+        // Serde's words where no variant of an untagged enum fits: one may if quoted numbers are numbers.
+        let cure = if message.contains("did not match any variant") { Cure::Literals } else { Cure::Unknown };
+        Self::new(format!("a value that fits ({message})"), "").with(cure)
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let cure = match unexpected {
-            Unexpected::Str(text) if super::scalar::is_literal(text) => Cure::Literals,
+            Unexpected::Str(text) if scalar::is_literal(text) || scalar::is_nothing(text) => Cure::Literals,
             _ => Cure::Unknown,
         };
         Self::new(format!("{expected}, not {unexpected}"), "").with(cure)

@@ -34,6 +34,15 @@ pub(super) fn fence(text: &str) -> Option<Fence<'_>> {
     None
 }
 
+/// What stands in the fence that a whole text is, or the text.
+pub(super) fn unfenced(text: &str) -> &str {
+    if !text.trim_start().starts_with(['`', '~']) {
+        return text;
+    }
+    let fence = fence(text.trim_start()).filter(|f| text.trim_start()[f.end..].trim().is_empty());
+    fence.map_or(text, |f| f.text)
+}
+
 /// The first fenced block of a text that may have anything before it.
 pub(super) fn fence_within(text: &str) -> Option<Fence<'_>> {
     let mut at = 0;
@@ -85,18 +94,25 @@ pub(super) fn fences(text: &str) -> Vec<Range<usize>> {
     out
 }
 
-/// The objects and lists of a text, none inside another.
-pub(super) fn regions(text: &str) -> Vec<Range<usize>> {
-    let mut out: Vec<Range<usize>> = Vec::new();
-    let mut at = 0;
+/// An object or a list in a text.
+pub(super) struct Region {
+    pub(super) range: Range<usize>,
+    /// Whether it lies inside another one, which has no end.
+    pub(super) inner: bool,
+}
+
+/// The objects and lists of a text.
+pub(super) fn regions(text: &str) -> Vec<Region> {
+    let mut out: Vec<Region> = Vec::new();
+    let (mut at, mut unclosed) = (0, 0);
     while let Some(open) = text[at..].find(['{', '[']).map(|o| at + o) {
-        let len = lex::value_len(&text[open..], Place::Alone);
-        let end = open + len;
-        out.push(open..end);
+        let end = open + lex::value_len(&text[open..], Place::Alone);
+        out.push(Region { range: open..end, inner: unclosed > 0 });
         let closed = text[..end].ends_with(['}', ']', ')']);
+        unclosed += usize::from(!closed);
         // A bracket that is never closed may be one of prose, before the value.
-        at = if closed && end < text.len() { end } else { open + 1 };
-        if out.len() == MOST_REGIONS || (closed && end == text.len()) {
+        at = if closed { end } else { open + 1 };
+        if out.len() == MOST_REGIONS || unclosed == 3 {
             break;
         }
     }
@@ -106,21 +122,12 @@ pub(super) fn regions(text: &str) -> Vec<Range<usize>> {
 /// The text behind the last announcement of an answer.
 pub(super) fn announced(text: &str) -> Option<&str> {
     const LEADS: [&str; 9] = [
-        "answer is",
-        "answer:",
-        "answer**:",
-        "result is",
-        "result:",
-        "output:",
-        "conclusion:",
-        "therefore,",
-        "value:",
+        "answer is", "answer:", "answer**:", "result is", "result:", "output:", "conclusion:", "therefore,", "value:",
     ];
     // Only ASCII letters change, so places stay the same.
     let lower = text.to_ascii_lowercase();
     let end = LEADS.iter().filter_map(|lead| lower.rfind(lead).map(|at| at + lead.len())).max()?;
-    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c)))
-        .filter(|t| !t.is_empty())
+    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c))).filter(|t| !t.is_empty())
 }
 
 /// A piece of a text that is to be read as text itself.
@@ -133,8 +140,7 @@ pub(super) struct Piece<'t> {
 fn bullet(line: &str) -> Option<usize> {
     if let Some(c) = line.chars().next().filter(|c| "-*•–+·".contains(*c)) {
         let rest = &line[c.len_utf8()..];
-        return (rest.starts_with([' ', '\t']) || rest.is_empty())
-            .then(|| line.len() - rest.trim_start().len());
+        return (rest.starts_with([' ', '\t']) || rest.is_empty()).then(|| line.len() - rest.trim_start().len());
     }
     let open = line.starts_with(['[', '(']);
     let inner = if open { &line[1..] } else { line };
@@ -144,7 +150,7 @@ fn bullet(line: &str) -> Option<usize> {
     }
     let close = inner[digits..].chars().next()?;
     let fits = if open { matches!(close, ']' | ')') } else { matches!(close, '.' | ')') };
-    let rest = &inner[digits + 1..];
+    let rest = &inner[digits + close.len_utf8()..];
     (fits && rest.starts_with([' ', '\t'])).then(|| line.len() - rest.trim_start().len())
 }
 
@@ -186,12 +192,7 @@ pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
     if items.is_empty() {
         return None;
     }
-    Some(
-        items
-            .into_iter()
-            .map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset })
-            .collect(),
-    )
+    Some(items.into_iter().map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset }).collect())
 }
 
 /// The lines of a text that are not blank.
@@ -207,9 +208,15 @@ pub(super) fn lines(text: &str) -> Vec<Piece<'_>> {
     out
 }
 
+/// The words of a text.
+pub(super) fn words(text: &str) -> Vec<Piece<'_>> {
+    let place = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
+    text.split_whitespace().map(|word| Piece { text: word.into(), offset: place(word) }).collect()
+}
+
 /// The parts of a line between its commas, or semicolons, that stand outside quotes and brackets.
 pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
-    let mark = if text.contains(';') { ';' } else { ',' };
+    let mark = [';', ',', '、', '，'].into_iter().find(|mark| text.contains(*mark)).unwrap_or(',');
     let mut out = Vec::new();
     let (mut depth, mut quote, mut start, mut previous) = (0usize, None, 0, ' ');
     let mut push = |from: usize, to: usize| {
@@ -227,11 +234,10 @@ pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
             // A comma inside a number does not part it.
             _ if c == mark && depth == 0 && quote.is_none() => {
-                let digits =
-                    previous.is_ascii_digit() && text[at + 1..].starts_with(|n: char| n.is_ascii_digit());
+                let digits = previous.is_ascii_digit() && text[at + c.len_utf8()..].starts_with(|n: char| n.is_ascii_digit());
                 if !digits {
                     push(start, at);
-                    start = at + 1;
+                    start = at + c.len_utf8();
                 }
             }
             _ => {}
@@ -261,8 +267,7 @@ pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair
         let body = &line[pad..];
         let mark = bullet(body).unwrap_or(0);
         let deeper = found.first().is_some_and(|(_, _, first)| pad > *first);
-        let key =
-            body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
+        let key = body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
         let key = key.map(|(key, end)| (key.trim().trim_matches(['*', '_', '`', '"', '\'']), end));
         match key.filter(|(key, _)| !deeper && !key.is_empty() && key.len() <= 64 && known(key)) {
             Some((key, end)) => found.push((key, start + end..at, pad)),
@@ -289,8 +294,8 @@ fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
     if !value.contains('\n') {
         let value = value.trim().trim_end_matches(',');
         // Quotes around a value are YAML's, not the text's.
-        let bare = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).filter(|v| !v.contains('"'));
-        return bare.unwrap_or(value).into();
+        let inside = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote).filter(|v| !v.contains(quote));
+        return inside('"').or_else(|| inside('\'')).unwrap_or(value).into();
     }
     let further = value.lines().skip(1).filter(|line| !line.trim().is_empty());
     let shared = further.map(indent).min().unwrap_or(0);
@@ -308,4 +313,46 @@ fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
     }
     out.truncate(out.trim_end().len());
     out.into()
+}
+
+/// The elements `<name>text</name>` of a text, one after the other, with at most one element around all of them.
+pub(super) fn elements(text: &str) -> Vec<Pair<'_>> {
+    let found = siblings(text, 0);
+    match found[..] {
+        [(_, ref inner)] => {
+            let inside = siblings(&text[inner.clone()], inner.start);
+            if inside.is_empty() { pairs_of(text, found) } else { pairs_of(text, inside) }
+        }
+        _ => pairs_of(text, found),
+    }
+}
+
+fn pairs_of<'t>(text: &'t str, found: Vec<(&'t str, Range<usize>)>) -> Vec<Pair<'t>> {
+    let pair = |(key, range): (&'t str, Range<usize>)| Pair {
+        key,
+        value: text[range.clone()].trim().into(),
+        offset: range.start + indent(&text[range]),
+    };
+    found.into_iter().map(pair).collect()
+}
+
+/// The elements that a text begins with; `base` is added to their places.
+fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find('<').map(|o| at + o) {
+        let rest = &text[open + 1..];
+        let name = &rest[..rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len())];
+        let start = open + 1 + name.len() + 1;
+        if name.is_empty() || !rest[name.len()..].starts_with('>') {
+            break;
+        }
+        let Some(end) = text[start..].find(&format!("</{name}>")).map(|e| start + e) else { break };
+        out.push((name, base + start..base + end));
+        at = end + name.len() + 3;
+        if out.len() == 4096 {
+            break;
+        }
+    }
+    out
 }

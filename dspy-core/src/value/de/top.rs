@@ -34,9 +34,17 @@ enum Candidate {
     Word(usize, usize, u32),
     /// As the structure in this piece.
     Json(usize, usize, u32),
+    /// As the items of a list without brackets.
+    Items(usize, usize),
     /// As lines, items or pairs.
     Prose,
 }
+
+/// The cost of a structure inside one that is cut off.
+const INNER: u32 = 40;
+
+/// The cost of reading prose in a text that has structures.
+const PROSE: u32 = 20;
 
 const AROUND: &str = "text around the value";
 
@@ -64,40 +72,74 @@ impl<'t, 'c> Top<'t, 'c> {
         (self.cx.chosen < candidates.len()).then(|| candidates.swap_remove(self.cx.chosen))
     }
 
+    /// One of the structures of the text, or what `others` adds to them. The first is the whole text, when that can
+    /// be one: on the ordinary way, nothing else is looked for.
+    fn pick_structure(&self, others: impl FnOnce(&mut Vec<Candidate>)) -> Option<Candidate> {
+        if let Some(whole) = self.whole().filter(|_| self.cx.chosen == 0) {
+            if self.outer {
+                self.cx.candidates.set(usize::MAX);
+            }
+            return Some(whole);
+        }
+        let mut candidates = self.structures();
+        others(&mut candidates);
+        self.pick(candidates)
+    }
+
     fn refuse(&self, expected: impl Into<String>) -> Fail {
         let found = if self.core().is_empty() { "an empty text" } else { self.core() };
         Fail::new(expected, found.lines().next().unwrap_or_default()).at(self.base, "")
     }
 
-    /// The objects and lists of the text, and what may hide one.
+    /// The whole text as a structure, when its ends look like one.
+    fn whole(&self) -> Option<Candidate> {
+        let core = self.core();
+        let start = self.place_of(core);
+        let brackets = match core.as_bytes() {
+            [b'{', .., b'}'] | [b'[', .., b']'] | [b'(', .., b')'] => true,
+            // A constructor of another language.
+            [b'a'..=b'z' | b'A'..=b'Z', .., b')'] => {
+                let name = core.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+                core[name..].starts_with('(')
+            }
+            _ => false,
+        };
+        brackets.then(|| Candidate::Json(start, start + core.len(), 0))
+    }
+
+    /// The objects and lists of the text, and what may hide one; first the whole text, if it can be one.
     fn structures(&self) -> Vec<Candidate> {
         let core = self.core();
         let start = self.place_of(core);
-        let mut out = Vec::new();
+        let mut out = Vec::from_iter(self.whole());
+        let known_whole = !out.is_empty();
         if core.chars().next().is_some_and(|c| lex::closing(c).is_some()) && !core.starts_with("```") {
             out.push(Candidate::Json(start, start + core.len(), 0));
         }
-        let mut add = |from: usize, to: usize| {
-            let whole = from == 0 && to == core.len();
-            // A small part of a long text is less likely to be what was asked for.
-            let cost = if whole {
-                0
-            } else if (to - from) * 2 > core.len() {
-                1
-            } else {
-                2
+        let mut add = |range: std::ops::Range<usize>, inner: bool| {
+            let whole = range == (0..core.len());
+            if whole && known_whole {
+                return;
+            }
+            // A small part of a long text is less likely to be what was asked for, and a part of something that is
+            // cut off still less.
+            let cost = match range.len() * 2 > core.len() {
+                _ if whole => 0,
+                _ if inner => INNER,
+                true => 1,
+                false => 2,
             };
-            out.push(Candidate::Json(start + from, start + to, cost));
+            out.push(Candidate::Json(start + range.start, start + range.end, cost));
         };
         let regions = find::regions(core);
         for region in &regions {
-            add(region.start, region.end);
+            add(region.range.clone(), region.inner);
         }
         for fence in find::fences(core) {
             let inner = core[fence.clone()].trim();
-            let known = regions.iter().any(|r| core[r.clone()].trim() == inner);
+            let known = regions.iter().any(|r| core[r.range.clone()].trim() == inner);
             if inner.starts_with(['{', '[', '"', '\'', '(']) && !known {
-                add(fence.start, fence.end);
+                add(fence, false);
             }
         }
         out
@@ -127,9 +169,8 @@ impl<'t, 'c> Top<'t, 'c> {
             self.cx.bend(AROUND, cost);
         }
         let mut parser = Parser::new(&self.text[start..end], self.base + start, self.cx);
-        let value = read(&mut parser)?;
-        parser.finish()?;
-        Ok(value)
+        let result = read(&mut parser).and_then(|value| parser.finish().map(|()| value));
+        result.map_err(|fail| if cost >= INNER { fail.aside() } else { fail })
     }
 
     fn scalar<'de, V, F>(self, visitor: V, read: F) -> Result<V::Value, Fail>
@@ -153,15 +194,24 @@ impl<'t, 'c> Top<'t, 'c> {
             Some(Candidate::Json(start, end, cost)) => {
                 self.json((start, end, cost), |parser| parser.scalar(visitor, read))
             }
-            Some(Candidate::Prose) | None => Err(self.refuse("a value")),
+            _ => Err(self.refuse("a value")),
         }
     }
 
     /// The items that the text has without brackets around them.
     fn items(&self) -> (Vec<Piece<'t>>, (&'static str, u32)) {
         let core = self.core();
+        let elements = find::elements(core);
+        let same = elements.iter().all(|element| element.key == elements[0].key);
         let mut pieces = match find::bullets(core) {
             Some(items) => (items, ("a list of bullets", 2)),
+            None if !elements.is_empty() && same => {
+                let piece = |pair: Pair<'t>| Piece { text: pair.value, offset: pair.offset };
+                (elements.into_iter().map(piece).collect(), ("a list of tags", 3))
+            }
+            None if core.split_whitespace().all(scalar::plain) && core.contains(' ') => {
+                (find::words(core), ("spaces in place of commas", 3))
+            }
             None => {
                 let lines = find::lines(core);
                 let parts = if lines.len() > 1 { Vec::new() } else { find::parts(core) };
@@ -178,23 +228,32 @@ impl<'t, 'c> Top<'t, 'c> {
     }
 
     fn list<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
-        if len.is_none() && scalar::is_nothing(self.text) {
+        if len.is_none() && scalar::is_nothing(find::unfenced(self.text)) {
             self.cx.bend("a word for nothing in place of a list", 2);
-            return visitor.visit_seq(Pieces {
-                pieces: Vec::new().into_iter(),
-                index: 0,
-                base: 0,
-                cx: self.cx,
-            });
+            return visitor.visit_seq(Pieces { pieces: Vec::new().into_iter(), index: 0, base: 0, cx: self.cx });
         }
-        let mut candidates = self.structures();
-        candidates.push(Candidate::Prose);
-        match self.pick(candidates) {
+        let core = self.core();
+        let mut prose = 0;
+        let picked = self.pick_structure(|candidates| {
+            // Objects one after the other, without brackets around them.
+            let several = core.starts_with('{') && candidates.len() > 1;
+            prose = self.prose(candidates);
+            if several {
+                candidates.push(self.items_at(core));
+            }
+            candidates.push(Candidate::Prose);
+        });
+        match picked {
+            Some(Candidate::Items(start, end)) => {
+                let mut parser = Parser::new(&self.text[start..end], self.base + start, self.cx);
+                parser.items_here(visitor)
+            }
             Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match len {
                 None => parser.deserialize_seq(visitor),
                 Some(len) => parser.deserialize_tuple(len, visitor),
             }),
             _ => {
+                self.cx.weigh(prose);
                 let (pieces, (what, cost)) = self.items();
                 if pieces.is_empty() || len.is_some_and(|len| len != pieces.len()) {
                     return Err(self.refuse(match len {
@@ -202,15 +261,24 @@ impl<'t, 'c> Top<'t, 'c> {
                         None => "a list".to_owned(),
                     }));
                 }
+                // A single value is what is left where nothing looks like a list; a list of bullets may have brackets.
+                if what == "a list of bullets" && !core.starts_with(['{', '[', '(']) {
+                    self.cx.lighten(prose);
+                }
                 self.cx.bend(what, cost);
-                visitor.visit_seq(Pieces {
-                    pieces: pieces.into_iter(),
-                    index: 0,
-                    base: self.base,
-                    cx: self.cx,
-                })
+                visitor.visit_seq(Pieces { pieces: pieces.into_iter(), index: 0, base: self.base, cx: self.cx })
             }
         }
+    }
+
+    /// What reading prose costs beside these candidates.
+    fn prose(&self, candidates: &[Candidate]) -> u32 {
+        if candidates.is_empty() { 0 } else { PROSE }
+    }
+
+    fn items_at(&self, piece: &'t str) -> Candidate {
+        let start = self.place_of(piece);
+        Candidate::Items(start, start + piece.len())
     }
 
     fn object<'de, V: Visitor<'de>>(
@@ -218,9 +286,12 @@ impl<'t, 'c> Top<'t, 'c> {
         fields: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value, Fail> {
-        let mut candidates = self.structures();
-        candidates.push(Candidate::Prose);
-        match self.pick(candidates) {
+        let mut prose = 0;
+        let picked = self.pick_structure(|candidates| {
+            prose = self.prose(candidates);
+            candidates.push(Candidate::Prose);
+        });
+        match picked {
             Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match fields {
                 None => parser.deserialize_map(visitor),
                 Some(fields) => parser.deserialize_struct("", fields, visitor),
@@ -233,10 +304,15 @@ impl<'t, 'c> Top<'t, 'c> {
                         None => names::loosely(key, fields).map(Cow::Borrowed),
                     },
                 };
-                let pairs = find::pairs(self.text, |key| name(key).is_some());
+                let mut pairs = find::pairs(self.text, |key| name(key).is_some());
+                if pairs.is_empty() {
+                    pairs = find::elements(self.core());
+                    pairs.retain(|pair| name(pair.key).is_some());
+                }
                 if pairs.is_empty() {
                     return Err(self.refuse(object_with(fields.unwrap_or_default())));
                 }
+                self.cx.weigh(prose);
                 self.cx.bend("lines in place of an object", 3);
                 let named = pairs.into_iter().filter_map(|pair| Some((name(pair.key)?, pair)));
                 visitor.visit_map(Pairs {
@@ -253,6 +329,7 @@ impl<'t, 'c> Top<'t, 'c> {
     fn texts(&self) -> Vec<Candidate> {
         let core = self.core();
         let mark = |c: char| c.is_whitespace() || "\"'`*_“”‘’<>()[].,;:!".contains(c);
+        let quote = |c: char| c.is_whitespace() || "\"'`*“”‘’<>".contains(c);
         let mut out = vec![self.piece(core, 0)];
         if !self.outer || core.len() > 4096 {
             return out;
@@ -262,7 +339,10 @@ impl<'t, 'c> Top<'t, 'c> {
         pieces.extend(find::announced(core).and_then(|answer| answer.lines().next()));
         pieces.extend(lines().next());
         pieces.extend(lines().next_back());
-        out.extend(pieces.iter().map(|piece| self.piece(piece.trim_matches(mark), 2)));
+        for piece in pieces {
+            out.extend([self.piece(piece.trim_matches(quote), 2), self.piece(piece.trim_matches(mark), 2)]);
+        }
+        out.extend(self.structures());
         // The only word that has digits or signs in it, such as a date or an address.
         let mut odd = core.split_whitespace().map(|word| word.trim_matches(mark)).filter(|word| {
             word.contains(|c: char| c.is_ascii_digit()) || word.contains("://") || word.contains('@')
@@ -290,6 +370,10 @@ impl<'t, 'c> Top<'t, 'c> {
                 self.cx.bend(AROUND, cost);
                 visitor.visit_str(&self.text[start..end])
             }
+            Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match parser.head() {
+                Some('{' | '[') => parser.unwrapped(|inner| inner.deserialize_str(visitor)),
+                _ => parser.deserialize_str(visitor),
+            }),
             _ => visitor.visit_str(whole),
         }
         .map_err(|fail: Fail| fail.at(self.base, core))
@@ -314,10 +398,12 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         if !structured || candidates.is_empty() {
             candidates.insert(0, self.piece(core, 0));
         }
+        candidates.push(Candidate::Prose);
         match self.pick(candidates) {
             Some(Candidate::Json(start, end, cost)) => {
                 self.json((start, end, cost), |parser| parser.deserialize_any(visitor))
             }
+            Some(Candidate::Prose) => self.object(None, visitor),
             _ => match scalar::is_literal(core) || matches!(core, "null" | "None") {
                 true => Word { text: core, cx: self.cx, quoted: false }.deserialize_any(visitor),
                 false => visitor.visit_str(core),
@@ -350,7 +436,7 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        if !scalar::is_nothing(self.text) {
+        if !scalar::is_nothing(find::unfenced(self.text)) {
             return visitor.visit_some(self);
         }
         if !matches!(self.text.trim(), "" | "null") {
@@ -363,11 +449,7 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
         if name != CODE_TOKEN {
             return visitor.visit_newtype_struct(self);
         }
@@ -480,9 +562,7 @@ impl<'de> MapAccess<'de> for Pairs<'_, '_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
-        let Some((name, pair)) = self.next.take() else {
-            return Err(Fail::new("a key before its value", ""));
-        };
+        let Some((name, pair)) = self.next.take() else { return Err(Fail::new("a key before its value", "")) };
         within(&pair.value, self.base + pair.offset, self.cx, seed, || Seg::Key(name.as_ref().into()))
     }
 }

@@ -4,9 +4,7 @@ use std::str::FromStr;
 
 use serde::{
     Deserializer,
-    de::{
-        self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer,
-    },
+    de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer},
 };
 
 use super::{
@@ -131,6 +129,10 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         match self.text {
             "true" | "false" if literal => return visitor.visit_bool(self.text == "true"),
             "null" if !self.quoted => return visitor.visit_unit(),
+            _ if self.quoted && literal && scalar::is_nothing(self.text) => {
+                odd("a word for nothing");
+                return visitor.visit_unit();
+            }
             "True" | "False" if literal => {
                 odd("a literal of another language");
                 return visitor.visit_bool(self.text == "True");
@@ -183,10 +185,19 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
     }
 
     fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        let mut chars = self.text.chars();
-        match (chars.next(), chars.next()) {
-            (Some(c), None) => visitor.visit_char(c),
-            _ => Err(self.refuse("one character")),
+        let only = |text: &str| {
+            let mut chars = text.chars();
+            chars.next().filter(|_| chars.next().is_none())
+        };
+        if let Some(c) = only(self.text) {
+            return visitor.visit_char(c);
+        }
+        match only(self.text.trim_matches(|c: char| !c.is_alphanumeric())) {
+            Some(c) => {
+                self.cx.bend("marks around a character", 1);
+                visitor.visit_char(c)
+            }
+            None => Err(self.refuse("one character")),
         }
     }
 
@@ -210,7 +221,7 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         if !self.quoted && self.text == "null" {
             return visitor.visit_none();
         }
-        if (!self.quoted || self.cx.plan.nothing) && scalar::is_nothing(self.text) {
+        if (!self.quoted || self.cx.plan.nothing.contains(&std::any::type_name::<V>())) && scalar::is_nothing(self.text) {
             self.cx.bend("a word for nothing", 1);
             return visitor.visit_none();
         }
@@ -225,11 +236,7 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -279,9 +286,9 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
                 .nearest(which.into_iter().map(|i| variants[i].to_owned()).collect())
                 .with(Cure::None)),
             // The type decides, which may know other names.
-            Choice::Nothing => visitor
-                .visit_enum(Unit(self.text))
-                .map_err(|fail| if scalar::is_nothing(self.text) { fail.with(Cure::Nothing) } else { fail }),
+            Choice::Nothing => visitor.visit_enum(Unit(self.text)).map_err(|fail| {
+                if scalar::is_nothing(self.text) { fail.with(Cure::Nothing) } else { fail }
+            }),
         }
     }
 
@@ -338,11 +345,7 @@ impl<'de> VariantAccess<'de> for Unit<'_> {
         Err(Fail::new(format!("the {len} values of `{}` beside its name", self.0), self.0))
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Fail> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], _: V) -> Result<V::Value, Fail> {
         Err(Fail::new(format!("{} for `{}`", object_with(fields), self.0), self.0))
     }
 }
