@@ -74,7 +74,7 @@ fn what_could_not_be_drawn_is_asked_of_the_second_model_again() {
     run(async {
         let writer = Model::script(&[PROSE]).await;
         let extractor = Model::script(&[
-            "[[ ## legs ## ]]\nfour\n\n[[ ## sounds ## ]]\n[\"moo\"]",
+            "[[ ## legs ## ]]\na few\n\n[[ ## sounds ## ]]\n[\"moo\"]",
             "[[ ## legs ## ]]\n4",
         ])
         .await;
