@@ -130,6 +130,8 @@ pub struct Sections<'a> {
     entries: Vec<(usize, Section<'a>)>,
     /// Whether the whole answer was taken for the only field, because nothing set it off.
     pub guessed: bool,
+    /// Whether the end of the last text was seen, so that nothing of it can have been cut off.
+    pub ended: bool,
 }
 
 impl<'a> Sections<'a> {
@@ -165,7 +167,7 @@ impl<'a> Sections<'a> {
     pub fn into_owned(self) -> Sections<'static> {
         let own = |s: Section<'a>| Section { text: s.text.into_owned().into(), form: s.form };
         let entries = self.entries.into_iter().map(|(f, s)| (f, own(s))).collect();
-        Sections { entries, guessed: self.guessed }
+        Sections { entries, guessed: self.guessed, ended: self.ended }
     }
 
     /// Whether nothing was found.
