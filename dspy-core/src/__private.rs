@@ -43,6 +43,20 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + fmt::Debug + Send + 
 /// Demands that a type can be a field, at the place where it stands.
 pub const fn field_type<T: FieldType>() {}
 
+/// What a row of data must be able to do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a row of data",
+    label = "not a row of data",
+    note = "mark it with `#[dspy::value]`, or derive `Clone` and `Serialize`"
+)]
+pub trait RowType: Serialize + Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + Clone + Send + Sync + 'static> RowType for T {}
+
+/// Demands that a type can be a row of data, at the place where it stands.
+pub const fn row_type<T: RowType>() {}
+
 /// A field of a specification.
 pub fn field<T: JsonSchema + Serialize + DeserializeOwned>(role: FieldRole, name: &str, docs: &str) -> Field {
     Field::new(name, role, TypeInfo::of::<T>()).desc(clean(docs))
