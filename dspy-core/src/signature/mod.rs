@@ -1,9 +1,10 @@
 //! What a step takes and gives.
 
 mod checks;
+mod dynamic;
 mod fields;
-mod grammar;
 mod reasoning;
+mod record;
 mod spec;
 
 use std::{fmt, sync::Arc};
@@ -11,9 +12,11 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 pub use checks::{Checks, Violation};
+pub use dspy_grammar::GrammarError;
+pub use dynamic::DynSignature;
 pub use fields::{Beside, FieldReader, FieldWriter, Layout, Section, Sections};
-pub use grammar::GrammarError;
 pub use reasoning::{Reasoned, WithReasoning};
+pub use record::Record;
 pub use spec::{Field, FieldRole, SignatureSpec, default_prefix};
 
 use crate::value::WriteError;
