@@ -22,7 +22,7 @@ pub use dspy_core::{
     signature::{GrammarError, Signature, SignatureSpec, StaticSignature},
     with,
 };
-pub use dspy_macros::{Example, module, signature, value};
+pub use dspy_macros::{Example, module, predict, signature, value};
 
 /// What most programs use: `use dspy::prelude::*;`.
 pub mod prelude {
@@ -32,5 +32,5 @@ pub mod prelude {
         Adapter, ChainOfThought, ChatAdapter, Demo, Error, Example, JsonAdapter, LM, Module, Options,
         Predict, Prediction, Program, Result, Signature, StaticSignature, configure, with,
     };
-    pub use dspy_macros::{module, signature, value};
+    pub use dspy_macros::{module, predict, signature, value};
 }

@@ -16,7 +16,7 @@ pub use crate::{
     signature::{
         Checks, Field, FieldReader, FieldRole, FieldWriter, Signature, SignatureSpec, StaticSignature,
     },
-    value::WriteError,
+    value::{self, WriteError},
 };
 pub use ::{schemars, serde, serde_json};
 

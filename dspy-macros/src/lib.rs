@@ -7,6 +7,7 @@ mod derives;
 mod errors;
 mod example;
 mod facade;
+mod inline;
 mod module;
 mod signature;
 mod text;
@@ -115,4 +116,23 @@ pub fn value(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Example, attributes(example, input))]
 pub fn example(item: TokenStream) -> TokenStream {
     example::expand(item.into()).into()
+}
+
+/// A predictor of a signature that stands in a text.
+///
+/// ```
+/// # mod dspy { pub use dspy_core::*; }
+/// use dspy_macros::predict;
+///
+/// let classify = predict!("sentence -> sentiment: bool");
+/// let prompt = classify.render("a charming and often affecting journey")?;
+///
+/// // Several inputs are given as a tuple, in their order.
+/// let answer = predict!("question, context: list[str] -> answer", "Answer from the context, in one word.");
+/// let prompt = answer.render(("Who wrote it?", vec!["Austen wrote it.".to_owned()]))?;
+/// # Ok::<(), dspy_core::Error>(())
+/// ```
+#[proc_macro]
+pub fn predict(input: TokenStream) -> TokenStream {
+    inline::predict(input.into()).into()
 }

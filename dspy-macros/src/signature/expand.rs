@@ -38,6 +38,7 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
         output: format_ident!("{}Output", model.ident),
     };
     let parts = [
+        model.items.clone(),
         expander.record(),
         expander.side(Role::Input),
         expander.side(Role::Output),
@@ -286,6 +287,19 @@ impl Expander<'_> {
                         }
                     }
                     #text
+                }
+            }
+            _ if self.model.from_tuple => {
+                let params: Vec<Ident> = (0..fields.len()).map(|i| hidden(&format!("T{i}"))).collect();
+                let (names, types): (Vec<_>, Vec<_>) = fields.iter().map(|f| (&f.ident, &f.ty)).unzip();
+                let places = (0..fields.len()).map(syn::Index::from);
+                quote! {
+                    #[automatically_derived]
+                    impl<#(#params: ::core::convert::Into<#types>),*> ::core::convert::From<(#(#params,)*)> for #input {
+                        fn from(#value: (#(#params,)*)) -> Self {
+                            Self { #(#names: ::core::convert::Into::into(#value.#places)),* }
+                        }
+                    }
                 }
             }
             _ => TokenStream::new(),

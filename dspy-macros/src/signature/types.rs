@@ -119,6 +119,7 @@ impl Expander<'_> {
             let (name, ty) = (default_fn(field), &field.ty);
             let value = match field.default.as_ref()? {
                 DefaultValue::OfType => quote!(::core::default::Default::default()),
+                DefaultValue::Value(Expr::Verbatim(value)) => value.clone(),
                 // A text in quotes is a default of a `String`, too.
                 DefaultValue::Value(Expr::Lit(lit)) if matches!(lit.lit, Lit::Str(_)) => {
                     quote!(::core::convert::Into::into(#lit))
@@ -161,7 +162,10 @@ fn is_standard(ty: &Type) -> bool {
         "u128", "usize", "f32", "f64", "Vec", "Option", "Box",
     ];
     let Type::Path(path) = ty else { return false };
-    let Some(segment) = path.path.segments.last().filter(|_| path.path.segments.len() == 1) else {
+    // `String`, or `::std::string::String`, which is never anything else.
+    let first = path.path.segments.first().map(|s| s.ident.to_string()).unwrap_or_default();
+    let full = path.path.leading_colon.is_some() && (first == "std" || first == "core");
+    let Some(segment) = path.path.segments.last().filter(|_| full || path.path.segments.len() == 1) else {
         return false;
     };
     let inner = match &segment.arguments {
