@@ -1,14 +1,20 @@
 //! Signatures written as a text through the public interface.
 #![deny(warnings, missing_docs, unreachable_pub)]
 
+#[path = "../dspy-core/tests/support/mod.rs"]
+#[allow(missing_docs)]
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dspy::{
+    lm::Cache,
     prelude::*,
     signature::{Checks, FieldReader, FieldRole, Section, Sections},
     value::{Code, Image, ReadOptions, lang},
 };
 use serde_json::json;
+use support::{Reply, Server};
 
 /// Answer from the passages.
 #[signature("question, context: list[str] -> answer: str, score: float = 0.5")]
@@ -154,10 +160,11 @@ fn predictors_come_from_a_text() {
 
 #[tokio::test]
 async fn the_output_of_a_text_is_typed() {
-    let classify = predict!("sentence -> sentiment: bool, label: Literal['good', 'bad']");
-    // No model is configured: what counts is that the types are there.
-    if let Ok(p) = classify.call("a charming journey").await {
-        let sentiment: bool = p.sentiment;
-        assert!(sentiment && p.label == "good");
-    }
+    let answer = "[[ ## sentiment ## ]]\ntrue\n\n[[ ## label ## ]]\ngood\n\n[[ ## completed ## ]]";
+    let server = Server::replying(vec![Reply::completion(answer)]).await;
+    let lm = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).build().unwrap();
+    let classify = predict!("sentence -> sentiment: bool, label: Literal['good', 'bad']").lm(lm);
+    let p = classify.call("a charming and often affecting journey").await.unwrap();
+    let sentiment: bool = p.sentiment;
+    assert!(sentiment && p.label == "good");
 }

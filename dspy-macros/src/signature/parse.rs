@@ -50,6 +50,14 @@ pub(super) fn parse(
         let Some(Inline { fields, items }) = inline::fields(&text, &ident, &vis, errors) else {
             return Err(item);
         };
+        let options = match inline_text(options) {
+            (Some(second), rest) => {
+                let message = "a second text: the instruction is the documentation, or `instructions = \"...\"`";
+                errors.push(second, message);
+                rest
+            }
+            (None, options) => options,
+        };
         let mut model = model(attrs, vis, ident, fields, options, errors);
         (model.items, model.from_tuple) = (items, true);
         return Ok(model);

@@ -1,8 +1,8 @@
 //! The record and its two sides as types: structs, data, defaults.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Attribute, Expr, GenericArgument, Lit, Path, PathArguments, Type, ext::IdentExt};
+use syn::{Attribute, Expr, GenericArgument, Lit, Path, PathArguments, Type, ext::IdentExt, spanned::Spanned};
 
 use super::{
     expand::{Expander, hidden},
@@ -58,6 +58,11 @@ impl Expander<'_> {
             return derives;
         }
         let bounds = self.bounds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        // What is wrong with a type is reported where it stands.
+        let mut bounds = Literal::string(&bounds);
+        if let Some(field) = self.model.fields.iter().find(|f| !is_standard(&f.ty)) {
+            bounds.set_span(field.ty.span());
+        }
         let bound = |tool: &str, names: &[&str]| {
             let derived = names.iter().any(|n| !derives::has(listed, n));
             let bound = derives::options(attrs, tool).iter().any(|m| m.path().is_ident("bound"));
