@@ -81,6 +81,20 @@ pub fn spec(
     cell.get_or_init(|| Arc::new(SignatureSpec::new(name, clean(docs), fields()))).clone()
 }
 
+/// Like [`spec`], with what the schema of the record demands of its fields.
+pub fn constrained_spec<T: JsonSchema>(
+    cell: &OnceLock<Arc<SignatureSpec>>,
+    name: &str,
+    docs: &str,
+    fields: impl FnOnce() -> Vec<Field>,
+) -> Arc<SignatureSpec> {
+    let make = || {
+        let spec = SignatureSpec::new(name, clean(docs), fields());
+        Arc::new(spec.constrained_by(&::schemars::schema_for!(T)))
+    };
+    cell.get_or_init(make).clone()
+}
+
 /// A documentation comment as text: without the indentation that all its lines share, without blank lines at
 /// either end.
 pub fn clean(docs: &str) -> String {

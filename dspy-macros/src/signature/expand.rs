@@ -178,13 +178,22 @@ impl Expander<'_> {
             Some(field)
         });
         let spec = hidden("SPEC");
+        // What `#[schemars(range(...))]` and the like say of a field stands in the schema of the record.
+        let constrained = self.model.fields.iter().any(|f| {
+            let says = |a: &syn::Attribute| ["schemars", "validate", "garde"].iter().any(|t| a.path().is_ident(t));
+            f.attrs.iter().any(says)
+        });
+        let make = match constrained {
+            true => quote!(#private::constrained_spec::<Self>),
+            false => quote!(#private::spec),
+        };
         quote! {
             #[automatically_derived]
             impl #private::StaticSignature for #ident where #(#bounds),* {
                 fn spec() -> ::std::sync::Arc<#private::SignatureSpec> {
                     static #spec: ::std::sync::OnceLock<::std::sync::Arc<#private::SignatureSpec>> =
                         ::std::sync::OnceLock::new();
-                    #private::spec(&#spec, #name, #instructions, || ::std::vec![#(#fields),*])
+                    #make(&#spec, #name, #instructions, || ::std::vec![#(#fields),*])
                 }
             }
         }
