@@ -1,4 +1,56 @@
 //! Program language models instead of prompting them.
+//!
+//! A language-model program is ordinary Rust: structs declare *what* each step takes and gives, modules say *how* a step
+//! is carried out, and optimizers search for the instructions and demonstrations that maximise a metric. The compiled
+//! program is a JSON file.
+//!
+//! # A program
+//!
+//! ```no_run
+//! use dspy::prelude::*;
+//!
+//! /// Answer the question in one to five words.
+//! #[signature]
+//! struct Qa {
+//!     #[input]
+//!     question: String,
+//!     /// between one and five words
+//!     #[output(assert(|a: &str| a.split_whitespace().count() <= 5, "at most five words"))]
+//!     answer: String,
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let lm = LM::new("openai/gpt-4o-mini")?; // the key stands in OPENAI_API_KEY
+//!     configure(|c| c.lm(lm));
+//!
+//!     let qa = ChainOfThought::<Qa>::new();
+//!     let p = qa.call("What is the capital of France?").await?;
+//!     println!("{} because {}", p.answer, p.reasoning);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What to look for where
+//!
+//! | to | see |
+//! |---|---|
+//! | say what a step takes and gives | [`#[signature]`](macro@signature), [`predict!`](macro@predict), [`DynSignature`](crate::signature::DynSignature) |
+//! | make types of your own fields | [`#[value]`](macro@value) |
+//! | put steps together | [`#[module]`](macro@module), [`Module`] |
+//! | choose how a step is carried out | [`Predict`], [`ChainOfThought`] |
+//! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
+//! | measure | [`Evaluate`], [`evaluate`] |
+//! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |
+//! | save and load | [`Program::save`], [`Program::load`] |
+//!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `tls` | yes | HTTPS through rustls with the platform's root certificates |
+//! | `disk-cache` | yes | the cache of model answers on disk (SQLite, bundled) |
+//! | `constraints` | no | bounds, lengths, patterns and formats given by `#[schemars(...)]`, checked on every answer |
 
 // Lets the macros name this crate `::dspy` from inside of it, too.
 #[allow(unused_extern_crates)]
@@ -19,7 +71,7 @@ pub use dspy_core::{
     module::{Module, Prediction, Program},
     predict::{ChainOfThought, Predict, Predictor},
     settings,
-    signature::{GrammarError, Signature, SignatureSpec, StaticSignature},
+    signature::{DynSignature, GrammarError, Record, Signature, SignatureSpec, StaticSignature},
     with,
 };
 pub use dspy_macros::{Example, module, predict, signature, value};
@@ -29,8 +81,8 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, ChainOfThought, ChatAdapter, Demo, Error, Example, JsonAdapter, LM, Module, Options,
-        Predict, Prediction, Program, Result, Signature, StaticSignature, configure, with,
+        Adapter, ChainOfThought, ChatAdapter, Demo, DynSignature, Error, Example, JsonAdapter, LM, Module,
+        Options, Predict, Prediction, Program, Record, Result, Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

@@ -108,10 +108,7 @@ fn every_type_has_a_place_in_rust() {
     let spec = All::spec();
     assert_eq!((spec.name.as_str(), spec.instructions.as_str()), ("Everything", "Do it."));
     assert_eq!(spec.field("mood").unwrap().default, Some(json!("bad")));
-    assert_eq!(
-        spec.field("mood").unwrap().schema().to_value()["enum"],
-        json!(["very good", "bad"])
-    );
+    assert_eq!(spec.field("mood").unwrap().schema().to_value()["enum"], json!(["very good", "bad"]));
     let input = AllInput { text: "t".into(), r#type: Some(3) };
     assert_eq!(serde_json::to_value(&input).unwrap(), json!({"text": "t", "type": 3}));
     assert_eq!(AllMood::ALL.iter().map(|m| m.to_string()).collect::<Vec<_>>(), ["very good", "bad"]);

@@ -63,9 +63,13 @@ fn words_reach_the_prompt() {
     let program = Predict::<Rate>::new();
     let prompt = program.render(input()).unwrap();
     let system = prompt[0].content.text();
-    for words in
-        ["Rate the review.", "review", "what the customer wrote", "the language of the summary", "from one to five"]
-    {
+    for words in [
+        "Rate the review.",
+        "review",
+        "what the customer wrote",
+        "the language of the summary",
+        "from one to five",
+    ] {
         assert!(system.contains(words), "{words}: {system}");
     }
     let request = prompt.last().unwrap().content.text();
@@ -143,7 +147,8 @@ mod schema {
              [[ ## completed ## ]]"
         );
         let server = Server::replying(vec![Reply::completion(&answer)]).await;
-        let lm = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0).build()?;
+        let lm =
+            LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0).build()?;
         Predict::<Order>::new().lm(lm).repairs(0).call("two of AB-1").await
     }
 

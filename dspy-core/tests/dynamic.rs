@@ -14,13 +14,16 @@ use support::{Reply, Server};
 
 async fn lm(answer: &str) -> (Server, LM) {
     let server = Server::replying(vec![Reply::completion(answer)]).await;
-    let lm = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0).build().unwrap();
+    let lm =
+        LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0).build().unwrap();
     (server, lm)
 }
 
 fn rating() -> DynSignature {
-    DynSignature::parse("text, most: int = 5 -> stars: int, tone: Literal['warm', 'cold'], why: Optional[str]")
-        .unwrap()
+    DynSignature::parse(
+        "text, most: int = 5 -> stars: int, tone: Literal['warm', 'cold'], why: Optional[str]",
+    )
+    .unwrap()
 }
 
 #[tokio::test]
@@ -81,7 +84,11 @@ fn inputs_are_checked() {
     let rate = Predict::dynamic(rating());
     let fail = |record: Record| rate.render(record).unwrap_err().to_string();
     assert!(fail(Record::new()).contains("the input `text` is missing"));
-    assert!(fail(Record::new().with("text", 3)).contains("`text`"), "{}", fail(Record::new().with("text", 3)));
+    assert!(
+        fail(Record::new().with("text", 3)).contains("`text`"),
+        "{}",
+        fail(Record::new().with("text", 3))
+    );
     let unknown = fail(Record::new().with("text", "x").with("mots", 3));
     assert!(unknown.contains("no input `mots`; its inputs are `text`, `most`"), "{unknown}");
     let default = rate.render(("text", "x")).unwrap();

@@ -51,9 +51,8 @@ fn names(source: &str, signature: &Signature) -> Result<()> {
     let fields: Vec<&Field> = signature.inputs.iter().chain(&signature.outputs).collect();
     for (i, field) in fields.iter().enumerate() {
         let name = &field.name;
-        let error = |problem: String, cure: String| {
-            Err(GrammarError::new(source, field.span.clone(), problem, cure))
-        };
+        let error =
+            |problem: String, cure: String| Err(GrammarError::new(source, field.span.clone(), problem, cure));
         if name.eq_ignore_ascii_case(RESERVED) {
             let problem = format!("`{name}` marks the end of an answer, so no field can have this name");
             return error(problem, "choose another one, such as `done`".into());
@@ -166,7 +165,9 @@ impl<'a> Parser<'a> {
         match self.cursor.peek() {
             Some('(') => return self.parentheses().map(Some),
             Some('[') => {
-                return Err(self.cursor.expected(TYPE, "a list is `list[str]`, a choice `Literal['a', 'b']`"));
+                return Err(self
+                    .cursor
+                    .expected(TYPE, "a list is `list[str]`, a choice `Literal['a', 'b']`"));
             }
             Some('\'' | '"') => {
                 let constant = self.constant()?;

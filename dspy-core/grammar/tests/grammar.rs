@@ -32,7 +32,10 @@ fn texts_of_dspy() {
         ("image: dspy.Image -> caption", "image: dspy.Image -> caption"),
         ("when: datetime.date -> b", "when: datetime.date -> b"),
         ("a -> b: dspy.Code[\"Python\"]", "a -> b: Code['python']"),
-        ("a: int = 3, b: float = 1 -> c: Optional[str] = None", "a: int = 3, b: float = 1.0 -> c: Optional[str] = None"),
+        (
+            "a: int = 3, b: float = 1 -> c: Optional[str] = None",
+            "a: int = 3, b: float = 1.0 -> c: Optional[str] = None",
+        ),
         ("frage -> größe: bool", "frage -> größe: bool"),
         ("a\n  , b: list[\n str]\n -> c", "a, b: list[str] -> c"),
     ] {
@@ -89,7 +92,11 @@ fn mistakes_are_named_at_their_place() {
         ("a -> b: 'x'", 8, "expected a type, found a text; a choice of constants is `Literal['x']`"),
         ("a: &str -> b", 3, "expected a type, found `&`; a field owns its value"),
         ("a -> b: Literal", 15, "expected `[`, found the end; name the choices"),
-        ("a -> b: Literal[yes, no]", 16, "expected a constant, found `yes`; a text stands in quotes: `'yes'`"),
+        (
+            "a -> b: Literal[yes, no]",
+            16,
+            "expected a constant, found `yes`; a text stands in quotes: `'yes'`",
+        ),
         ("a -> b: Literal['x", 16, "a quote is left open; close the text with '"),
         ("a -> b: Literal['\\q']", 17, "there is no escape `\\q`"),
         ("a -> b: Literal[0.5]", 16, "the choice `0.5` is a fraction"),

@@ -173,7 +173,9 @@ impl Signature for DynSignature {
             match input.value(name).or(field.default.as_ref()) {
                 Some(value) => {
                     let fits = field.ty.check(value);
-                    fits.map_err(|e| WriteError::custom(format!("is no `{}`: {e}", field.ty.name())).in_field(name))?;
+                    fits.map_err(|e| {
+                        WriteError::custom(format!("is no `{}`: {e}", field.ty.name())).in_field(name)
+                    })?;
                     writer.value(name, value)?;
                 }
                 None if field.ty.is_optional() => writer.value(name, &null)?,

@@ -13,8 +13,8 @@ use super::{Field, FieldRole, SignatureSpec};
 use crate::{
     FieldError,
     value::{
-        Coercion, Content, Form, History, Kind, Raw, ReadError, ReadOptions, Reading, ToolSpec, Turn, WriteError,
-        read_json, read_seed, write, write_json,
+        Coercion, Content, Form, History, Kind, Raw, ReadError, ReadOptions, Reading, ToolSpec, Turn,
+        WriteError, read_json, read_seed, write, write_json,
     },
 };
 

@@ -7,8 +7,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
+    Content, Dynamic, Raw, ReadError, ReadOptions, Reading,
     hint::is_nullable,
-    Content, Dynamic, Raw, ReadError, ReadOptions, Reading, read, read_json,
+    read, read_json,
     ser::{WriteError, write, write_json, write_output},
     types::{KIND_KEY, LANGUAGE_KEY},
 };

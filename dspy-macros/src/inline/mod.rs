@@ -96,9 +96,10 @@ fn at_its_place(text: &LitStr, error: &GrammarError) -> syn::Error {
     let literal = text.token();
     let written = literal.to_string();
     // Only without escapes do bytes of the value stand where bytes of the literal do.
-    let opening = written.find('"').map(|i| i + 1).filter(|from| {
-        written.get(*from..).is_some_and(|rest| rest.starts_with(&error.source))
-    });
+    let opening = written
+        .find('"')
+        .map(|i| i + 1)
+        .filter(|from| written.get(*from..).is_some_and(|rest| rest.starts_with(&error.source)));
     let precise = opening.and_then(|from| {
         let (start, end) = (from + error.span.start, from + error.span.end.max(error.span.start + 1));
         literal.subspan(start..end.min(written.len()))

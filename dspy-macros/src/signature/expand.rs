@@ -180,7 +180,8 @@ impl Expander<'_> {
         let spec = hidden("SPEC");
         // What `#[schemars(range(...))]` and the like say of a field stands in the schema of the record.
         let constrained = self.model.fields.iter().any(|f| {
-            let says = |a: &syn::Attribute| ["schemars", "validate", "garde"].iter().any(|t| a.path().is_ident(t));
+            let says =
+                |a: &syn::Attribute| ["schemars", "validate", "garde"].iter().any(|t| a.path().is_ident(t));
             f.attrs.iter().any(says)
         });
         let make = match constrained {

@@ -52,7 +52,8 @@ pub(super) fn parse(
         };
         let options = match inline_text(options) {
             (Some(second), rest) => {
-                let message = "a second text: the instruction is the documentation, or `instructions = \"...\"`";
+                let message =
+                    "a second text: the instruction is the documentation, or `instructions = \"...\"`";
                 errors.push(second, message);
                 rest
             }

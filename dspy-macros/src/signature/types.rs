@@ -2,7 +2,9 @@
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Attribute, Expr, GenericArgument, Lit, Path, PathArguments, Type, ext::IdentExt, spanned::Spanned};
+use syn::{
+    Attribute, Expr, GenericArgument, Lit, Path, PathArguments, Type, ext::IdentExt, spanned::Spanned,
+};
 
 use super::{
     expand::{Expander, hidden},

@@ -23,7 +23,8 @@ pub(super) fn choose<'a>(text: &str, choices: &'a [Value]) -> Choice<'a> {
     let said = words(text);
     let bare: Vec<Vec<String>> = shown.iter().map(|c| words(c)).collect();
     let joined = said.concat();
-    let same: Vec<usize> = (0..choices.len()).filter(|i| !joined.is_empty() && bare[*i].concat() == joined).collect();
+    let same: Vec<usize> =
+        (0..choices.len()).filter(|i| !joined.is_empty() && bare[*i].concat() == joined).collect();
     match same[..] {
         [] => {}
         [i] => return Choice::One(&choices[i]),

@@ -110,4 +110,3 @@ library! {
 fn tree<T: Serialize, E: de::Error>(value: &T) -> Result<Value, E> {
     write_json(value).map_err(E::custom)
 }
-

@@ -93,7 +93,11 @@ impl Seed<'_> {
         }
     }
 
-    fn literal<'de, D: Deserializer<'de>>(self, choices: &[Value], deserializer: D) -> Result<Value, D::Error> {
+    fn literal<'de, D: Deserializer<'de>>(
+        self,
+        choices: &[Value],
+        deserializer: D,
+    ) -> Result<Value, D::Error> {
         // A text can say any constant; a number in JSON only itself.
         let found = match choices.iter().all(Value::is_string) {
             true => Value::String(String::deserialize(deserializer)?),
