@@ -1,5 +1,6 @@
 //! Signatures written as a text through the public interface.
 #![deny(warnings, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../dspy-core/tests/support/mod.rs"]
 #[allow(missing_docs)]

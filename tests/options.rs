@@ -1,5 +1,6 @@
 //! What the options of `#[signature]` do to a call: in the prompt, in the answer, in the trace.
 #![deny(warnings, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../dspy-core/tests/support/mod.rs"]
 #[allow(missing_docs)]

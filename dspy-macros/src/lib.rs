@@ -259,7 +259,7 @@ pub fn module(options: TokenStream, item: TokenStream) -> TokenStream {
 /// need no dependency on these crates; write them, and further derives, below `#[value]`.
 #[proc_macro_attribute]
 pub fn value(options: TokenStream, item: TokenStream) -> TokenStream {
-    value::expand(&options.into(), item.into()).into()
+    value::expand(&options.into(), &item.into()).into()
 }
 
 /// Makes a struct the row of a data set: says which of its fields are the input of a program. What else it has is for

@@ -24,7 +24,9 @@ impl GrammarError {
         problem: impl Into<String>,
         cure: impl Into<String>,
     ) -> Self {
-        let at = |i: usize| source.floor_char_boundary(i.min(source.len()));
+        let at = |i: usize| {
+            (0..=i.min(source.len())).rev().find(|i| source.is_char_boundary(*i)).unwrap_or_default()
+        };
         let (start, end) = (at(span.start), at(span.end));
         Self {
             problem: problem.into(),

@@ -344,10 +344,11 @@ impl<'a> Parser<'a> {
             comma = p.cursor.starts_with(",");
             Ok(ty)
         })?;
-        if types.len() == 1 && !comma {
-            if let Some(ty) = types.pop() {
-                return Ok(ty);
-            }
+        if types.len() == 1
+            && !comma
+            && let Some(ty) = types.pop()
+        {
+            return Ok(ty);
         }
         Ok(Type { kind: TypeKind::Tuple(types), span: start..self.cursor.at })
     }

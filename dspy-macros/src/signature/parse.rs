@@ -190,7 +190,7 @@ fn field(field: syn::Field, errors: &mut Errors) -> Option<Field> {
             Meta::Path(_) => {}
             Meta::List(list) => {
                 for option in list_of_options(list.tokens.clone(), errors) {
-                    let parsed = field_option(&mut model, option);
+                    let parsed = field_option(&mut model, &option);
                     errors.keep(parsed);
                 }
             }
@@ -207,27 +207,27 @@ fn list_of_options(tokens: TokenStream, errors: &mut Errors) -> Vec<Meta> {
     errors.keep(options).into_iter().flatten().collect()
 }
 
-fn field_option(field: &mut Field, option: Meta) -> syn::Result<()> {
+fn field_option(field: &mut Field, option: &Meta) -> syn::Result<()> {
     let Some(name) = option.path().get_ident().map(ToString::to_string) else {
-        return Err(unknown_field_option(field, &option));
+        return Err(unknown_field_option(field, option));
     };
     let is_output = field.role == Some(Role::Output);
     match name.as_str() {
-        "desc" => field.desc = value(&option, "a text")?.to_token_stream(),
-        "prefix" => field.prefix = Some(value(&option, "a text")?),
-        "name" => field.name = Name::Given(text_value(&option)?),
+        "desc" => field.desc = value(option, "a text")?.to_token_stream(),
+        "prefix" => field.prefix = Some(value(option, "a text")?),
+        "name" => field.name = Name::Given(text_value(option)?),
         "default" => {
-            field.default = Some(match &option {
+            field.default = Some(match option {
                 Meta::Path(_) => DefaultValue::OfType,
-                _ => DefaultValue::Value(value(&option, "a value")?),
+                _ => DefaultValue::Value(value(option, "a value")?),
             });
         }
-        "assert" | "suggest" if is_output => field.checks.push(check(&option)?),
+        "assert" | "suggest" if is_output => field.checks.push(check(option)?),
         "assert" | "suggest" => {
             let message = format!("`{name}` is for outputs: an input is what the program itself gives");
-            return Err(syn::Error::new_spanned(&option, message));
+            return Err(syn::Error::new_spanned(option, message));
         }
-        _ => return Err(unknown_field_option(field, &option)),
+        _ => return Err(unknown_field_option(field, option)),
     }
     Ok(())
 }
