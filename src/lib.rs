@@ -69,7 +69,7 @@ pub use dspy_core::{
     evaluate::Evaluate,
     lm::{LM, LanguageModel, Options},
     module::{Module, Prediction, Program},
-    predict::{ChainOfThought, Predict, Predictor},
+    predict::{ChainOfThought, Predict, Predictor, Rendered},
     settings,
     signature::{DynSignature, GrammarError, Record, Signature, SignatureSpec, StaticSignature},
     with,
@@ -81,8 +81,9 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, ChainOfThought, ChatAdapter, Demo, DynSignature, Error, Example, JsonAdapter, LM, Module,
-        Options, Predict, Prediction, Program, Record, Result, Signature, StaticSignature, configure, with,
+        Adapter, ChainOfThought, ChatAdapter, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM,
+        Module, Options, Predict, Prediction, Program, Record, Rendered, Result, Signature, StaticSignature,
+        configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }
