@@ -35,7 +35,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | say what a step takes and gives | [`#[signature]`](macro@signature), [`predict!`](macro@predict), [`DynSignature`](crate::signature::DynSignature) |
+//! | say what a step takes and gives | [`#[signature]`](macro@signature), [`predict!`](macro@predict), [`DynSignature`] |
 //! | make types of your own fields | [`#[value]`](macro@value) |
 //! | put steps together | [`#[module]`](macro@module), [`Module`] |
 //! | choose how a step is carried out | [`Predict`], [`ChainOfThought`] |

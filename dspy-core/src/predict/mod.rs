@@ -89,7 +89,7 @@ impl<S: Signature> Predict<S> {
     /// Gives it demonstrations: records of the signature, or any rows that have its fields.
     ///
     /// # Errors
-    /// [`Error::Other`] when a row cannot be turned into fields.
+    /// [`Error::Other`](crate::Error::Other) when a row cannot be turned into fields.
     pub fn demos<D: serde::Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
         let demos: Result<Vec<_>> = rows.into_iter().map(|row| Demo::from_row(&row)).collect();
         self.predictor.set_demos(demos?);
@@ -116,7 +116,7 @@ impl<S: Signature> Predict<S> {
     /// The exact messages that a call with this input would send, without sending them.
     ///
     /// # Errors
-    /// [`Error::Other`] when a value cannot be written into the prompt.
+    /// [`Error::Other`](crate::Error::Other) when a value cannot be written into the prompt.
     pub fn render(&self, input: impl Into<S::Input>) -> Result<Rendered> {
         let settings = Context::current().settings();
         let adapter = self.predictor.adapter_or(&settings);

@@ -65,15 +65,10 @@ impl Expander<'_> {
         if let Some(field) = self.model.fields.iter().find(|f| !is_standard(&f.ty)) {
             bounds.set_span(field.ty.span());
         }
-        let bound = |tool: &str, names: &[&str]| {
-            let derived = names.iter().any(|n| !derives::has(listed, n));
-            let bound = derives::options(attrs, tool).iter().any(|m| m.path().is_ident("bound"));
-            let tool = format_ident!("{tool}");
-            (derived && !bound).then(|| quote!(#[#tool(bound = #bounds)]))
-        };
-        let serde = bound("serde", &["Serialize", "Deserialize"]);
-        let schemars = bound("schemars", &["JsonSchema"]);
-        quote!(#derives #serde #schemars)
+        let derived = ["Serialize", "Deserialize"].iter().any(|name| !derives::has(listed, name));
+        let bound = derives::options(attrs, "serde").iter().any(|m| m.path().is_ident("bound"));
+        let serde = (derived && !bound).then(|| quote!(#[serde(bound = #bounds)]));
+        quote!(#derives #serde)
     }
 
     /// `Debug` and `Clone`, which cannot be derived with conditions.
