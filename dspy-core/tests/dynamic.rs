@@ -4,8 +4,9 @@
 mod support;
 
 use dspy_core::{
+    evaluate::Evaluate,
     lm::{Cache, LM},
-    module::Module,
+    module::{Module, Program},
     predict::{ChainOfThought, Predict},
     signature::{DynSignature, Record},
 };
@@ -67,7 +68,7 @@ fn the_prompt_is_that_of_a_typed_signature() {
         .with_instructions("Answer from the context.")
         .with_desc("answer", "one word")
         .unwrap();
-    assert_eq!(format!("{signature}"), "context: list[str], question: str -> answer: str");
+    assert_eq!(signature.to_string(), "context: list[str], question -> answer");
     let demo = json!({"context": ["x"], "question": "q", "answer": "a"});
     let predict = Predict::dynamic(signature).demos([demo]).unwrap();
     let input = Record::new().with("question", "Where?").with("context", vec!["one", "two"]);
@@ -77,6 +78,17 @@ fn the_prompt_is_that_of_a_typed_signature() {
     let request = prompt.last().unwrap().content.text();
     let (context, question) = (request.find("[1] one\n[2] two").unwrap(), request.find("Where?").unwrap());
     assert!(context < question, "{request}");
+}
+
+#[test]
+fn a_signature_is_shown_as_it_is_read() {
+    for text in [
+        "-> joke",
+        "a: int = 5, b: float = 0.5, c: Optional[str] = None -> d: Literal['x', 3] = 'x', e: bool = True",
+        "image: dspy.Image -> code: Code['sql'], any: Any",
+    ] {
+        assert_eq!(DynSignature::parse(text).unwrap().to_string(), text);
+    }
 }
 
 #[test]
@@ -106,4 +118,31 @@ fn mistakes_are_shown_in_the_text() {
     assert!(fail("a -> b: Code['cobol']").to_string().contains("unknown language `cobol`; known are rust"));
     assert!("a -> b -> c".parse::<DynSignature>().is_err());
     assert!(DynSignature::parse("a -> b").unwrap().with_desc("c", "x").is_err());
+}
+
+#[tokio::test]
+async fn programs_of_data_are_evaluated_saved_and_loaded() {
+    let answer = "[[ ## stars ## ]]\n4\n\n[[ ## tone ## ]]\nwarm\n\n[[ ## completed ## ]]";
+    let (_server, lm) = lm(answer).await;
+    let program = Predict::dynamic(rating().with_name("Rating")).lm(lm.clone());
+    let rows: Vec<(Record, Record)> = [("fine", 4), ("awful", 1)]
+        .map(|(text, stars)| (("text", text).into(), ("stars", stars).into()))
+        .into();
+    let right = |gold: &(Record, Record), found: &Record| gold.1["stars"] == found["stars"];
+    let report = Evaluate::new(&rows, right).run(&program).await.unwrap();
+    assert_eq!(report.score, 0.5);
+
+    let mut learnt = Predict::dynamic(rating());
+    learnt.predictor_mut().set_instructions("Rate it.");
+    let row = json!({"text": "t", "most": 3, "stars": 1, "tone": "cold"});
+    let learnt = learnt.demos([row]).unwrap();
+    let state = learnt.to_json().unwrap();
+    let loaded = Predict::dynamic(rating()).load_json(&state).unwrap();
+    assert_eq!(loaded.predictor().instructions(), "Rate it.");
+    assert_eq!(loaded.predictor().demos(), learnt.predictor().demos());
+    // A file of other types is refused.
+    let other =
+        DynSignature::parse("text, most: int -> stars: float, tone: str, why: Optional[str]").unwrap();
+    let error = Predict::dynamic(other).load_json(&state).unwrap_err().to_string();
+    assert!(error.contains("stars"), "{error}");
 }

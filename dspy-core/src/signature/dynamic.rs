@@ -2,8 +2,9 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use dspy_grammar::GrammarError;
+use dspy_grammar::{Constant, GrammarError};
 use serde::ser::Error as _;
+use serde_json::Value;
 
 use super::{Field, FieldReader, FieldRole, FieldWriter, Record, Signature, SignatureSpec};
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 /// let signature = DynSignature::parse("question, context: list[str] -> answer: str, score: float")?
 ///     .with_instructions("Answer from the context.")
 ///     .with_desc("answer", "between one and five words")?;
-/// assert_eq!(signature.to_string(), "question, context: list[str] -> answer: str, score: float");
+/// assert_eq!(signature.to_string(), "question, context: list[str] -> answer, score: float");
 /// # Ok::<(), dspy_core::Error>(())
 /// ```
 ///
@@ -145,15 +146,37 @@ impl fmt::Debug for DynSignature {
     }
 }
 
-/// The inline form.
+/// The inline form, without instruction and descriptions.
 impl fmt::Display for DynSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = |fields: Vec<&Field>| {
-            let shown = |f: &&Field| format!("{}: {}", f.name, f.ty.name());
-            fields.iter().map(shown).collect::<Vec<_>>().join(", ")
+        let side = |role: FieldRole| {
+            let fields = self.spec.fields.iter().filter(|f| f.role == role);
+            fields.map(inline).collect::<Vec<_>>().join(", ")
         };
-        write!(f, "{} -> {}", side(self.spec.inputs().collect()), side(self.spec.outputs().collect()))
+        let inputs = side(FieldRole::Input);
+        let gap = if inputs.is_empty() { "" } else { " " };
+        write!(f, "{inputs}{gap}-> {}", side(FieldRole::Output))
     }
+}
+
+/// A field as it stands in an inline signature.
+fn inline(field: &Field) -> String {
+    let mut out = field.name.clone();
+    let ty = field.ty.name();
+    if ty != "str" {
+        out.push_str(&format!(": {ty}"));
+    }
+    let default = match &field.default {
+        Some(Value::Null) => Some(Constant::None),
+        Some(Value::Bool(b)) => Some(Constant::Bool(*b)),
+        Some(Value::String(text)) => Some(Constant::Str(text.clone())),
+        Some(Value::Number(n)) => n.as_i64().map(Constant::Int).or(n.as_f64().map(Constant::Float)),
+        _ => None,
+    };
+    if let Some(default) = default {
+        out.push_str(&format!(" = {default}"));
+    }
+    out
 }
 
 impl Signature for DynSignature {
@@ -169,7 +192,7 @@ impl Signature for DynSignature {
         }
         for field in spec.inputs() {
             let name = &field.name;
-            let null = serde_json::Value::Null;
+            let null = Value::Null;
             match input.value(name).or(field.default.as_ref()) {
                 Some(value) => {
                     let fits = field.ty.check(value);
