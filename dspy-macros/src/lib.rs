@@ -216,7 +216,7 @@ pub fn signature(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// - `Program`: the predictors by the path of their fields (`answer`, `subs[0]`, `parts['a']`, `a.b`), saving and
 ///   loading, and
-/// - `Clone`, `Debug` and `Display`, unless the struct derives them.
+/// - `Clone` and `Debug`, unless the struct derives them, and `Display`.
 ///
 /// Fields that hold no predictors, such as numbers, texts and `Arc<dyn Trait>`, need no mark. Of any other type the
 /// compiler asks either `#[module]` on the type, where it is yours, or `#[module(skip)]` on the field: it is then

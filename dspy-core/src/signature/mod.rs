@@ -53,7 +53,7 @@ pub trait Signature: Send + Sync + 'static {
 /// A signature whose fields are known at compile time: it can be had without a value.
 #[diagnostic::on_unimplemented(
     message = "the fields of `{Self}` are not known at compile time",
-    note = "mark a struct with `#[signature]`, or give the specification: `Predict::with_spec(...)`"
+    note = "mark a struct with `#[signature]`; a signature that arrives as data is given: `Predict::dynamic(signature)`"
 )]
 pub trait StaticSignature: Signature {
     /// The specification: made once, shared by all.
