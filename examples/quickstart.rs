@@ -8,9 +8,11 @@
 //! Without `--api-base` it talks to the demonstration server in `examples/support/demo_model.rs`, which copies
 //! from the most similar demonstration in the prompt. What is gained there shows that the machinery works.
 
+#![allow(clippy::print_stdout)]
+
 mod support;
 
-use dspy::{Result, optimize::BootstrapFewShotWithRandomSearch, prelude::*};
+use dspy::{predict::Rendered, prelude::*};
 
 /// What a customer's message is about.
 #[dspy::value]
@@ -47,7 +49,7 @@ async fn main() -> Result<()> {
     println!("before: {:.0} % of {} held-out messages\n", 100.0 * before.score, devset.len());
     println!("the prompt of the first one:\n\n{}\n", program.render(&devset[0])?);
 
-    let optimizer = BootstrapFewShotWithRandomSearch::new().max_labeled_demos(16).num_candidates(8).seed(7);
+    let optimizer = BootstrapFewShotWithRandomSearch::new().max_labeled_demos(32).num_candidates(8).seed(7);
     let compiled = optimizer.compile(program, &trainset, right).await?;
     let after = held_out.run(&compiled.program).await?;
     println!("after: {:.0} % with {}\n", 100.0 * after.score, compiled.program);

@@ -41,6 +41,7 @@
 //! | choose how a step is carried out | [`Predict`], [`ChainOfThought`] |
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
 //! | measure | [`Evaluate`], [`evaluate`] |
+//! | compile | [`Optimizer`], [`optimize`] |
 //! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |
 //! | save and load | [`Program::save`], [`Program::load`] |
 //!
@@ -60,15 +61,16 @@ extern crate self as dspy;
 pub use dspy_core::__private;
 pub use dspy_core::{Error, Result};
 pub use dspy_core::{LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
-pub use dspy_core::{adapter, context, data, evaluate, lm, module, predict, signature, value};
+pub use dspy_core::{adapter, context, data, evaluate, lm, module, optimize, predict, signature, value};
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
     configure,
     context::Settings,
     data::Example,
-    evaluate::Evaluate,
+    evaluate::{Evaluate, Metric},
     lm::{LM, LanguageModel, Options},
     module::{Module, Prediction, Program},
+    optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
     predict::{ChainOfThought, Predict, Predictor, Rendered},
     settings,
     signature::{DynSignature, GrammarError, Record, Signature, SignatureSpec, StaticSignature},
@@ -81,9 +83,10 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, ChainOfThought, ChatAdapter, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM,
-        Module, Options, Predict, Prediction, Program, Record, Rendered, Result, Signature, StaticSignature,
-        configure, with,
+        Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, ChainOfThought, ChatAdapter, Compiled,
+        Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot, Metric, Module,
+        Optimizer, Options, Predict, Prediction, Program, Record, Rendered, Result, Signature,
+        StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

@@ -28,6 +28,8 @@ pub mod data;
 
 pub mod evaluate;
 
+pub mod optimize;
+
 #[doc(hidden)]
 pub mod __private;
 

@@ -4,6 +4,7 @@
 //! demonstration in the prompt has there; without demonstrations it takes a word that the prompt allows. So more
 //! and better chosen demonstrations make it better, which is what an optimizer is there to find. What it gains
 //! shows that the machinery works, not how good an optimizer is on a real model.
+#![allow(dead_code, unreachable_pub, clippy::needless_pass_by_value)]
 
 use std::collections::{BTreeMap, HashSet};
 

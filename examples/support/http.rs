@@ -1,4 +1,5 @@
 //! A small HTTP/1.1 server on 127.0.0.1, for demonstrations, tests and measurements.
+#![allow(dead_code, unreachable_pub)]
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, thread, time::Duration};
 

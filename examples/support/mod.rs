@@ -1,11 +1,12 @@
 //! What the examples share: their command line, a small HTTP server, and the demonstration model behind it.
+#![allow(dead_code, unreachable_pub)]
 
 pub mod demo_model;
 pub mod http;
 
 use std::path::PathBuf;
 
-use dspy::{LM, Result, cache::Cache};
+use dspy::{LM, Result, lm::Cache};
 
 /// The model that an example talks to.
 pub struct Setup {
@@ -34,7 +35,7 @@ pub fn setup() -> Result<Setup> {
     }
     if server.is_some() {
         // Its port changes from run to run, so its answers are of no use later.
-        lm = lm.cache(Cache::memory());
+        lm = lm.cache(Cache::memory(10_000));
     }
     let lm = lm.build()?;
     dspy::configure(|c| c.lm(lm).concurrency(8));

@@ -17,7 +17,7 @@ use std::{fmt, sync::Arc};
 use serde_json::{Map, Value};
 
 pub use chat::ChatAdapter;
-pub use demo::Demo;
+pub use demo::{Coverage, Demo};
 pub use extraction::Extraction;
 pub use json::JsonAdapter;
 pub use two_step::TwoStepAdapter;

@@ -177,6 +177,7 @@ mod tests {
         answer: String,
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     fn judged<M: Metric<Gold, Pred, K>, K>(metric: M) -> Result<Score> {
         let (gold, pred) = (Gold { answer: "a".into() }, Pred { answer: "a".into() });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

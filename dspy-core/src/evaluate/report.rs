@@ -45,7 +45,7 @@ impl Failure {
     }
 
     /// Whether every other row must fail in the same way.
-    pub(super) fn is_hopeless(&self) -> bool {
+    pub(crate) fn is_hopeless(&self) -> bool {
         match self.error() {
             Error::Lm(e) => {
                 matches!(e.kind, LmErrorKind::Auth | LmErrorKind::NotFound | LmErrorKind::Configuration)

@@ -62,9 +62,13 @@ pub(crate) async fn fan_out<T, F>(
             Err(e) => (e.id(), Err(task_error(e))),
         };
         let Some(index) = index_of.remove(&id) else { continue };
-        if matches!(done(index, result), Flow::Stop) {
-            next = len;
-            running.abort_all();
+        match done(index, result) {
+            Flow::Continue => {}
+            Flow::Drain => next = len,
+            Flow::Stop => {
+                next = len;
+                running.abort_all();
+            }
         }
     }
     if let Some(outer) = outer {
@@ -78,6 +82,8 @@ pub(crate) async fn fan_out<T, F>(
 pub(crate) enum Flow {
     /// Go on.
     Continue,
+    /// Start nothing more, but let what runs come to its end, because it is paid for already.
+    Drain,
     /// Start nothing more and stop what runs.
     Stop,
 }

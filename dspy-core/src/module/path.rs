@@ -36,23 +36,8 @@ impl Path {
 
     /// Runs `f` with the path of a map's entry.
     pub fn key(&mut self, key: &dyn fmt::Display, f: impl FnOnce(&mut Self)) {
-        let key = key.to_string();
-        self.within(f, |text| {
-            // Quoted as Python writes a string, because state files from there are read too.
-            let quote = if key.contains('\'') && !key.contains('"') { '"' } else { '\'' };
-            text.push('[');
-            text.push(quote);
-            for c in key.chars() {
-                match c {
-                    '\\' => text.push_str("\\\\"),
-                    '\n' => text.push_str("\\n"),
-                    c if c == quote => text.extend(['\\', c]),
-                    c => text.push(c),
-                }
-            }
-            text.push(quote);
-            text.push(']');
-        });
+        // The key stands as it is, because that is how DSPy names the entries of dictionaries in its files.
+        self.within(f, |text| text.push_str(&format!("['{key}']")));
     }
 
     fn within(&mut self, f: impl FnOnce(&mut Self), enter: impl FnOnce(&mut String)) {

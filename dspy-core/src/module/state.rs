@@ -58,7 +58,7 @@ fn state_of(predictor: &Predictor) -> Result<Map<String, Value>> {
     state.insert("train".into(), json!([]));
     state.insert("demos".into(), demos.into());
     state.insert("signature".into(), json!({ "instructions": spec.instructions, "fields": fields }));
-    state.insert("lm".into(), predictor.lm().map_or(Value::Null, lm_to_state));
+    state.insert("lm".into(), predictor.lm().map_or(Value::Null, LM::state));
     Ok(state)
 }
 
@@ -93,11 +93,6 @@ pub(super) fn role(role: FieldRole) -> &'static str {
         FieldRole::Input => "input",
         FieldRole::Output => "output",
     }
-}
-
-/// A predictor's own model as it stands in a file. Models have no saved form yet, so there is none.
-fn lm_to_state(_lm: &LM) -> Value {
-    Value::Null
 }
 
 /// Writes a state as DSPy does: two spaces of indentation and a newline at the end.

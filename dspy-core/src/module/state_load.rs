@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::state::{AUGMENTED, FORMAT, METADATA, OWN_RECORD, ROOT, placeholder, role};
 use crate::{
-    Result, StateError,
+    Error, LmError, Result, StateError,
     adapter::Demo,
-    lm::LM,
+    lm::{BoxFuture, LM, LanguageModel, Request, Response},
     predict::Predictor,
     signature::{Field, SignatureSpec, default_prefix},
 };
@@ -51,6 +51,10 @@ pub(super) fn plan(predictors: &[(String, &Predictor)], state: &Value) -> Result
     let mut changes = Vec::with_capacity(predictors.len());
     for (path, predictor) in predictors {
         let at = |error: StateError| error.at(path);
+        let at_any = |error| match error {
+            Error::State(state) => at(*state).into(),
+            other => other,
+        };
         let own = if inline { Some(state) } else { state.get(path).and_then(Value::as_object) };
         let own = own.ok_or_else(|| at(StateError::new("the predictor's state must be an object")))?;
         if inline && !own.contains_key("signature") && !own.contains_key("extended_signature") {
@@ -65,7 +69,7 @@ pub(super) fn plan(predictors: &[(String, &Predictor)], state: &Value) -> Result
             return Err(at(StateError::new(message)).into());
         }
         let fields = record.and_then(|r| r.get("predictors")?.get(path)?.get("fields")?.as_array());
-        changes.push(change(predictor, own, fields).map_err(at)?);
+        changes.push(change(predictor, own, fields).map_err(at_any)?);
     }
     Ok(changes)
 }
@@ -110,18 +114,14 @@ fn check_paths(predictors: &[(String, &Predictor)], state: &Map<String, Value>) 
     Ok(())
 }
 
-fn change(
-    predictor: &Predictor,
-    state: &Map<String, Value>,
-    record: Option<&Vec<Value>>,
-) -> Result<Change, StateError> {
+fn change(predictor: &Predictor, state: &Map<String, Value>, record: Option<&Vec<Value>>) -> Result<Change> {
     if state.contains_key("extended_signature") {
-        return Err(StateError::new(
-            "the file has the shape of DSPy before 2.5 (`extended_signature`); save it again with a newer DSPy",
-        ));
+        let message = "the file has the shape of DSPy before 2.5 (`extended_signature`); save it again with a newer DSPy";
+        return Err(StateError::new(message).into());
     }
     if state.contains_key("module_src") {
-        return Err(StateError::new("the file holds Python source (a `Flex` module), which cannot run here"));
+        let message = "the file holds Python source (a `Flex` module), which cannot run here";
+        return Err(StateError::new(message).into());
     }
     let spec = predictor.spec();
     if let Some(record) = record {
@@ -136,7 +136,7 @@ fn change(
     let demos = demos(spec, state, record.is_some())?;
     let lm = match state.get("lm") {
         None | Some(Value::Null) => None,
-        Some(saved) => lm_from_state(saved)?,
+        Some(saved) => saved_lm(predictor, saved)?,
     };
     Ok(Change { instructions: instructions.to_owned(), words, demos, lm })
 }
@@ -252,7 +252,7 @@ fn demos(
         let marked = spec.field(AUGMENTED).is_none().then(|| fields.shift_remove(AUGMENTED)).flatten();
         if types_checked {
             for field in &spec.fields {
-                if let Some(misfit) = fields.get(&field.name).and_then(|value| misfit(field, value)) {
+                if let Some(misfit) = fields.get(&field.name).and_then(|value| field.ty.check(value).err()) {
                     return Err(StateError::new(format!("demos[{i}]: {misfit}")).field(&field.name));
                 }
             }
@@ -265,34 +265,53 @@ fn demos(
     Ok(demos)
 }
 
-/// Why a demonstration's value is not one of the field's type. Types cannot be asked yet.
-fn misfit(_field: &Field, _value: &Value) -> Option<String> {
-    None
-}
-
-/// The model that a file holds. Nothing is built from it yet; a model of another class is refused, because what it
-/// would do is not known.
-fn lm_from_state(saved: &Value) -> Result<Option<LM>, StateError> {
+/// The model that a file holds. One of another class is refused, because what it would do is not known. A predictor
+/// that has the same model already keeps it, with the endpoint and the key that the program gave it.
+fn saved_lm(predictor: &Predictor, saved: &Value) -> Result<Option<LM>> {
     const KNOWN: &str = "dspy.clients.lm.LM";
-    let saved = object(saved, || StateError::new("`lm` must be null or an object"))?;
-    match saved.get("_dspy_lm_class").and_then(Value::as_str) {
+    let entries = object(saved, || StateError::new("`lm` must be null or an object"))?;
+    match entries.get("_dspy_lm_class").and_then(Value::as_str) {
         None | Some(KNOWN) => {}
         Some(class) => {
             return Err(StateError::new(format!(
                 "the file holds a model of the class `{class}`, which is not known here; set `lm` to null in the \
                  file and give the program a model with `set_lm`"
-            )));
+            ))
+            .into());
         }
     }
-    let model = saved.get("model").and_then(Value::as_str).unwrap_or_default();
-    tracing::warn!(model, "the file names a model, which is not taken up; the program keeps its own");
-    Ok(None)
+    let model = entries.get("model").and_then(Value::as_str).unwrap_or_default();
+    if let Some(own) = predictor.lm().filter(|own| own.id() == model) {
+        return Ok(Some(own.clone()));
+    }
+    match LM::from_state(saved) {
+        Ok(lm) => Ok(Some(lm)),
+        // The program fits all the same; what is missing here, such as a key, can be set before the first call.
+        Err(Error::Lm(error)) => {
+            tracing::warn!(model, %error, "the model that the file names cannot be set up here");
+            Ok(Some(LM::from_model(Unavailable { id: model.to_owned(), error: *error })))
+        }
+        Err(error) => Err(error),
+    }
 }
 
-fn object<'a>(
-    value: &'a Value,
-    error: impl FnOnce() -> StateError,
-) -> Result<&'a Map<String, Value>, StateError> {
+/// A model that a file names and that cannot be set up here: every call says why.
+struct Unavailable {
+    id: String,
+    error: LmError,
+}
+
+impl LanguageModel for Unavailable {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+        Box::pin(std::future::ready(Err(self.error.clone())))
+    }
+}
+
+fn object(value: &Value, error: impl FnOnce() -> StateError) -> Result<&Map<String, Value>, StateError> {
     value.as_object().ok_or_else(error)
 }
 

@@ -1,23 +1,19 @@
 //! Demonstrations from runs that went well.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    sync::Arc,
-    time::Instant,
-};
+use std::{fmt, sync::Arc, time::Instant};
 
 use super::{
     Compiled, LabeledFewShot, Optimizer, Split,
-    engine::{self, Common, Data, ErrorBudget, common_options},
+    engine::{Common, Data, ErrorBudget, Shown, common_options},
+    teach::{Change, Course, Lesson, School},
 };
 use crate::{
     Error, Result,
-    adapter::Demo,
-    context::{Context, Recorder, Settings, with},
+    context::{Context, Recorder},
     data::{Example, Rng},
-    evaluate::{Failure, Metric, score_of},
-    module::{Flow, Module, Prediction, Program, fan_out},
+    evaluate::{Metric, Progress},
+    module::{Module, Program},
+    predict::Predictor,
 };
 
 /// Runs a teacher over the rows and shows every predictor what the teacher's predictor did in the runs that the
@@ -27,10 +23,12 @@ use crate::{
 /// The teacher is the program itself, with labelled demonstrations when it has none, unless
 /// [`teacher`](Self::teacher) gives another; [`teacher_settings`](Self::teacher_settings) lets it ask a stronger
 /// model. It never sees a demonstration with the answer of the row it runs on. The rows are tried in their order
-/// until enough of them are accepted; they run at the same time as far as that changes nothing.
+/// until enough of them are accepted; they run at the same time as far as that asks for nothing more. What the
+/// program itself was shown before is replaced; its instructions stay.
 #[must_use = "an optimizer does nothing until `compile`"]
+#[derive(Clone)]
 pub struct BootstrapFewShot<T = Student> {
-    teacher: T,
+    pub(super) teacher: T,
     pub(super) common: Common,
     pub(super) options: Options,
 }
@@ -39,9 +37,9 @@ pub struct BootstrapFewShot<T = Student> {
 pub(super) struct Options {
     pub(super) max_bootstrapped: usize,
     pub(super) max_labeled: usize,
-    max_rounds: u64,
-    threshold: Option<f64>,
-    settings: Option<Arc<dyn Fn(Settings) -> Settings + Send + Sync>>,
+    pub(super) max_rounds: u64,
+    pub(super) threshold: Option<f64>,
+    pub(super) settings: Option<Change>,
 }
 
 /// The program teaches itself.
@@ -86,20 +84,22 @@ impl Default for BootstrapFewShot {
     }
 }
 
-impl<T: Clone> Clone for BootstrapFewShot<T> {
-    fn clone(&self) -> Self {
-        Self { teacher: self.teacher.clone(), common: self.common.clone(), options: self.options.clone() }
-    }
-}
-
 impl<T> fmt::Debug for BootstrapFewShot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BootstrapFewShot")
             .field("common", &self.common)
-            .field("max_bootstrapped_demos", &self.options.max_bootstrapped)
-            .field("max_labeled_demos", &self.options.max_labeled)
-            .field("max_rounds", &self.options.max_rounds)
-            .field("metric_threshold", &self.options.threshold)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("max_bootstrapped_demos", &self.max_bootstrapped)
+            .field("max_labeled_demos", &self.max_labeled)
+            .field("max_rounds", &self.max_rounds)
+            .field("metric_threshold", &self.threshold)
             .finish_non_exhaustive()
     }
 }
@@ -180,28 +180,23 @@ impl<P, T: Taught<P>> Optimizer<P> for BootstrapFewShot<T> {
     {
         let started = Instant::now();
         let data = Data::new(data.into().train)?;
-        let rng = Rng::new(self.common.seed);
-        let budget = Arc::new(ErrorBudget::new(self.common.max_errors));
         let recorder = Recorder::new(Context::current().recorder().cloned(), false);
-        let teacher = self.options.prepare(&program, self.teacher.teacher(), &data, &rng)?;
-        let lesson = Lesson {
-            options: self.options.clone(),
-            teacher,
-            data,
-            metric: Arc::new(metric),
-            budget,
-            concurrency: self.common.concurrency(),
-        };
-        let order: Vec<usize> = (0..lesson.data.len()).collect();
+        let rng = Rng::new(self.common.seed);
+        let order = (0..data.len()).collect();
+        let course = self.options.course(order, self.options.max_bootstrapped, rng.clone());
+        let mut progress = Progress::new("bootstrap", data.len(), self.common.progress);
+        let budget = Arc::new(ErrorBudget::new(self.common.max_errors));
+        let teacher = self.teacher.teacher();
+        let mut school =
+            self.options.school(&program, teacher, &data, &Arc::new(metric), &budget, &self.common)?;
         let scope = Context::current().recording(recorder.clone());
-        let (program, learnt) =
-            scope.scope(lesson.teach(program, &order, self.options.max_bootstrapped, &rng)).await?;
+        scope.scope(school.run(std::slice::from_ref(&course), &mut progress)).await?;
         Ok(Compiled {
-            program,
+            program: P::clone(&school.teach(program, &course).program),
             score: None,
             candidates: Vec::new(),
             optimizer: "BootstrapFewShot",
-            notes: vec![learnt.note()],
+            notes: vec![school.note()],
             usage: recorder.take().usage,
             duration: started.elapsed(),
         })
@@ -209,39 +204,54 @@ impl<P, T: Taught<P>> Optimizer<P> for BootstrapFewShot<T> {
 }
 
 impl Options {
-    /// The teacher as it runs.
-    pub(super) fn prepare<P: Module + Clone, E: Example>(
+    /// The teacher with its rows. Without `teacher` the student is its own.
+    pub(super) fn school<P: Module + Clone, E: Example, M>(
         &self,
         student: &P,
         teacher: Option<P>,
         data: &Data<E>,
-        rng: &Rng,
-    ) -> Result<Arc<P>> {
-        let mut teacher = match teacher {
-            Some(teacher) => {
-                check_teacher(student, &teacher)?;
-                teacher
-            }
-            None => student.clone(),
-        };
-        let knows = teacher.predictors().iter().any(|(_, p)| !p.demos().is_empty());
-        if !knows && self.max_labeled > 0 {
-            let labels = LabeledFewShot::new().k(self.max_labeled);
-            labels.apply_records(&mut teacher, &data.records, &rng.fork("teacher"));
+        metric: &Arc<M>,
+        budget: &Arc<ErrorBudget>,
+        common: &Common,
+    ) -> Result<School<P, E, M>> {
+        if let Some(teacher) = &teacher {
+            check_teacher(student, teacher)?;
         }
-        Ok(Arc::new(teacher))
+        let teacher = teacher.unwrap_or_else(|| student.clone());
+        let rng = Rng::new(common.seed).fork("teacher");
+        let knows = teacher.predictors().iter().any(|(_, p)| !p.demos().is_empty());
+        let teacher = match knows || self.max_labeled == 0 {
+            true => Shown::as_is(teacher),
+            false => LabeledFewShot::new().k(self.max_labeled).show(teacher, &data.records, &rng),
+        };
+        let lesson = Lesson {
+            teacher,
+            data: data.clone(),
+            metric: metric.clone(),
+            budget: budget.clone(),
+            settings: self.settings.clone(),
+            max_rounds: self.max_rounds,
+            threshold: self.threshold,
+            rng,
+        };
+        let outcomes = (0..data.len()).map(|_| None).collect();
+        Ok(School { lesson: Arc::new(lesson), concurrency: common.concurrency(), outcomes })
+    }
+
+    pub(super) fn course(&self, order: Vec<usize>, enough: usize, rng: Rng) -> Course {
+        Course { order, enough, max_labeled: self.max_labeled, rng }
     }
 }
 
 /// What the teacher's predictors do is shown to those of the same path, so they must be there.
 fn check_teacher<P: Program>(student: &P, teacher: &P) -> Result<()> {
-    let fields = |p: &crate::predict::Predictor| -> Vec<String> {
-        p.spec().fields.iter().map(|f| f.name.clone()).collect()
-    };
+    let fields = |p: &Predictor| -> Vec<String> { p.spec().fields.iter().map(|f| f.name.clone()).collect() };
     let (ours, theirs) = (student.predictors(), teacher.predictors());
     for (path, predictor) in &ours {
         let Some((_, other)) = theirs.iter().find(|(p, _)| p == path) else {
-            return Err(Error::other(format!("the teacher has no predictor `{path}`, which the program has")));
+            return Err(Error::other(format!(
+                "the teacher has no predictor `{path}`, which the program has"
+            )));
         };
         if fields(predictor) != fields(other) {
             return Err(Error::other(format!(
@@ -252,102 +262,4 @@ fn check_teacher<P: Program>(student: &P, teacher: &P) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What is needed to teach programs from rows.
-pub(super) struct Lesson<P, E, M> {
-    pub(super) options: Options,
-    pub(super) teacher: Arc<P>,
-    pub(super) data: Data<E>,
-    pub(super) metric: Arc<M>,
-    pub(super) budget: Arc<ErrorBudget>,
-    pub(super) concurrency: usize,
-}
-
-impl<P, E, M> Clone for Lesson<P, E, M> {
-    fn clone(&self) -> Self {
-        Self {
-            options: self.options.clone(),
-            teacher: self.teacher.clone(),
-            data: self.data.clone(),
-            metric: self.metric.clone(),
-            budget: self.budget.clone(),
-            concurrency: self.concurrency,
-        }
-    }
-}
-
-/// What a lesson gave.
-#[derive(Default)]
-pub(super) struct Learnt {
-    /// The demonstrations of each predictor, by path.
-    demos: HashMap<String, Vec<Demo>>,
-    /// The rows whose runs were accepted.
-    accepted: Vec<usize>,
-    tried: usize,
-    failures: BTreeMap<&'static str, usize>,
-}
-
-impl Learnt {
-    pub(super) fn note(&self) -> String {
-        let mut note = format!("{} runs of {} rows were accepted", self.accepted.len(), self.tried);
-        for (kind, n) in &self.failures {
-            note.push_str(&format!(", {n} failed ({kind})"));
-        }
-        note
-    }
-}
-
-impl<P, E, M> Lesson<P, E, M>
-where
-    P: Module + Clone + 'static,
-    E: Example,
-    E::Input: Into<P::Input>,
-    M: Send + Sync + 'static,
-{
-    /// Teaches a program from the rows in this order, until `want` of them are accepted.
-    pub(super) async fn teach<K>(
-        &self,
-        mut student: P,
-        order: &[usize],
-        want: usize,
-        rng: &Rng,
-    ) -> Result<(P, Learnt)>
-    where
-        M: Metric<E, P::Output, K>,
-        K: 'static,
-    {
-        let mut learnt = Learnt::default();
-        let mut at = 0;
-        let mut wave = 0;
-        while learnt.accepted.len() < want && at < order.len() {
-            // As many rows as are missing can run at once without asking for more than one after the other would.
-            // Where none of them was accepted, the next wave is wider, so that a hard data set does not take for ever.
-            let missing = want - learnt.accepted.len();
-            wave = missing.max(wave * 2).min(self.concurrency).min(order.len() - at);
-            let before = learnt.accepted.len();
-            let outcomes = self.wave::<K>(&order[at..at + wave]).await;
-            self.budget.check()?;
-            for (&row, outcome) in order[at..at + wave].iter().zip(outcomes) {
-                if learnt.accepted.len() == want {
-                    break;
-                }
-                learnt.tried += 1;
-                match outcome {
-                    Ok(Some(run)) => {
-                        self.collect(row, &run, rng, &mut learnt);
-                        learnt.accepted.push(row);
-                    }
-                    Ok(None) => {}
-                    Err(kind) => *learnt.failures.entry(kind).or_default() += 1,
-                }
-            }
-            if learnt.accepted.len() > before {
-                wave = 0;
-            }
-            at += outcomes_len(wave, &learnt, at, order.len());
-        }
-        self.show(&mut student, want, order, &learnt, rng);
-        Ok((student, learnt))
-    }
 }

@@ -78,7 +78,8 @@ pub(super) fn origin<'a>(
     score: Option<f64>,
     candidates: impl Iterator<Item = (&'a str, Option<f64>)>,
 ) -> Map<String, Value> {
-    let scores: Map<String, Value> = candidates.map(|(name, score)| (name.to_owned(), json!(score))).collect();
+    let scores: Map<String, Value> =
+        candidates.map(|(name, score)| (name.to_owned(), json!(score))).collect();
     let mut origin = Map::new();
     origin.insert("optimizer".into(), optimizer.into());
     origin.insert("score".into(), json!(score));

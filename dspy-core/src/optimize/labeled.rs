@@ -4,7 +4,10 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use super::{Compiled, Optimizer, Split, engine};
+use super::{
+    Compiled, Optimizer, Split,
+    engine::{Origin, Shown, labeled},
+};
 use crate::{
     Result,
     context::UsageReport,
@@ -60,28 +63,28 @@ impl LabeledFewShot {
     ///
     /// # Errors
     /// [`Error::Other`](crate::Error::Other) when a row does not serialise to a map.
-    pub fn apply<P: Program, E: Example>(&self, mut program: P, train: &[E]) -> Result<P> {
+    pub fn apply<P: Program + Clone, E: Example>(&self, program: P, train: &[E]) -> Result<P> {
         let records: Result<Vec<_>> = train.iter().map(Example::record).collect();
-        self.apply_records(&mut program, &records?, &Rng::new(self.seed));
-        Ok(program)
+        let shown = self.show(program, &records?, &Rng::new(self.seed));
+        Ok(P::clone(&shown.program))
     }
 
-    pub(super) fn apply_records<P: Program>(
+    pub(super) fn show<P: Program + Clone>(
         &self,
-        program: &mut P,
+        program: P,
         records: &[Map<String, Value>],
         rng: &Rng,
-    ) {
+    ) -> Shown<P> {
         let rng = rng.fork("labeled");
-        engine::set_demos(program, |path, spec| {
-            let mut usable: Vec<_> = records.iter().filter_map(|r| engine::labeled(spec, r)).collect();
+        Shown::new(program, |path, spec| {
+            let usable = records.iter().enumerate().filter_map(|(i, r)| Some((i, labeled(spec, r)?)));
             if self.in_order {
-                usable.truncate(self.k);
-                return usable;
+                return usable.take(self.k).collect();
             }
+            let usable: Vec<Origin> = usable.collect();
             let chosen = rng.fork(path).sample(usable.len(), self.k);
             chosen.into_iter().map(|i| usable[i].clone()).collect()
-        });
+        })
     }
 }
 

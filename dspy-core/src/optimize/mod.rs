@@ -5,6 +5,7 @@ mod compiled;
 mod engine;
 mod labeled;
 mod random_search;
+mod teach;
 
 use std::future::Future;
 

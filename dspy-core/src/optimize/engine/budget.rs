@@ -4,11 +4,24 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::{Error, Result, evaluate::Failure};
 
-/// Counts the rows that failed because the model could not be reached. They say nothing about a candidate, so
-/// they are no bad score, and a compile that goes on regardless would choose by chance.
+/// Counts the rows that failed through no fault of the program: the model could not be reached, or the metric
+/// could not judge. They say nothing about a candidate, so they are no bad score, and a compile that goes on
+/// regardless would choose by chance.
 pub(in crate::optimize) struct ErrorBudget {
     limit: Option<usize>,
-    state: Mutex<(usize, Option<Error>)>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    count: usize,
+    first: Option<Failure>,
+    hopeless: Option<Error>,
+}
+
+/// Whether a failure says nothing about the program.
+pub(in crate::optimize) fn is_no_fault_of_the_program(failure: &Failure) -> bool {
+    failure.is_infrastructure() || matches!(failure, Failure::Metric(_))
 }
 
 impl ErrorBudget {
@@ -18,31 +31,35 @@ impl ErrorBudget {
 
     /// Counts a failure. `false` when it was one too many.
     pub(in crate::optimize) fn allows(&self, failure: &Failure) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if failure.is_infrastructure() {
-            state.0 += 1;
-            state.1.get_or_insert_with(|| failure.error().clone());
+        let mut state = self.lock();
+        if is_no_fault_of_the_program(failure) {
+            state.count += 1;
+            state.first.get_or_insert_with(|| failure.clone());
         }
-        self.limit.is_none_or(|limit| state.0 <= limit)
-    }
-
-    /// How many failures were counted.
-    pub(in crate::optimize) fn count(&self) -> usize {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0
+        if failure.is_hopeless() {
+            state.hopeless.get_or_insert_with(|| failure.error().clone());
+        }
+        state.hopeless.is_none() && self.limit.is_none_or(|limit| state.count <= limit)
     }
 
     /// # Errors
-    /// [`Error::Limit`] when there were too many.
+    /// [`Error::Limit`] when there were too many; the failure itself when no other row can escape it.
     pub(in crate::optimize) fn check(&self) -> Result<()> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&state.1, self.limit) {
-            (Some(first), Some(limit)) if state.0 > limit => Err(Error::Limit(format!(
-                "the compile was stopped because the model could not be reached for {} rows, more than `max_errors` \
+        let state = self.lock();
+        if let Some(error) = &state.hopeless {
+            return Err(error.clone());
+        }
+        match (&state.first, self.limit) {
+            (Some(first), Some(limit)) if state.count > limit => Err(Error::Limit(format!(
+                "the compile was stopped because more rows failed through no fault of the program than `max_errors` \
                  allows ({limit}); what was answered is in the cache, so starting it again goes on from there. The \
-                 first failure: {first}",
-                state.0
+                 first failure: {first}"
             ))),
             _ => Ok(()),
         }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

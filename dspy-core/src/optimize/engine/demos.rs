@@ -1,4 +1,4 @@
-//! Demonstrations: made from rows and from traces, and kept away from the row they were made from.
+//! Demonstrations: made from rows and from traces, and kept away from the rows they were made from.
 
 use std::sync::Arc;
 
@@ -12,12 +12,13 @@ use crate::{
     signature::{Field, SignatureSpec},
 };
 
-/// A row as a demonstration of a predictor: its values of the predictor's fields. `None` when they hold no input or
-/// no output of it, because such a demonstration shows nothing.
+/// A row as a demonstration of a predictor: its values of the predictor's fields, as far as they are of their types.
+/// `None` when they hold no input or no output of it, because such a demonstration shows nothing.
 pub(in crate::optimize) fn labeled(spec: &SignatureSpec, record: &Map<String, Value>) -> Option<Demo> {
-    let has = |field: &Field| record.contains_key(&field.name);
-    let shows = spec.inputs().any(has) && spec.outputs().any(has);
-    shows.then(|| Demo::new(fields_of(spec, [record])))
+    let mut fields = fields_of(spec, [record]);
+    fields.retain(|name, value| spec.field(name).is_some_and(|field| field.ty.check(value).is_ok()));
+    let has = |field: &Field| fields.contains_key(&field.name);
+    (spec.inputs().any(has) && spec.outputs().any(has)).then(|| Demo::new(fields))
 }
 
 /// A step of a trace as a demonstration; `None` when it gave no output.
@@ -37,50 +38,82 @@ fn fields_of<const N: usize>(spec: &SignatureSpec, sources: [&Map<String, Value>
     spec.fields.iter().filter_map(value).collect()
 }
 
-/// Whether a demonstration gives away what the program is to find out for a row: what it shows of the inputs is
-/// what the row has, and it shows an output that the row has too.
-fn gives_away(spec: &SignatureSpec, demo: &Demo, record: &Map<String, Value>) -> bool {
-    let shared = |f: &&Field| demo.fields.contains_key(&f.name) && record.contains_key(&f.name);
-    let mut inputs = spec.inputs().filter(shared).peekable();
-    inputs.peek().is_some()
-        && inputs.all(|f| demo.fields.get(&f.name) == record.get(&f.name))
-        && spec.outputs().any(|f| shared(&f))
+/// A demonstration, with the row that it was made from.
+pub(in crate::optimize) type Origin = (usize, Demo);
+
+/// A program with the origins of its demonstrations.
+pub(in crate::optimize) struct Shown<P> {
+    pub(in crate::optimize) program: Arc<P>,
+    /// For every demonstration of every predictor, the row that it was made from, where that is known.
+    origins: Vec<Vec<Option<usize>>>,
 }
 
-/// The program without the demonstrations that give away what it is to find out for a row.
-pub(in crate::optimize) fn without_own<P: Program + Clone>(
-    program: &Arc<P>,
-    record: &Map<String, Value>,
-) -> Arc<P> {
-    let own = |p: &Predictor| p.demos().iter().any(|d| gives_away(p.spec(), d, record));
-    if !program.predictors().iter().any(|(_, p)| own(p)) {
-        return program.clone();
+impl<P: Program + Clone> Shown<P> {
+    /// A program with the demonstrations that it has.
+    pub(in crate::optimize) fn as_is(program: P) -> Self {
+        let origins = program.predictors().iter().map(|(_, p)| vec![None; p.demos().len()]).collect();
+        Self { program: Arc::new(program), origins }
     }
-    let mut program = P::clone(program);
-    for (_, predictor) in program.predictors_mut() {
-        if own(predictor) {
-            let spec = predictor.spec().clone();
-            let kept = predictor.demos().iter().filter(|d| !gives_away(&spec, d, record)).cloned().collect();
-            predictor.set_demos(kept);
+
+    /// A program whose predictors have the demonstrations that `choose` gives for them, each of them once.
+    pub(in crate::optimize) fn new(
+        mut program: P,
+        mut choose: impl FnMut(&str, &SignatureSpec) -> Vec<Origin>,
+    ) -> Self {
+        let mut origins = Vec::new();
+        for (path, predictor) in program.predictors_mut() {
+            let (mut rows, mut demos): (Vec<Option<usize>>, Vec<Demo>) = (Vec::new(), Vec::new());
+            for (row, demo) in choose(&path, predictor.spec()) {
+                if !demos.iter().any(|d| d.fields == demo.fields) {
+                    rows.push(Some(row));
+                    demos.push(demo);
+                }
+            }
+            origins.push(rows);
+            predictor.set_demos(demos);
         }
+        Self { program: Arc::new(program), origins }
     }
-    Arc::new(program)
-}
 
-/// Gives every predictor the demonstrations that `demos` chooses for it, each of them once.
-pub(in crate::optimize) fn set_demos<P: Program>(
-    program: &mut P,
-    mut demos: impl FnMut(&str, &SignatureSpec) -> Vec<Demo>,
-) {
-    for (path, predictor) in program.predictors_mut() {
-        let mut chosen: Vec<Demo> = Vec::new();
-        for demo in demos(&path, predictor.spec()) {
-            if !chosen.iter().any(|d| d.fields == demo.fields) {
-                chosen.push(demo);
+    /// The program as it may run on a row: without the demonstrations that were made from it, or that show its
+    /// answer for other reasons. `train` is what the origins are places in.
+    pub(in crate::optimize) fn for_row(
+        &self,
+        train: &[Map<String, Value>],
+        record: &Map<String, Value>,
+    ) -> Arc<P> {
+        let own = |spec: &SignatureSpec, demo: &Demo, origin: Option<&Option<usize>>| {
+            let made_from_it = |row: &usize| train.get(*row).is_some_and(|r| r == record);
+            origin.and_then(Option::as_ref).is_some_and(made_from_it) || gives_away(spec, demo, record)
+        };
+        let kept = |predictor: &Predictor, origins: &[Option<usize>]| -> Vec<usize> {
+            let demos = predictor.demos().iter().enumerate();
+            demos.filter(|(i, d)| !own(predictor.spec(), d, origins.get(*i))).map(|(i, _)| i).collect()
+        };
+        let predictors = self.program.predictors();
+        let kept: Vec<_> = predictors.iter().zip(&self.origins).map(|((_, p), o)| kept(p, o)).collect();
+        if predictors.iter().zip(&kept).all(|((_, p), k)| p.demos().len() == k.len()) {
+            return self.program.clone();
+        }
+        let mut program = P::clone(&self.program);
+        for ((_, predictor), kept) in program.predictors_mut().into_iter().zip(kept) {
+            if predictor.demos().len() != kept.len() {
+                let demos = kept.iter().filter_map(|i| predictor.demos().get(*i).cloned()).collect();
+                predictor.set_demos(demos);
             }
         }
-        predictor.set_demos(chosen);
+        Arc::new(program)
     }
+}
+
+/// Whether a demonstration gives away what the program is to find out for a row: it shows every input that the
+/// predictor has from the row as the row has it, and an output that the row has too.
+fn gives_away(spec: &SignatureSpec, demo: &Demo, record: &Map<String, Value>) -> bool {
+    let given = |f: &&Field| record.contains_key(&f.name);
+    let mut inputs = spec.inputs().filter(given).peekable();
+    inputs.peek().is_some()
+        && inputs.all(|f| demo.fields.get(&f.name) == record.get(&f.name))
+        && spec.outputs().filter(given).any(|f| demo.fields.contains_key(&f.name))
 }
 
 #[cfg(test)]
@@ -101,7 +134,8 @@ mod tests {
     }
 
     fn map(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap_or_default()
+        let Value::Object(map) = value else { panic!("a map is expected") };
+        map
     }
 
     #[test]
@@ -109,6 +143,7 @@ mod tests {
         let demo = labeled(&spec(), &map(json!({ "answer": "a", "id": 3, "question": "q" }))).unwrap();
         assert_eq!(Value::Object(demo.fields), json!({ "question": "q", "answer": "a" }));
         assert!(labeled(&spec(), &map(json!({ "question": "q" }))).is_none());
+        assert!(labeled(&spec(), &map(json!({ "question": "q", "answer": 4 }))).is_none());
         assert!(labeled(&spec(), &map(json!({ "answer": "a" }))).is_none());
     }
 
@@ -120,5 +155,6 @@ mod tests {
         assert!(gives(json!({ "context": "found", "question": "q", "answer": "other" })));
         assert!(!gives(json!({ "question": "p", "answer": "a" })));
         assert!(!gives(json!({ "context": "found", "answer": "a" })));
+        assert!(!gives(json!({ "context": "found", "question": "q" })));
     }
 }

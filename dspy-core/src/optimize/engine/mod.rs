@@ -6,7 +6,8 @@ mod demos;
 use std::sync::Arc;
 
 pub(super) use budget::ErrorBudget;
-pub(super) use demos::{from_step, labeled, set_demos, without_own};
+use budget::is_no_fault_of_the_program;
+pub(super) use demos::{Origin, Shown, from_step, labeled};
 
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use crate::{
     Result,
     context::Context,
     data::Example,
-    evaluate::{Failure, Metric, Plan, Row, run_rows, score_of_answered},
+    evaluate::{Failure, Metric, Plan, Progress, Row, run_rows},
     module::{Flow, Module},
 };
 
@@ -55,9 +56,9 @@ macro_rules! common_options {
             self
         }
 
-        /// Sets how many rows may fail because the model could not be reached, in the whole compile, before it
-        /// stops with an error: 10 unless set, `None` for any number. Rows that fail through the program's own
-        /// fault are not counted here: they count in its score.
+        /// Sets how many rows may fail through no fault of the program (the model could not be reached, the metric
+        /// could not judge) in the whole compile before it stops with an error: 10 unless set, `None` for any
+        /// number. Rows that fail through the program's own fault are not counted here: they count 0 in its score.
         pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
             self.common.max_errors = errors.into();
             self
@@ -85,7 +86,12 @@ impl<E> Clone for Data<E> {
 }
 
 impl<E: Example> Data<E> {
+    /// # Errors
+    /// [`Error::Other`](crate::Error::Other) when there are no rows, or one does not serialise to a map.
     pub(super) fn new(rows: &[E]) -> Result<Self> {
+        if rows.is_empty() {
+            return Err(crate::Error::other("there are no rows to compile with"));
+        }
         let records: Result<Vec<_>> = rows.iter().map(Example::record).collect();
         Ok(Self { rows: rows.iter().cloned().map(Arc::new).collect(), records: records?.into() })
     }
@@ -97,43 +103,61 @@ impl<E: Example> Data<E> {
 
 /// What judging a candidate found.
 pub(super) struct Judgement {
+    /// The mean of the scores that there are.
     pub(super) score: Option<f64>,
     pub(super) scores: Vec<Option<f64>>,
     pub(super) failures: usize,
 }
 
-/// Judges a candidate by rows, each without the demonstrations that were made from it.
-pub(super) async fn judge<P, E, M, K>(
-    program: &Arc<P>,
-    data: &Data<E>,
-    metric: &Arc<M>,
-    concurrency: usize,
-    budget: &ErrorBudget,
-    mut tick: impl FnMut() + Send,
-) -> Result<Judgement>
-where
-    P: Module + Clone + 'static,
-    E: Example,
-    E::Input: Into<P::Input>,
-    M: Metric<E, P::Output, K>,
-    K: 'static,
-{
-    let mut ended = |_: usize, failure: Option<&Failure>, _: f64| {
-        tick();
-        match failure.is_some_and(|f| !budget.allows(f)) {
-            true => Flow::Stop,
-            false => Flow::Continue,
+/// By what candidates are judged.
+pub(super) struct Judge<'a, E, M> {
+    /// The rows that demonstrations were made from.
+    pub(super) train: &'a Data<E>,
+    pub(super) val: &'a Data<E>,
+    pub(super) metric: &'a Arc<M>,
+    pub(super) budget: &'a ErrorBudget,
+    pub(super) concurrency: usize,
+}
+
+impl<E: Example, M> Judge<'_, E, M> {
+    /// Judges candidates by every row, each without the demonstrations that were made from it. The rows of all
+    /// candidates run at the same time as far as the concurrency allows.
+    pub(super) async fn judge<P, K>(
+        &self,
+        candidates: &[&Shown<P>],
+        progress: &mut Progress,
+    ) -> Result<Vec<Judgement>>
+    where
+        P: Module + Clone + 'static,
+        E::Input: Into<P::Input>,
+        M: Metric<E, P::Output, K>,
+        K: 'static,
+    {
+        let n = self.val.len();
+        let rows: Arc<[Arc<E>]> = candidates.iter().flat_map(|_| self.val.rows.iter().cloned()).collect();
+        let mut ended = |_: usize, failure: Option<&Failure>, _: f64| {
+            progress.tick(String::new);
+            if failure.is_some_and(|f| !self.budget.allows(f)) { Flow::Drain } else { Flow::Continue }
+        };
+        let plan =
+            Plan { concurrency: self.concurrency, trace: false, failure_score: 0.0, ended: &mut ended };
+        let program_for = |i: usize| candidates[i / n].for_row(&self.train.records, &self.val.records[i % n]);
+        let (rows, _) = run_rows(&rows, self.metric, program_for, plan).await;
+        self.budget.check()?;
+        let rows: Vec<Row<E, P::Output>> = rows.into_iter().flatten().collect();
+        Ok(rows.chunks(n).map(Judgement::of).collect())
+    }
+}
+
+impl Judgement {
+    fn of<E, O>(rows: &[Row<E, O>]) -> Self {
+        let said = |row: &Row<E, O>| row.failure.as_ref().is_none_or(|f| !is_no_fault_of_the_program(f));
+        let scores: Vec<Option<f64>> = rows.iter().map(|row| said(row).then_some(row.score)).collect();
+        let known: Vec<f64> = scores.iter().flatten().copied().collect();
+        Self {
+            score: (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64),
+            failures: rows.iter().filter(|row| row.failure.is_some()).count(),
+            scores,
         }
-    };
-    let plan = Plan { concurrency, trace: false, failure_score: 0.0, ended: &mut ended };
-    let program_for = |i: usize| without_own(program, &data.records[i]);
-    let (rows, _) = run_rows(&data.rows, metric, program_for, plan).await;
-    budget.check()?;
-    let rows: Vec<Row<E, P::Output>> = rows.into_iter().flatten().collect();
-    let reached = |row: &Row<E, P::Output>| row.failure.as_ref().is_none_or(|f| !f.is_infrastructure());
-    Ok(Judgement {
-        score: score_of_answered(&rows),
-        scores: rows.iter().map(|row| reached(row).then_some(row.score)).collect(),
-        failures: rows.iter().filter(|row| row.failure.is_some()).count(),
-    })
+    }
 }

@@ -4,32 +4,28 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::ReadError;
+use super::{ReadError, names, scalar};
 
 /// A step into a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Seg {
     Index(usize),
-    Field(&'static str),
     Key(Box<str>),
 }
 
-/// The path of a value, such as `items[2].price`.
-pub(super) fn show_path(path: &[Seg]) -> String {
+/// The path of a value, such as `items[2].price`, from its steps, the innermost first.
+pub(super) fn show_path(inside_out: &[Seg]) -> String {
     let mut out = String::new();
-    for seg in path {
-        let name: &str = match seg {
-            Seg::Index(i) => {
-                out.push_str(&format!("[{i}]"));
-                continue;
+    for seg in inside_out.iter().rev() {
+        match seg {
+            Seg::Index(i) => out.push_str(&format!("[{i}]")),
+            Seg::Key(name) => {
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(name);
             }
-            Seg::Field(name) => name,
-            Seg::Key(name) => name,
-        };
-        if !out.is_empty() {
-            out.push('.');
         }
-        out.push_str(name);
     }
     out
 }
@@ -38,13 +34,19 @@ pub(super) fn show_path(path: &[Seg]) -> String {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cure {
     /// Take a loosely spelt name for one of these.
-    Variant(&'static [&'static str]),
+    Variants(&'static [&'static str]),
     /// Take a loosely spelt key for this field.
     Field(&'static str),
     /// Keep the last of two equal keys.
     Duplicate,
-    /// Look inside: nothing of the object is known.
-    Unwrap,
+    /// What stands there means nothing, if an `Option` is asked around it.
+    Nothing,
+    /// Take a quoted `"null"` for nothing where this type of option is asked.
+    NothingFor(&'static str),
+    /// Take what is inside of quotes, space and marks where this type is asked.
+    Bare(&'static str),
+    /// Take quoted numbers and booleans for what they say.
+    Literals,
     /// No other attempt can help.
     None,
     /// Nothing is known of it.
@@ -57,21 +59,26 @@ pub(super) struct Fail(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    place: Option<(String, usize)>,
+    /// Inside out.
+    path: Vec<Seg>,
+    offset: Option<usize>,
     expected: String,
     found: String,
     nearest: Vec<String>,
     cure: Cure,
+    aside: bool,
 }
 
 impl Fail {
     pub(super) fn new(expected: impl Into<String>, found: &str) -> Self {
         Self(Box::new(Inner {
-            place: None,
+            path: Vec::new(),
+            offset: None,
             expected: expected.into(),
             found: crate::error::shorten(found, 80).into_owned(),
             nearest: Vec::new(),
             cure: Cure::Unknown,
+            aside: false,
         }))
     }
 
@@ -90,24 +97,43 @@ impl Fail {
     }
 
     /// How far the attempt came.
-    pub(super) fn offset(&self) -> usize {
-        self.0.place.as_ref().map_or(0, |(_, offset)| *offset)
+    pub(super) fn reach(&self) -> usize {
+        if self.0.aside { 0 } else { self.0.offset.unwrap_or(0) }
     }
 
-    /// Notes where it happened, unless that is known already.
-    pub(super) fn at(mut self, path: &[Seg], offset: usize, found: &str) -> Self {
-        if self.0.place.is_none() {
-            self.0.place = Some((show_path(path), offset));
+    /// Calls the attempt one that says little, however far it came.
+    pub(super) fn aside(mut self) -> Self {
+        self.0.aside = true;
+        self
+    }
+
+    /// Notes where it happened and what stood there, unless that is known already.
+    pub(super) fn at(mut self, offset: usize, found: &str) -> Self {
+        if self.0.offset.is_none() {
+            self.0.offset = Some(offset);
             if self.0.found.is_empty() {
-                self.0.found = crate::error::shorten(found.lines().next().unwrap_or_default(), 80).into_owned();
+                let line = found.trim_start().lines().next().unwrap_or_default();
+                self.0.found = crate::error::shorten(line, 80).into_owned();
             }
         }
         self
     }
 
+    /// The same failure, seen from what holds the value.
+    pub(super) fn inside(mut self, seg: Seg) -> Self {
+        self.0.path.push(seg);
+        self
+    }
+
     pub(super) fn into_error(self) -> ReadError {
-        let (path, offset) = self.0.place.unwrap_or_default();
-        ReadError { path, expected: self.0.expected, found: self.0.found, offset, nearest: self.0.nearest }
+        let inner = *self.0;
+        ReadError {
+            path: show_path(&inner.path),
+            expected: inner.expected,
+            found: inner.found,
+            offset: inner.offset.unwrap_or(0),
+            nearest: inner.nearest,
+        }
     }
 }
 
@@ -121,11 +147,18 @@ impl std::error::Error for Fail {}
 
 impl de::Error for Fail {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string(), "")
+        let message = message.to_string();
+        // Serde's words where no variant of an untagged enum fits: one may if quoted numbers are numbers.
+        let cure = if message.contains("did not match any variant") { Cure::Literals } else { Cure::Unknown };
+        Self::new(format!("a value that fits ({message})"), "").with(cure)
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("{expected}, not {unexpected}"), "")
+        let cure = match unexpected {
+            Unexpected::Str(text) if scalar::is_literal(text) || scalar::is_nothing(text) => Cure::Literals,
+            _ => Cure::Unknown,
+        };
+        Self::new(format!("{expected}, not {unexpected}"), "").with(cure)
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -138,13 +171,13 @@ impl de::Error for Fail {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!("one of {}", expected.join(", ")), variant)
-            .nearest(super::names::nearest(variant, expected))
-            .with(Cure::Variant(expected))
+            .nearest(names::nearest(variant, expected))
+            .with(Cure::Variants(expected))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!("one of the fields {}", expected.join(", ")), field)
-            .nearest(super::names::nearest(field, expected))
+            .nearest(names::nearest(field, expected))
     }
 
     fn missing_field(field: &'static str) -> Self {

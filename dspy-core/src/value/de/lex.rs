@@ -24,6 +24,9 @@ pub(super) fn blank(text: &str) -> usize {
 
 /// Length of the comment at the start, if there is one.
 pub(super) fn comment(text: &str) -> Option<usize> {
+    if !matches!(text.as_bytes().first(), Some(b'/' | b'#')) {
+        return None;
+    }
     if text.starts_with("//") || text.starts_with('#') {
         return Some(text.find('\n').unwrap_or(text.len()));
     }
@@ -38,6 +41,7 @@ pub(super) fn closing(open: char) -> Option<&'static [char]> {
         '`' => Some(&['`']),
         '“' | '”' | '„' => Some(&['”', '“', '"']),
         '‘' | '’' => Some(&['’', '‘', '\'']),
+        '«' => Some(&['»']),
         _ => None,
     }
 }
@@ -47,11 +51,16 @@ pub(super) fn closing(open: char) -> Option<&'static [char]> {
 pub(super) enum Place {
     /// Alone.
     Alone,
+    /// In an object, before `:`.
+    Key,
     /// In an object, before `,` or `}`.
     Object,
     /// In a list, before `,` or `]`.
     List,
 }
+
+/// What is noted of a string without an end.
+pub(super) const CUT_OFF: (&str, u32) = ("a string that is cut off", 3);
 
 /// A string as it was found.
 pub(super) struct Quoted<'t> {
@@ -66,11 +75,15 @@ pub(super) struct Quoted<'t> {
 ///
 /// A quote ends it only when what follows can follow a value at this place, because models forget to escape.
 pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
+    if let Some(plain) = plain(text, place) {
+        return plain;
+    }
     let open = text.chars().next().unwrap_or('"');
     let close = closing(open).unwrap_or(&['"']);
     let odd = (open != '"').then_some(("quotes that are not JSON's", 1));
-    if let Some(body) = text.strip_prefix("\"\"\"") {
-        let (end, len) = match body.find("\"\"\"") {
+    let triple = ["\"\"\"", "'''"].into_iter().find(|mark| text.starts_with(mark));
+    if let Some((mark, body)) = triple.and_then(|mark| Some((mark, text.strip_prefix(mark)?))) {
+        let (end, len) = match body.find(mark) {
             Some(end) => (end, end + 6),
             None => (body.len(), text.len()),
         };
@@ -104,7 +117,19 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
         }
         let Some(c) = text[at..].chars().next() else { break };
         if close.contains(&c) {
-            if ends(&text[at + c.len_utf8()..], place) {
+            let behind = &text[at + c.len_utf8()..];
+            // `"name": "Bo, "age": 7`: the quote belongs to the next key, before which this text ends.
+            if place == Place::Object
+                && skip_blank(behind).starts_with([':', '：'])
+                && let Some(end) = before_key(&text[..at]).filter(|end| *end >= copied.max(start))
+            {
+                return Quoted {
+                    text: finish(text, copy, copied, end),
+                    len: end,
+                    notes: [Some(("a closing quote that is missing", 3)), raw_break, None],
+                };
+            }
+            if ends(behind, place) {
                 return Quoted {
                     text: finish(text, copy, copied, at),
                     len: at + c.len_utf8(),
@@ -118,8 +143,38 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
     Quoted {
         text: finish(text, copy, copied, text.len()),
         len: text.len(),
-        notes: [Some(("a string that is cut off", 3)), raw_break, unescaped],
+        notes: [Some(CUT_OFF), raw_break, unescaped],
     }
+}
+
+/// The string at the start of `text` when it is one of JSON without escapes: the usual case, in one pass.
+fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
+    let bytes = text.as_bytes();
+    if bytes.first() != Some(&b'"') {
+        return None;
+    }
+    let len = bytes[1..].iter().position(|b| matches!(b, b'"' | b'\\' | b'\n'))?;
+    let end = len + 1;
+    // An empty string may be the first two of three quotes.
+    if bytes[end] != b'"' || (len == 0 && bytes.get(2) == Some(&b'"')) {
+        return None;
+    }
+    let sure = match (bytes.get(end + 1), place) {
+        (Some(b':'), Place::Key) => true,
+        (Some(b'}' | b']'), Place::Object | Place::List) => true,
+        _ => ends(&text[end + 1..], place),
+    };
+    sure.then(|| Quoted { text: text[1..end].into(), len: end + 1, notes: [None; 3] })
+}
+
+/// Where a text ends that goes on, after a comma or a new line and a quote, with a key.
+fn before_key(text: &str) -> Option<usize> {
+    let open = text.rfind(['"', '\''])?;
+    let key = &text[open + 1..];
+    let named =
+        !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
+    let before = text[..open].trim_end_matches([' ', '\t']);
+    (named && before.ends_with([',', '\n'])).then(|| before.trim_end_matches([',', '\n', '\r', ' ']).len())
 }
 
 fn finish(text: &str, copy: Option<String>, copied: usize, end: usize) -> Cow<'_, str> {
@@ -156,6 +211,19 @@ fn escape(text: &str, out: &mut String) -> usize {
     c.len_utf8()
 }
 
+/// A text without its escapes.
+pub(super) fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let len = escape(&rest[at + 1..], &mut out);
+        rest = &rest[at + 1 + len..];
+    }
+    out.push_str(rest);
+    out
+}
+
 fn unicode(text: &str, out: &mut String) -> usize {
     let unit = |at: usize| text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
     let Some(first) = unit(1) else {
@@ -178,22 +246,34 @@ fn unicode(text: &str, out: &mut String) -> usize {
 /// Whether a string can have ended before `rest`.
 fn ends(rest: &str, place: Place) -> bool {
     let rest = &rest[blank(rest)..];
-    match rest.as_bytes().first() {
-        None => true,
-        Some(b'}') => place != Place::Alone,
-        Some(b']' | b')') => place != Place::Alone,
-        Some(b':') => place == Place::Object,
-        Some(b'=') => place == Place::Object,
-        Some(b',') => match place {
-            Place::Alone => false,
-            Place::Object => key_follows(&rest[1..]),
-            Place::List => value_follows(&rest[1..]),
-        },
-        // A missing comma: on the next line a key or a value begins.
-        Some(b'"') => place != Place::Alone,
-        Some(b'/') => comment(rest).is_some(),
-        Some(b'#') => true,
-        _ => place == Place::Alone && rest.starts_with("```"),
+    let Some(c) = rest.chars().next() else { return true };
+    match (c, place) {
+        (':' | '：' | '=', _) => place == Place::Key,
+        ('`', _) => rest.starts_with("```"),
+        (_, Place::Alone) => matches!(c, '/') && comment(rest).is_some(),
+        ('}' | ']' | ')', _) => true,
+        (',' | ';' | '，' | '、', Place::Key | Place::Object) => key_follows(&rest[c.len_utf8()..]),
+        (',' | ';' | '，' | '、', Place::List) => value_follows(&rest[c.len_utf8()..]),
+        // A missing comma: a key or a value begins.
+        ('"', Place::Key | Place::Object) => quoted_key(rest),
+        ('"', Place::List) => !rest[1..].trim_start().starts_with([',', ']']),
+        ('/', _) => comment(rest).is_some(),
+        ('#', _) => true,
+        _ => false,
+    }
+}
+
+/// How far a key is looked for.
+const LONGEST_KEY: usize = 128;
+
+/// Whether the quote at the start is that of a key, or of one that is cut off.
+pub(super) fn quoted_key(text: &str) -> bool {
+    let Some(close) = text.chars().next().and_then(closing) else { return false };
+    let mut chars = text.char_indices().skip(1).take(LONGEST_KEY);
+    match chars.find(|(_, c)| close.contains(c) || *c == '\n') {
+        Some((_, '\n')) => false,
+        Some((at, c)) => skip_blank(&text[at + c.len_utf8()..]).starts_with([':', '：', '=']),
+        None => text.len() < LONGEST_KEY && !text.contains(['}', ']']),
     }
 }
 
@@ -203,14 +283,28 @@ pub(super) fn key_follows(text: &str) -> bool {
     match rest.chars().next() {
         None | Some('}' | ']' | ',') => true,
         Some('.') => rest.starts_with("..."),
-        Some(c) if closing(c).is_some() => true,
-        Some(c) if c.is_alphanumeric() || c == '_' || c == '$' => {
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || "_-$.".contains(c))).unwrap_or(rest.len());
-            let after = skip_blank(&rest[end..]);
-            after.starts_with([':', '=']) || after.is_empty()
-        }
-        Some(_) => false,
+        Some('…') => true,
+        Some(c) if closing(c).is_some() => quoted_key(rest),
+        Some(c) => bare_key(rest, c, ""),
     }
+}
+
+/// As [`key_follows`], where nothing is in quotes: then a key may have several words.
+pub(super) fn loose_key_follows(text: &str) -> bool {
+    let rest = skip_blank(text);
+    key_follows(text) || rest.chars().next().is_some_and(|c| bare_key(rest, c, " "))
+}
+
+/// Whether a key without quotes, or without its first one, stands at the start.
+fn bare_key(text: &str, first: char, more: &str) -> bool {
+    if !(first.is_alphanumeric() || first == '_' || first == '$') {
+        return false;
+    }
+    let part = |c: char| c.is_alphanumeric() || "_-$.".contains(c) || more.contains(c);
+    let found = text.char_indices().take(LONGEST_KEY).find(|(_, c)| !part(*c));
+    let Some((end, _)) = found else { return text.len() < LONGEST_KEY };
+    let after = skip_blank(text[end..].strip_prefix('"').unwrap_or(&text[end..]));
+    after.is_empty() || after.starts_with([':', '：', '='])
 }
 
 /// Whether a value or the end of the list follows.
@@ -231,13 +325,16 @@ fn value_follows(text: &str) -> bool {
 
 /// The text behind white space and comments.
 fn skip_blank(mut text: &str) -> &str {
-    loop {
+    // A look ahead is kept short, or many of them would go through a long text again and again.
+    for _ in 0..4 {
         text = &text[blank(text)..];
-        match comment(text).filter(|_| !text.starts_with('#')) {
+        let near = &text[..text.char_indices().nth(512).map_or(text.len(), |(at, _)| at)];
+        match comment(near) {
             Some(len) => text = &text[len..],
-            None => return text,
+            None => break,
         }
     }
+    text
 }
 
 /// Length of the value at the start of `text`, however broken, without reading it.
@@ -247,9 +344,12 @@ pub(super) fn value_len(text: &str, place: Place) -> usize {
     let mut at = blank(text);
     // A quote opens a string only where a value or a key can begin: prose has apostrophes.
     let mut fresh = true;
+    // In an object, a string before the colon is a key.
+    let mut key = true;
     while at < bytes.len() {
         let here = match open.last() {
             None => place,
+            Some(b'{') if key => Place::Key,
             Some(b'{') => Place::Object,
             Some(_) => Place::List,
         };
@@ -257,7 +357,7 @@ pub(super) fn value_len(text: &str, place: Place) -> usize {
         match b {
             b'{' | b'[' | b'(' => {
                 open.push(b);
-                fresh = true;
+                (fresh, key) = (true, true);
                 at += 1;
                 continue;
             }
@@ -270,11 +370,12 @@ pub(super) fn value_len(text: &str, place: Place) -> usize {
                 if open.is_empty() {
                     return at;
                 }
-                fresh = false;
+                (fresh, key) = (false, true);
                 continue;
             }
             b',' if open.is_empty() && place != Place::Alone => return at,
-            b',' | b':' | b'=' => fresh = true,
+            b',' => (fresh, key) = (true, true),
+            b':' | b'=' => (fresh, key) = (true, false),
             b'/' if fresh && comment(&text[at..]).is_some() => {
                 at += comment(&text[at..]).unwrap_or(1);
                 continue;
@@ -283,7 +384,7 @@ pub(super) fn value_len(text: &str, place: Place) -> usize {
                 let Some(c) = text[at..].chars().next() else { break };
                 if closing(c).is_some() && (fresh || c == '"') {
                     at += quoted(&text[at..], here).len;
-                    fresh = false;
+                    (fresh, key) = (false, true);
                     if open.is_empty() && place == Place::Alone {
                         return at;
                     }

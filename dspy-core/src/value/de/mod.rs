@@ -1,8 +1,36 @@
-//! Reading values from model text (placeholder of the tolerant reader: strict JSON and plain text).
+//! Reading values from what models write.
+//!
+//! An answer that is plain JSON for its type is left to `serde_json`. Any other is read here, in an ordinary run of a
+//! [`serde::Deserializer`] over the text: no tree is built, and the type that asks decides what a piece of text can
+//! mean. What is bent on the way is noted with a cost. Where a text has several places for a value, each is tried, and
+//! the cheapest reading wins; where an attempt fails in a way that tells what to do otherwise (a name in another case,
+//! a key that comes twice), it is made again with that in mind.
+//!
+//! From the bottom up: [`lex`] knows the characters, [`scalar`] and [`names`] what single words mean, [`word`] is a
+//! scalar of any type, [`parser`] and [`access`] are JSON, [`find`] tells where in a text a value may stand, and
+//! [`top`] is a whole answer.
+
+mod access;
+mod cx;
+mod fail;
+mod find;
+mod lex;
+mod names;
+mod parser;
+mod scalar;
+mod top;
+mod word;
 
 use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
+
+use self::{
+    cx::{Cx, Plan},
+    fail::{Cure, Fail},
+    parser::Parser,
+    top::Top,
+};
 
 /// How a raw piece of an answer is to be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +70,20 @@ pub struct ReadOptions {
     pub strict: bool,
     /// How deep values may nest.
     pub max_depth: usize,
+}
+
+impl ReadOptions {
+    /// Options that refuse everything that needs a coercion.
+    pub fn strict() -> Self {
+        Self { strict: true, ..Self::default() }
+    }
+
+    /// Limits how deep values may nest, 128 by default.
+    #[must_use]
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.max_depth = levels;
+        self
+    }
 }
 
 impl Default for ReadOptions {
@@ -120,24 +162,105 @@ pub fn read<T: DeserializeOwned>(raw: Raw<'_>, options: &ReadOptions) -> Result<
 pub fn read_seed<'de, S: DeserializeSeed<'de>>(
     seed: impl Fn() -> S,
     raw: Raw<'de>,
-    _options: &ReadOptions,
+    options: &ReadOptions,
 ) -> Result<Reading<S::Value>, ReadError> {
-    let fail = |e: serde_json::Error| ReadError {
-        path: String::new(),
-        expected: e.to_string(),
-        found: raw.text.into(),
+    if let Some(value) = clean(seed(), raw, options) {
+        return Ok(Reading { value, coercions: Vec::new() });
+    }
+    let mut best: Option<(u32, S::Value, Cx)> = None;
+    let mut failure: Option<Fail> = None;
+    let (mut chosen, mut candidates, mut attempts) = (0, 1, 0);
+    while chosen < candidates {
+        let mut plan = Plan::default();
+        while attempts < MOST_ATTEMPTS {
+            attempts += 1;
+            let cx = Cx::new(plan.clone(), chosen, options.max_depth);
+            let result = attempt(seed(), raw, &cx);
+            candidates = cx.candidates.get();
+            if chosen >= candidates {
+                break;
+            }
+            let fail = match result {
+                Ok(value) => {
+                    let cost = cx.cost();
+                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent())
+                    {
+                        return Ok(Reading { value, coercions: cx.into_coercions() });
+                    }
+                    if best.as_ref().is_none_or(|(least, ..)| cost <= *least) {
+                        best = Some((cost, value, cx));
+                    }
+                    break;
+                }
+                Err(fail) => fail,
+            };
+            let learnt = plan.learn(fail.cure())
+                || (cx.doubtful.get() && !std::mem::replace(&mut plan.otherwise, true))
+                // Perhaps it was the first of two equal keys.
+                || plan.learn(Cure::Duplicate);
+            // Of several pieces that may be a scalar, the first is the one that people see; of several structures,
+            // the one that came furthest.
+            let tells_more = |known: &Fail| !cx.ordered.get() && fail.reach() >= known.reach();
+            if failure.as_ref().is_none_or(tells_more) {
+                failure = Some(fail);
+            }
+            if !learnt {
+                break;
+            }
+        }
+        chosen += 1;
+    }
+    match (best, failure) {
+        (Some((_, value, cx)), _) if !options.strict => Ok(Reading { value, coercions: cx.into_coercions() }),
+        (Some((.., cx)), _) => Err(refused(raw, &cx.into_coercions())),
+        (None, Some(fail)) => Err(fail.into_error()),
+        (None, None) => Err(Fail::new("a value", raw.text).into_error()),
+    }
+}
+
+/// Reads an answer that is JSON and nothing else, which most are, at the speed of `serde_json`.
+fn clean<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'de>, options: &ReadOptions) -> Option<S::Value> {
+    let text = raw.text.trim();
+    let structure = matches!(text.as_bytes(), [b'{', .., b'}'] | [b'[', .., b']']);
+    // Code in a fence loses the fence. The limit of depth is that of `serde_json` unless a lower one is asked for.
+    let plain = (structure || raw.form == Form::Json) && !text.contains("```");
+    if !plain || options.max_depth < ReadOptions::default().max_depth {
+        return None;
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut json).ok()?;
+    json.end().ok().map(|()| value)
+}
+
+/// How often a text is read at most, all candidates together.
+const MOST_ATTEMPTS: usize = 32;
+
+fn attempt<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'_>, cx: &Cx) -> Result<S::Value, Fail> {
+    match raw.form {
+        Form::Text => seed.deserialize(Top { text: raw.text, base: 0, cx, outer: true }),
+        Form::Json => {
+            let text = find::unfenced(raw.text);
+            let mut parser = Parser::new(text, text.as_ptr() as usize - raw.text.as_ptr() as usize, cx);
+            let value = seed.deserialize(&mut parser)?;
+            parser.finish()?;
+            Ok(value)
+        }
+    }
+}
+
+/// What a strict reader says of a value that had to be bent.
+fn refused(raw: Raw<'_>, coercions: &[Coercion]) -> ReadError {
+    let first = coercions.first();
+    ReadError {
+        path: first.map_or_else(String::new, |c| c.path.clone()),
+        expected: format!(
+            "a value as it should be written, without {}",
+            first.map_or("any change", |c| c.what)
+        ),
+        found: crate::error::shorten(raw.text.lines().next().unwrap_or_default(), 80).into_owned(),
         offset: 0,
         nearest: Vec::new(),
-    };
-    let mut de = serde_json::Deserializer::from_str(raw.text);
-    let first = seed().deserialize(&mut de);
-    let value = match (first, raw.form) {
-        (Err(_), Form::Text) => {
-            seed().deserialize(serde::de::value::BorrowedStrDeserializer::new(raw.text)).map_err(fail)?
-        }
-        (other, _) => other.map_err(fail)?,
-    };
-    Ok(Reading { value, coercions: Vec::new() })
+    }
 }
 
 /// Reads a `T` from a JSON tree, strictly: for demos and saved state, which programs wrote.
@@ -145,11 +268,8 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
 /// # Errors
 /// [`ReadError`] when the tree does not fit the type.
 pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, ReadError> {
-    T::deserialize(value).map_err(|e| ReadError {
-        path: String::new(),
-        expected: e.to_string(),
-        found: value.to_string(),
-        offset: 0,
-        nearest: Vec::new(),
+    T::deserialize(value).or_else(|_| {
+        // Once more as text, for an error that names the place.
+        read(Raw::json(&value.to_string()), &ReadOptions::strict()).map(|reading| reading.value)
     })
 }

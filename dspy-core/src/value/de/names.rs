@@ -1,13 +1,18 @@
 //! Names as models spell them.
 
-/// Letters and digits in lower case: what is left of a name without case and separators.
+/// Whether a character belongs to a name: `C`, `C#` and `C++` are three.
+fn counts(c: char) -> bool {
+    c.is_alphanumeric() || "+#&%$=<>@".contains(c)
+}
+
+/// What is left of a name without case and separators.
 pub(super) fn bare(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.chars().filter(|c| counts(*c)).flat_map(char::to_lowercase).collect()
 }
 
 /// Whether two names differ in case and separators only.
 pub(super) fn same(a: &str, b: &str) -> bool {
-    let letters = |s| str::chars(s).filter(|c: &char| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    let letters = |s| str::chars(s).filter(|c: &char| counts(*c)).flat_map(char::to_lowercase);
     letters(a).eq(letters(b)) && letters(a).next().is_some()
 }
 
@@ -42,6 +47,10 @@ pub(super) fn choose(text: &str, names: &[&str]) -> Choice {
         if let Some(i) = names.iter().position(|n| *n == text) {
             return Some(i);
         }
+        let mut alike = names.iter().enumerate().filter(|(_, n)| n.eq_ignore_ascii_case(text));
+        if let (Some((i, _)), None) = (alike.next(), alike.next()) {
+            return Some(i);
+        }
         let mut same = names.iter().enumerate().filter(|(_, n)| self::same(n, text));
         let (i, first) = same.next()?;
         // Aliases of one variant stand side by side, so equal spellings of different names are refused.
@@ -62,9 +71,16 @@ pub(super) fn choose(text: &str, names: &[&str]) -> Choice {
     let stop = core.char_indices().find(|(i, c)| {
         "\n:;,.(!".contains(*c) || (matches!(c, '-' | '–' | '—') && core[..*i].ends_with(char::is_whitespace))
     });
+    let edge = |c: char| c.is_whitespace() || "\"'`*_“”,;:.".contains(c);
     if let Some((end, _)) = stop
-        && let Some(i) = one_of(core[..end].trim_matches(|c: char| c.is_whitespace() || "\"'`*_“”".contains(c)))
+        && let Some(i) = one_of(core[..end].trim_matches(edge))
     {
+        // "positive, negative": what follows is no explanation.
+        let rest = core[end..].trim_matches(edge);
+        let next = &rest[..rest.find([',', ';', '.', '\n']).unwrap_or(rest.len())];
+        if let Some(other) = one_of(next.trim_matches(edge)).filter(|other| names[*other] != names[i]) {
+            return Choice::Several(vec![i, other]);
+        }
         return Choice::One(i, Some(("a name with an explanation", 2)));
     }
     let mentioned = mentions(core, names);
@@ -77,8 +93,7 @@ pub(super) fn choose(text: &str, names: &[&str]) -> Choice {
 
 /// The names that occur in a text as whole words and are not negated; a name inside a longer one does not count.
 fn mentions(text: &str, names: &[&str]) -> Vec<usize> {
-    let words: Vec<String> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(bare).collect();
+    let words: Vec<String> = text.split(|c: char| !counts(c)).filter(|w| !w.is_empty()).map(bare).collect();
     // Where each name begins and ends, in words.
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     for (index, name) in names.iter().enumerate() {
@@ -99,17 +114,25 @@ fn mentions(text: &str, names: &[&str]) -> Vec<usize> {
             }
         }
     }
-    let inside = |a: &(usize, usize, usize), b: &(usize, usize, usize)| {
-        a.0 != b.0 && b.1 <= a.1 && a.2 <= b.2 && (b.2 - b.1) > (a.2 - a.1)
-    };
+    // A name inside a longer one is not meant. Longer ones come first here.
+    found.sort_by_key(|(_, start, end)| (*start, std::cmp::Reverse(*end)));
+    let mut reach = (0, usize::MAX);
+    found.retain(|(index, _, end)| {
+        let inside = *end < reach.0 || (*end == reach.0 && names[*index] != names[reach.1]);
+        if !inside {
+            reach = (*end, *index);
+        }
+        !inside
+    });
     let negated = |start: usize| {
-        words[..start].iter().rev().take(2).any(|w| matches!(&**w, "not" | "no" | "never" | "neither" | "nor" | "t"))
+        words[..start]
+            .iter()
+            .rev()
+            .take(2)
+            .any(|w| matches!(&**w, "not" | "no" | "never" | "neither" | "nor" | "t"))
     };
     let mut out: Vec<usize> = Vec::new();
     for hit in &found {
-        if found.iter().any(|other| inside(hit, other)) {
-            continue;
-        }
         // A name that is denied makes the sentence unclear, so nothing is made of it.
         if negated(hit.1) {
             return names.iter().enumerate().map(|(i, _)| i).take(2).collect();
@@ -127,7 +150,7 @@ pub(super) fn nearest(text: &str, names: &[&str]) -> Vec<String> {
     let mut scored: Vec<(usize, &str)> = names
         .iter()
         .map(|n| (distance(&wanted, &bare(n).chars().take(64).collect::<Vec<_>>()), *n))
-        .filter(|(d, n)| *d <= 2.max(n.len() / 2))
+        .filter(|(d, n)| *d <= 2.max(n.len() / 3))
         .collect();
     scored.sort_by_key(|(d, _)| *d);
     scored.into_iter().take(3).map(|(_, n)| n.to_owned()).collect()

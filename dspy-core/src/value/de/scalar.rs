@@ -12,6 +12,11 @@ pub(super) fn is_nothing(text: &str) -> bool {
             .any(|word| core.eq_ignore_ascii_case(word))
 }
 
+/// Whether a text is a number or a boolean and nothing else.
+pub(super) fn is_literal(text: &str) -> bool {
+    plain(text) || matches!(text, "true" | "false" | "True" | "False")
+}
+
 /// Reads a boolean; the note tells what had to be bent. `Err` names why it cannot be decided.
 pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> {
     match text {
@@ -34,7 +39,12 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
     let rest = core[end..].trim_start_matches([' ', '*', '_', '"', '\'']);
     let set_off = rest.starts_with([',', '.', ';', ':', '!', '-', '–', '—', '\n', '(']);
     let first = polarity(&core[..end]).filter(|_| end > 1);
-    let contradicted = rest.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with("and no");
+    let behind = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let next = &behind[..behind.find(|c: char| !c.is_alphanumeric()).unwrap_or(behind.len())];
+    // "Yes, no, maybe", but not "Yes, no doubt".
+    let opposed =
+        polarity(next).is_some_and(|other| Some(other) != first) && !behind[next.len()..].starts_with(' ');
+    let contradicted = behind.starts_with("and no") || opposed;
     if let Some(value) = first
         && set_off
         && !contradicted
@@ -43,7 +53,10 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
     }
     let mut said: Option<bool> = None;
     for word in core.split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '’')) {
-        if matches!(word, "not" | "never" | "neither" | "nor") || word.ends_with("n't") || word.ends_with("n’t") {
+        if matches!(word, "not" | "never" | "neither" | "nor")
+            || word.ends_with("n't")
+            || word.ends_with("n’t")
+        {
             return Err("a clear yes or no (the answer denies something)");
         }
         let value = match word {
@@ -67,7 +80,8 @@ pub(super) struct Number {
 
 /// Reads the only number of a text. `Err` names why there is none.
 pub(super) fn number(text: &str) -> Result<Number, &'static str> {
-    let text = text.trim();
+    let plainer = plainer(text.trim());
+    let text = &*plainer;
     if plain(text) {
         return Ok(Number { digits: text.trim_start_matches('+').to_owned(), note: None });
     }
@@ -76,6 +90,10 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
         "inf" | "infinity" | "+inf" | "+infinity" => return Ok(bent("inf", "an infinite number", 1)),
         "-inf" | "-infinity" => return Ok(bent("-inf", "an infinite number", 1)),
         _ => {}
+    }
+    let word = text.trim_end_matches(['.', '!']).to_ascii_lowercase();
+    if let Some(value) = NUMBER_WORDS.iter().position(|w| *w == word) {
+        return Ok(bent(&value.to_string(), "a number in words", 1));
     }
     let found = scan(text);
     let mut distinct: Vec<&Found> = Vec::new();
@@ -88,10 +106,11 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
         [] => Err("a number"),
         [only] => {
             if only.unclear {
-                return Err("a number (its magnitude is unclear)");
+                return Err("one clear number");
             }
             let alone = only.start == 0 && only.end == text.len();
-            let note = if alone { ("a number spelt loosely", 1) } else { ("a number with words around it", 2) };
+            let note =
+                if alone { ("a number spelt loosely", 1) } else { ("a number with words around it", 2) };
             Ok(Number { digits: only.digits.clone(), note: Some(note) })
         }
         // "… so the answer is 42": what is announced last settles it.
@@ -108,12 +127,70 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
     }
 }
 
+/// The numbers that people write as words.
+const NUMBER_WORDS: [&str; 21] = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+];
+
+/// The text with full-width digits and fractions of one character as ASCII.
+fn plainer(text: &str) -> std::borrow::Cow<'_, str> {
+    const FRACTIONS: [(char, &str); 9] = [
+        ('½', "1/2"),
+        ('⅓', "1/3"),
+        ('⅔', "2/3"),
+        ('¼', "1/4"),
+        ('¾', "3/4"),
+        ('⅕', "1/5"),
+        ('⅛', "1/8"),
+        ('⅜', "3/8"),
+        ('⅝', "5/8"),
+    ];
+    let odd = |c: char| ('０'..='９').contains(&c) || FRACTIONS.iter().any(|(f, _)| *f == c);
+    if text.is_ascii() || !text.contains(odd) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if let Some((_, fraction)) = FRACTIONS.iter().find(|(f, _)| *f == c) {
+            if out.ends_with(|c: char| c.is_ascii_digit()) {
+                out.push(' ');
+            }
+            out.push_str(fraction);
+        } else if ('０'..='９').contains(&c) {
+            out.extend(char::from_digit(c as u32 - '０' as u32, 10));
+        } else {
+            out.push(c);
+        }
+    }
+    out.into()
+}
+
 fn bent(digits: &str, what: &'static str, cost: u32) -> Number {
     Number { digits: digits.into(), note: Some((what, cost)) }
 }
 
 /// Whether this is a number as JSON or Rust writes it.
-fn plain(text: &str) -> bool {
+pub(super) fn plain(text: &str) -> bool {
     let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     rest.starts_with(|c: char| c.is_ascii_digit())
         && rest.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
@@ -123,10 +200,30 @@ fn plain(text: &str) -> bool {
 /// Whether a text ends by announcing an answer.
 fn announces(before: &str) -> bool {
     let before = before.trim_end_matches(|c: char| c.is_whitespace() || "*_`\"'$€£(".contains(c));
-    let lower: String = before.chars().rev().take(24).collect::<Vec<_>>().into_iter().rev().collect::<String>().to_lowercase();
-    ["answer is", "answer:", "result is", "result:", "total is", "total:", "final answer", "=", "####", "is therefore"]
-        .iter()
-        .any(|lead| lower.ends_with(lead))
+    let lower: String = before
+        .chars()
+        .rev()
+        .take(24)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect::<String>()
+        .to_lowercase();
+    [
+        "answer is",
+        "answer:",
+        "result is",
+        "result:",
+        "total is",
+        "total:",
+        "final answer",
+        "boxed{",
+        "=",
+        "####",
+        "is therefore",
+    ]
+    .iter()
+    .any(|lead| lower.ends_with(lead))
 }
 
 struct Found {
@@ -160,14 +257,28 @@ fn scan(text: &str) -> Vec<Found> {
         let (mut number, end) = one(text, at);
         // A sign counts unless it is a dash between numbers or words.
         let lead = text[..at].trim_end_matches(['$', '€', '£', '¥', '₹', ' ']);
+        // `COVID-19` is a name.
+        if text[..at].strip_suffix('-').is_some_and(|name| name.ends_with(char::is_alphabetic)) {
+            at = end;
+            continue;
+        }
+        let words = lead.trim_end_matches(|c: char| c.is_whitespace());
+        let word = words.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default().to_ascii_lowercase();
+        // A bound or a denial is no number.
+        let bound = lead.ends_with(['<', '≤', '≥'])
+            || (lead.ends_with('>') && !lead.contains('<'))
+            || matches!(&*word, "not" | "than" | "least" | "most");
         if let Some(rest) = lead.strip_suffix(['-', '−'])
             && !rest.ends_with(|c: char| c.is_alphanumeric() || c == ')')
         {
             number.insert(0, '-');
             at = rest.len();
         }
+        if matches!(&*word, "minus" | "negative") {
+            number.insert(0, '-');
+        }
         let (number, end, unclear) = scaled(text, number, end);
-        found.push(Found { start: at, end, digits: number, unclear });
+        found.push(Found { start: at, end, digits: number, unclear: unclear || bound });
         at = end;
     }
     found
@@ -207,7 +318,8 @@ fn one(text: &str, at: usize) -> (String, usize) {
     let grouped = end > run(0);
     let after = &rest[end..];
     let fraction = run(end + 1);
-    if after.starts_with('.') && fraction > 0 || after.starts_with(',') && (1..=2).contains(&fraction) && !grouped_by_comma(rest, end, grouped)
+    if after.starts_with('.') && fraction > 0
+        || after.starts_with(',') && (1..=2).contains(&fraction) && !grouped_by_comma(rest, end, grouped)
     {
         digits.push('.');
         digits.push_str(&rest[end + 1..end + 1 + fraction]);
@@ -246,6 +358,31 @@ fn scaled(text: &str, digits: String, end: usize) -> (String, usize, bool) {
             return (format!("{}", a / b), end, false);
         }
         return (digits, end, true);
+    }
+    // "6.02 × 10^23"
+    let times = rest.trim_start().strip_prefix(['×', 'x', '*', '·']).map(str::trim_start);
+    if let Some(power) = times.and_then(|t| t.strip_prefix("10^").or_else(|| t.strip_prefix("10**")))
+        && !digits.contains(['e', 'E'])
+    {
+        let sign = usize::from(power.starts_with(['-', '+']));
+        let len = sign + power[sign..].bytes().take_while(u8::is_ascii_digit).count();
+        if len > sign {
+            return (format!("{digits}e{}", &power[..len]), text.len() - power.len() + len, false);
+        }
+    }
+    // "1 1/2"
+    if let Some(part) = rest.strip_prefix(' ').filter(|part| part.starts_with(|c: char| c.is_ascii_digit())) {
+        let len = part.bytes().take_while(u8::is_ascii_digit).count();
+        let below = part[len..].strip_prefix('/').unwrap_or_default();
+        let below_len = below.bytes().take_while(u8::is_ascii_digit).count();
+        if let (Ok(whole), Ok(a), Ok(b)) =
+            (digits.parse::<f64>(), part[..len].parse::<f64>(), below[..below_len].parse::<f64>())
+            && b != 0.0
+        {
+            let value = whole.abs() + a / b;
+            let sign = if digits.starts_with('-') { "-" } else { "" };
+            return (format!("{sign}{value}"), text.len() - below.len() + below_len, false);
+        }
     }
     let gap = rest.len() - rest.trim_start_matches([' ', '\u{a0}']).len();
     let word_len = rest[gap..].find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len() - gap);

@@ -38,9 +38,9 @@ struct OtherName {
     query: String,
 }
 
-#[derive(Example)]
+#[derive(serde::Serialize, Example)]
 #[example(input = QaInput)]
-struct NoData {
+struct NotClone {
     #[input]
     question: String,
 }
