@@ -65,9 +65,10 @@ pub(super) fn show(constant: &Value) -> String {
     }
 }
 
-/// The words of a text in lower case.
+/// The words of a text in lower case. Some signs belong to names: `C`, `C#` and `C++` are three.
 fn words(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let counts = |c: char| c.is_alphanumeric() || "+#&%$=<>@".contains(c);
+    let words = text.split(|c| !counts(c)).filter(|w| !w.is_empty());
     words.map(str::to_lowercase).collect()
 }
 
@@ -95,7 +96,10 @@ mod tests {
         }
         assert_eq!(choose("sunny", &choices), Choice::Nothing);
         assert_eq!(choose("", &choices), Choice::Nothing);
-        // Differences that only signs make cannot be guessed.
-        assert_eq!(choose("c", &[json!("C"), json!("C++")]), Choice::Unclear);
+        let languages = [json!("C"), json!("C++"), json!("a-b"), json!("a b")];
+        assert_eq!(choose("c++.", &languages), Choice::One(&languages[1]));
+        assert_eq!(choose("I would say C", &languages), Choice::One(&languages[0]));
+        // Differences that only separators make cannot be guessed.
+        assert_eq!(choose("a_b", &languages), Choice::Unclear);
     }
 }
