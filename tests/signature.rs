@@ -179,7 +179,7 @@ fn demands_are_checked() {
 
 #[test]
 fn inputs_are_rendered_in_order() {
-    let prompt = Predict::<Answer>::new().render(&record()).unwrap();
+    let prompt = Predict::<Answer>::new().render(record()).unwrap();
     let text = prompt.last().unwrap().content.text().to_owned();
     let (context, question) =
         (text.find("[[ ## context ## ]]").unwrap(), text.find("[[ ## question ## ]]").unwrap());
