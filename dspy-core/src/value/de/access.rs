@@ -25,6 +25,9 @@ struct Between {
     keyed: bool,
 }
 
+/// In place of a closing bracket, where none was opened.
+pub(super) const OPEN: char = '\0';
+
 impl Between {
     fn new(close: char, place: Place, keyed: bool) -> Self {
         Self { first: true, done: false, close, place, keyed }
@@ -41,7 +44,9 @@ impl Between {
         loop {
             match parser.head() {
                 None => {
-                    cx.bend(CUT_OFF.0, CUT_OFF.1);
+                    if self.close != OPEN {
+                        cx.bend(CUT_OFF.0, CUT_OFF.1);
+                    }
                     self.done = true;
                 }
                 Some(c @ (',' | ';' | '，' | '、')) => {

@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) bare: Vec<&'static str>,
     pub(super) dedupe: bool,
     pub(super) literals: bool,
+    /// Quoted numbers that stay text all the same.
+    pub(super) texts: Vec<i128>,
     /// Take an object with one key for what it was not taken for before: an item of a list in place of a needless
     /// wrapper around the list, or a needless wrapper in place of a map.
     pub(super) otherwise: bool,
@@ -38,7 +40,8 @@ impl Plan {
             Cure::NothingFor(kind) => add(&mut self.nothing, kind),
             Cure::Bare(kind) => add(&mut self.bare, kind),
             Cure::Literals => set(&mut self.literals),
-            Cure::Nothing | Cure::None | Cure::Unknown => false,
+            Cure::Text(number) => self.literals && add(&mut self.texts, number),
+            Cure::None | Cure::Unknown => false,
         }
     }
 }

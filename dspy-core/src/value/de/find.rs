@@ -109,6 +109,10 @@ pub(super) fn regions(text: &str) -> Vec<Region> {
         let end = open + lex::value_len(&text[open..], Place::Alone);
         out.push(Region { range: open..end, inner: unclosed > 0 });
         let closed = text[..end].ends_with(['}', ']', ')']);
+        // What is cut off is not to be taken for one of its parts.
+        if !closed && lex::opens_json(&text[open..]) {
+            break;
+        }
         unclosed += usize::from(!closed);
         // A bracket that is never closed may be one of prose, before the value.
         at = if closed { end } else { open + 1 };
@@ -374,4 +378,22 @@ fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
         }
     }
     out
+}
+
+/// The rows of a Markdown table, each as `key: value` lines.
+pub(super) fn table(text: &str) -> Option<Vec<Piece<'static>>> {
+    let mut lines = lines(text).into_iter().filter(|line| line.text.starts_with('|'));
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let header = cells(&lines.next()?.text);
+    let rule = lines.next()?;
+    if !rule.text.chars().all(|c| "|-: ".contains(c)) {
+        return None;
+    }
+    let row = |line: Piece<'_>| {
+        let pairs = header.iter().zip(cells(&line.text)).map(|(name, cell)| format!("{name}: {cell}\n"));
+        Piece { text: pairs.collect::<String>().into(), offset: line.offset }
+    };
+    Some(lines.map(row).collect())
 }

@@ -251,7 +251,11 @@ fn ends(rest: &str, place: Place) -> bool {
         (':' | '：' | '=', _) => place == Place::Key,
         ('`', _) => rest.starts_with("```"),
         (_, Place::Alone) => matches!(c, '/') && comment(rest).is_some(),
-        ('}' | ']' | ')', _) => true,
+        ('}' | ']', _) => true,
+        (')', _) => {
+            let behind = rest[1..].trim_start();
+            behind.is_empty() || behind.starts_with([',', '}', ']', ')'])
+        }
         (',' | ';' | '，' | '、', Place::Key | Place::Object) => key_follows(&rest[c.len_utf8()..]),
         (',' | ';' | '，' | '、', Place::List) => value_follows(&rest[c.len_utf8()..]),
         // A missing comma: a key or a value begins.
@@ -269,12 +273,18 @@ const LONGEST_KEY: usize = 128;
 /// Whether the quote at the start is that of a key, or of one that is cut off.
 pub(super) fn quoted_key(text: &str) -> bool {
     let Some(close) = text.chars().next().and_then(closing) else { return false };
-    let mut chars = text.char_indices().skip(1).take(LONGEST_KEY);
-    match chars.find(|(_, c)| close.contains(c) || *c == '\n') {
-        Some((_, '\n')) => false,
-        Some((at, c)) => skip_blank(&text[at + c.len_utf8()..]).starts_with([':', '：', '=']),
-        None => text.len() < LONGEST_KEY && !text.contains(['}', ']']),
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1).take(LONGEST_KEY) {
+        if c == '\n' {
+            return false;
+        }
+        if close.contains(&c) && !escaped {
+            return skip_blank(&text[at + c.len_utf8()..]).starts_with([':', '：', '=']);
+        }
+        escaped = c == '\\' && !escaped;
     }
+    // A long key, or one that is cut off with the text.
+    text.len() > LONGEST_KEY || !text.contains(['}', ']'])
 }
 
 /// Whether a key or the end of the object follows.
@@ -307,12 +317,22 @@ fn bare_key(text: &str, first: char, more: &str) -> bool {
     after.is_empty() || after.starts_with([':', '：', '='])
 }
 
+/// Whether the bracket at the start looks like one of JSON, and not of prose.
+pub(super) fn opens_json(text: &str) -> bool {
+    let inside = skip_blank(&text[1..]);
+    match text.as_bytes().first() {
+        Some(b'{') => key_follows(inside),
+        _ => inside.starts_with(['{', '[', '"', '\'']) || inside.starts_with(|c: char| c.is_ascii_digit()),
+    }
+}
+
 /// Whether a value or the end of the list follows.
 fn value_follows(text: &str) -> bool {
     let rest = skip_blank(text);
     match rest.chars().next() {
         None => true,
-        Some(c) if closing(c).is_some() || "{[(]},-".contains(c) || c.is_ascii_digit() => true,
+        Some(c) if closing(c).is_some() || "{[(]},-…".contains(c) || c.is_ascii_digit() => true,
+        Some('r' | 'u' | 'b' | 'f') if rest[1..].starts_with(['"', '\'']) => true,
         Some('.') => rest.starts_with("..."),
         Some(_) => {
             let word = &rest[..rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len())];
@@ -328,7 +348,11 @@ fn skip_blank(mut text: &str) -> &str {
     // A look ahead is kept short, or many of them would go through a long text again and again.
     for _ in 0..4 {
         text = &text[blank(text)..];
-        let near = &text[..text.char_indices().nth(512).map_or(text.len(), |(at, _)| at)];
+        if !text.starts_with(['/', '#']) {
+            break;
+        }
+        let end = (LONGEST_KEY..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        let near = &text[..end];
         match comment(near) {
             Some(len) => text = &text[len..],
             None => break,

@@ -28,6 +28,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use self::{
     cx::{Cx, Plan},
     fail::{Cure, Fail},
+    lex::Place,
     parser::Parser,
     top::Top,
 };
@@ -241,7 +242,7 @@ fn attempt<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'_>, cx: &Cx) -> Resu
         Form::Json => {
             let text = find::unfenced(raw.text);
             let mut parser = Parser::new(text, text.as_ptr() as usize - raw.text.as_ptr() as usize, cx);
-            let value = seed.deserialize(&mut parser)?;
+            let value = parser.seeded(seed, Place::Alone)?;
             parser.finish()?;
             Ok(value)
         }

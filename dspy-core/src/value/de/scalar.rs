@@ -7,7 +7,8 @@ pub(super) type Note = (&'static str, u32);
 pub(super) fn is_nothing(text: &str) -> bool {
     let core = text.trim().trim_matches(|c: char| "\"'`*_.()".contains(c));
     text.trim().is_empty()
-        || ["null", "none", "nil", "n/a", "na", "undefined", "not available", "not applicable"]
+        || core == "NA"
+        || ["null", "none", "nil", "n/a", "undefined", "not available", "not applicable"]
             .iter()
             .any(|word| core.eq_ignore_ascii_case(word))
 }
@@ -37,7 +38,8 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
     // "Yes, because …": the first word decides when something sets it off.
     let end = core.find(|c: char| !c.is_alphanumeric()).unwrap_or(core.len());
     let rest = core[end..].trim_start_matches([' ', '*', '_', '"', '\'']);
-    let set_off = rest.starts_with([',', '.', ';', ':', '!', '-', '–', '—', '\n', '(']);
+    let joined = core[end..].starts_with(['-', '\'', '’']);
+    let set_off = !joined && rest.starts_with([',', '.', ';', ':', '!', '-', '–', '—', '\n', '(']);
     let first = polarity(&core[..end]).filter(|_| end > 1);
     let behind = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
     let next = &behind[..behind.find(|c: char| !c.is_alphanumeric()).unwrap_or(behind.len())];
@@ -52,7 +54,7 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
         return Ok((value, Some(("a boolean with an explanation", 2))));
     }
     let mut said: Option<bool> = None;
-    for word in core.split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '’')) {
+    for word in core.split(|c: char| !(c.is_alphanumeric() || "'’-".contains(c))) {
         if matches!(word, "not" | "never" | "neither" | "nor")
             || word.ends_with("n't")
             || word.ends_with("n’t")
@@ -309,7 +311,9 @@ fn one(text: &str, at: usize) -> (String, usize) {
             count += 1;
         }
         // One group after a point is a fraction.
-        if count > usize::from(mark == ".") {
+        let decimal =
+            rest[e..].strip_prefix(',').is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
+        if count > usize::from(mark == "." && !decimal) {
             (groups, end) = (digits, e);
             break;
         }
@@ -400,7 +404,7 @@ fn scaled(text: &str, digits: String, end: usize) -> (String, usize, bool) {
         _ => {
             let glued = if gap == 0 { word_len } else { 0 };
             let sign = usize::from(rest.starts_with('%'));
-            return (digits, end + glued + sign, false);
+            return (digits, end + glued + sign, rest.starts_with('+'));
         }
     };
     match digits.parse::<f64>() {

@@ -26,9 +26,7 @@ pub(super) struct Word<'t, 'c> {
 
 impl<'t, 'c> Word<'t, 'c> {
     fn refuse(&self, expected: impl Into<String>) -> Fail {
-        let fail = Fail::new(expected, self.text);
-        // Somewhere around this, an `Option` may be asked.
-        if scalar::is_nothing(self.text) { fail.with(Cure::Nothing) } else { fail }
+        Fail::new(expected, self.text)
     }
 
     fn boolean(&self) -> Result<bool, Fail> {
@@ -113,7 +111,8 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
     type Error = Fail;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        let literal = !self.quoted || self.cx.plan.literals;
+        let text = |number: i128| self.cx.plan.texts.contains(&number);
+        let literal = !self.quoted || (self.cx.plan.literals && !self.text.parse().is_ok_and(text));
         if literal && scalar::plain(self.text) {
             let digits = self.text.trim_start_matches('+');
             if self.quoted {
@@ -223,9 +222,7 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         if !self.quoted && self.text == "null" {
             return visitor.visit_none();
         }
-        if (!self.quoted || self.cx.plan.nothing.contains(&std::any::type_name::<V>()))
-            && scalar::is_nothing(self.text)
-        {
+        if !self.quoted && scalar::is_nothing(self.text) {
             self.cx.bend("a word for nothing", 1);
             return visitor.visit_none();
         }
@@ -294,9 +291,7 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
                 .nearest(which.into_iter().map(|i| variants[i].to_owned()).collect())
                 .with(Cure::None)),
             // The type decides, which may know other names.
-            Choice::Nothing => visitor
-                .visit_enum(Unit(self.text))
-                .map_err(|fail| if scalar::is_nothing(self.text) { fail.with(Cure::Nothing) } else { fail }),
+            Choice::Nothing => visitor.visit_enum(Unit(self.text)),
         }
     }
 
