@@ -185,7 +185,7 @@ fn rich(text: impl Strategy<Value = String>) -> impl Strategy<Value = Rich> {
 }
 
 /// Shows records as demonstrations to a model that repeats the answer of the last demonstration.
-fn survives(adapter: impl Adapter + Clone, texts: impl Strategy<Value = String>) {
+fn survives(adapter: &(impl Adapter + Clone), texts: impl Strategy<Value = String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let model = runtime.block_on(Model::saying(|asked| asked.texts("assistant").pop().unwrap_or_default()));
     check(rich(texts), |record| {
@@ -211,15 +211,15 @@ fn check<T: std::fmt::Debug>(
 
 #[test]
 fn the_chat_format_reads_what_it_writes() {
-    survives(ChatAdapter::new().without_fallback(), text());
+    survives(&ChatAdapter::new().without_fallback(), text());
 }
 
 #[test]
 fn the_json_format_reads_what_it_writes() {
-    survives(JsonAdapter::new(), inner());
+    survives(&JsonAdapter::new(), inner());
 }
 
 #[test]
 fn the_xml_format_reads_what_it_writes() {
-    survives(XmlAdapter::new().without_fallback(), text());
+    survives(&XmlAdapter::new().without_fallback(), text());
 }

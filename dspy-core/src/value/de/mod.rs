@@ -28,6 +28,8 @@ use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+pub(in crate::value) use self::names::{Choice, choose};
+
 use self::{
     cx::{Cx, Plan},
     fail::{Cure, Fail},

@@ -26,7 +26,7 @@ pub(super) fn loosely<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
 
 /// What a text says of several choices.
 #[derive(Debug, PartialEq)]
-pub(super) enum Choice {
+pub(in crate::value) enum Choice {
     /// The choice at this index, with what had to be bent for it.
     One(usize, Option<(&'static str, u32)>),
     /// Several choices.
@@ -37,7 +37,7 @@ pub(super) enum Choice {
 
 /// Which of `names` a text means: the name itself; spelt loosely; with its type before it; with an explanation behind
 /// it; or as the only one in a sentence.
-pub(super) fn choose(text: &str, names: &[&str]) -> Choice {
+pub(in crate::value) fn choose(text: &str, names: &[&str]) -> Choice {
     if let Some(i) = names.iter().position(|n| *n == text) {
         return Choice::One(i, None);
     }
@@ -211,6 +211,12 @@ mod tests {
             assert!(matches!(choose(text, &MOODS), Choice::Several(_)), "{text}");
         }
         assert_eq!(choose("sunny", &MOODS), Choice::Nothing);
+        assert_eq!(choose("", &MOODS), Choice::Nothing);
+        let languages = ["C", "C++", "a-b", "a b"];
+        assert!(matches!(choose("c++.", &languages), Choice::One(1, _)));
+        assert!(matches!(choose("I would say C", &languages), Choice::One(0, _)));
+        // Differences that only separators make cannot be guessed.
+        assert!(!matches!(choose("a_b", &languages), Choice::One(..)));
         assert_eq!(nearest("positve", &MOODS), ["positive"]);
     }
 }

@@ -1,6 +1,5 @@
 //! Types that are known only at run time: those of a signature that arrives as data.
 
-mod choice;
 mod library;
 mod read;
 mod schema;

@@ -8,10 +8,8 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-use super::{
-    Int, Shape,
-    choice::{Choice, choose, show},
-};
+use super::{Int, Shape};
+use crate::value::de::{Choice, choose};
 
 /// Asks a deserializer for what a typed field would ask it for.
 #[derive(Clone, Copy)]
@@ -106,17 +104,18 @@ impl Seed<'_> {
         if let Some(choice) = choices.iter().find(|c| **c == found) {
             return Ok(choice.clone());
         }
-        let names = || choices.iter().map(show).collect::<Vec<_>>().join(", ");
+        let shown: Vec<String> = choices.iter().map(show).collect();
+        let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
         let said = match &found {
             Value::String(text) => text.clone(),
             Value::Number(_) | Value::Bool(_) => found.to_string(),
-            _ => return Err(Error::custom(format!("one of {}", names()))),
+            _ => return Err(Error::custom(format!("one of {}", shown.join(", ")))),
         };
-        match choose(&said, choices) {
-            _ if self.strict => Err(Error::custom(format!("one of {}", names()))),
-            Choice::One(choice) => Ok(choice.clone()),
-            Choice::Unclear => Err(Error::custom(format!("exactly one of {}", names()))),
-            Choice::Nothing => Err(Error::custom(format!("one of {}", names()))),
+        match choose(&said, &shown) {
+            _ if self.strict => Err(Error::custom(format!("one of {}", shown.join(", ")))),
+            Choice::One(index, _) => Ok(choices[index].clone()),
+            Choice::Several(_) => Err(Error::custom(format!("exactly one of {}", shown.join(", ")))),
+            Choice::Nothing => Err(Error::custom(format!("one of {}", shown.join(", ")))),
         }
     }
 }
@@ -187,5 +186,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
             entries.insert(show(&name), access.next_value_seed(self.of(value))?);
         }
         Ok(entries.into())
+    }
+}
+
+/// A constant as a person writes it.
+fn show(constant: &Value) -> String {
+    match constant {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }

@@ -11,6 +11,9 @@ use crate::{
     value::Part,
 };
 
+/// The text of a member that is written when there is one.
+type Member<'a> = Option<Cow<'a, str>>;
+
 /// The name under which a prefix remembers its bytes.
 const WIRE: &str = "openai_chat";
 
@@ -177,7 +180,7 @@ fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
         write_text(out, text.get(done..*at).unwrap_or_default(), &mut block);
         done = *at;
         // Bytes are sent as a data URI.
-        let (kind, fields): (&[u8], [(&str, Option<Cow<'_, str>>); 3]) = match part.kind {
+        let (kind, fields): (&[u8], [(&str, Member<'_>); 3]) = match part.kind {
             "image" => (b"image_url", [("url", part.url()), ("detail", text_of(part, "detail")), ("", None)]),
             "audio" => (
                 b"input_audio",
