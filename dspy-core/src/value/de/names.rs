@@ -120,11 +120,11 @@ fn mentions(text: &str, names: &[&str]) -> Vec<usize> {
     }
     // A name inside a longer one is not meant. Longer ones come first here.
     found.sort_by_key(|(_, start, end)| (*start, std::cmp::Reverse(*end)));
-    let mut reach = (0, usize::MAX);
-    found.retain(|(index, _, end)| {
-        let inside = *end < reach.0 || (*end == reach.0 && names[*index] != names[reach.1]);
+    let mut longest = (0, 0);
+    found.retain(|(_, start, end)| {
+        let inside = *end <= longest.1 && (*start, *end) != longest;
         if !inside {
-            reach = (*end, *index);
+            longest = (*start, *end);
         }
         !inside
     });
