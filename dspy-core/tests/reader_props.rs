@@ -1,9 +1,14 @@
-//! What holds for the reader whatever the text.
+//! What holds for the reader, the adapters and the inline grammar, whatever the text.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 
 use dspy_core::value::{Content, Raw, ReadOptions, Reading, read, write_json, write_output};
+use dspy_core::{
+    adapter::{Adapter, ChatAdapter, JsonAdapter, XmlAdapter},
+    lm::Choice,
+    signature::DynSignature,
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -223,6 +228,9 @@ proptest! {
         ]), 0..120).prop_map(|parts| parts.concat()),
     ]) {
         reads_anything(&text);
+        splits_anything(&text);
+        splits_anything(&headed(&text));
+        let _ = DynSignature::parse(&text);
     }
 
     #[test]
@@ -276,6 +284,22 @@ fn reads_anything(text: &str) {
     }
 }
 
+/// Asks every adapter for the fields of an answer.
+fn splits_anything(text: &str) {
+    let Ok(signature) = DynSignature::parse("question -> reasoning, answer: list[str], score: float") else {
+        return;
+    };
+    let choice = Choice::text(text);
+    for adapter in [&ChatAdapter::new() as &dyn Adapter, &JsonAdapter::new(), &XmlAdapter::new()] {
+        let _ = adapter.parse(signature.spec(), &choice);
+    }
+}
+
+/// An answer of the chat format with `noise` somewhere in it.
+fn headed(noise: &str) -> String {
+    format!("[[ ## reasoning ## ]]\n{noise}\n\n[[ ## answer ## ]]\n{noise}[[ ## score{noise} ## ]]\n1")
+}
+
 /// Texts that would take a reader of quadratic time many minutes.
 #[test]
 fn long_texts_are_read_in_linear_time() {
@@ -323,7 +347,9 @@ fn long_texts_are_read_in_linear_time() {
         ", and ",
         "é",
     ] {
-        reads_anything(&unit.repeat(SIZE / unit.len()));
+        let text = unit.repeat(SIZE / unit.len());
+        reads_anything(&text);
+        splits_anything(&text);
     }
 }
 
@@ -356,9 +382,15 @@ fn fuzz() {
             [noise.clone(), format!("{}{noise}{}", &clean[..cut], &clean[cut..]), clean[..cut].to_owned()]
         {
             reads_anything(&text);
+            splits_anything(&text);
+            splits_anything(&headed(&text));
+            let _ = DynSignature::parse(&text);
+            let _ = DynSignature::parse(&format!("a, b: list[{text}] -> c: {text}"));
             inputs += 1;
             bytes += text.len();
         }
     }
-    println!("{inputs} inputs, {bytes} bytes, each asked for as 15 types in 2 forms: no crash");
+    println!(
+        "{inputs} inputs, {bytes} bytes, each read as 15 types in 2 forms, split twice by 3 adapters, parsed twice as a signature: no crash"
+    );
 }
