@@ -1,7 +1,10 @@
 //! Splitting a JSON object into its members without reading them.
 
 use super::headers::position;
-use crate::signature::{FieldRole, Section, Sections, SignatureSpec};
+use crate::{
+    signature::{FieldRole, Section, Sections, SignatureSpec},
+    value::object_members,
+};
 
 /// Finds the object that has the most outputs of the signature, the last one on a tie, and the raw texts of its
 /// members.
@@ -18,137 +21,18 @@ pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<
     best
 }
 
-/// The members of the object at `open`, and where it ends.
+/// The outputs among the members of the object at `open`, and where it ends.
 fn members<'a>(spec: &SignatureSpec, text: &'a str, open: usize) -> (Sections<'a>, usize) {
     let mut sections = Sections::new();
-    let mut at = open + 1;
-    loop {
-        at += blank(&text[at..]);
-        match text[at..].chars().next() {
-            None => return (sections, text.len()),
-            Some('}') => {
-                sections.ended = true;
-                return (sections, at + 1);
-            }
-            Some(',') => {
-                at += 1;
-                continue;
-            }
-            Some(_) => {}
-        }
-        let Some((name, after)) = key(text, at) else { return (sections, at.max(open + 1)) };
-        let start = after + blank(&text[after..]);
-        let end = value_end(text, start);
-        let value = text[start..end].trim();
-        if let Some(index) = position(spec, name)
+    let (members, len) = object_members(&text[open..]);
+    for (name, range) in members {
+        if let Some(index) = position(spec, &name)
             && spec.fields[index].role == FieldRole::Output
         {
-            sections.replace(index, Section::json(value));
+            sections.replace(index, Section::json(text[open + range.start..open + range.end].trim()));
         }
-        at = end;
     }
-}
-
-fn blank(text: &str) -> usize {
-    text.len() - text.trim_start().len()
-}
-
-/// The longest key that is looked for, in characters: a bound on the search in text that has no keys.
-const LONGEST_KEY: usize = 256;
-
-/// A key at `at` and where its colon ends.
-fn key(text: &str, at: usize) -> Option<(&str, usize)> {
-    let rest = &text[at..];
-    let quote = rest.chars().next().filter(|c| "\"'`“”".contains(*c));
-    let (name, after) = match quote {
-        Some(q) => {
-            let inner = &rest[q.len_utf8()..];
-            let ends = |c: char| c == q || (q == '“' && c == '”');
-            let (close, end) = inner.char_indices().take(LONGEST_KEY).find(|(_, c)| ends(*c))?;
-            let width = end.len_utf8();
-            (&inner[..close], q.len_utf8() + close + width)
-        }
-        None => {
-            let part = |c: char| c.is_alphanumeric() || "_- ".contains(c);
-            let (end, _) = rest.char_indices().take(LONGEST_KEY).find(|(_, c)| !part(*c))?;
-            (rest[..end].trim(), end)
-        }
-    };
-    let gap = blank(&rest[after..]);
-    let colon = after + gap;
-    let separator = ["=>", ":", "="].into_iter().find(|s| rest[colon..].starts_with(s))?;
-    (!name.is_empty()).then_some((name, at + colon + separator.len()))
-}
-
-/// Where the value at `start` ends: before the comma or the bracket that belongs to the object around it.
-fn value_end(text: &str, start: usize) -> usize {
-    let bytes = text.as_bytes();
-    let mut depth = 0usize;
-    let mut at = start;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => {
-                at = string_end(text, at, depth);
-                continue;
-            }
-            b'\'' if depth > 0 || at == start => {
-                at = string_end(text, at, depth);
-                continue;
-            }
-            b'{' | b'[' | b'(' => depth += 1,
-            b'}' | b']' | b')' if depth == 0 => return at,
-            b'}' | b']' | b')' => depth -= 1,
-            b',' if depth == 0 => return at,
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// Where the string at `start` ends. A quote ends it only when what follows could follow a value at this depth,
-/// because models forget to escape.
-fn string_end(text: &str, start: usize, depth: usize) -> usize {
-    let bytes = text.as_bytes();
-    let quote = bytes[start];
-    let mut at = start + 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' => at += 1,
-            b if b == quote => {
-                let after = at + 1 + blank(&text[at + 1..]);
-                let ends = match bytes.get(after) {
-                    None | Some(b'}' | b']' | b')') => true,
-                    Some(b':') => depth > 0,
-                    Some(b',') => member_follows(text, after + 1, depth),
-                    Some(_) => false,
-                };
-                if ends {
-                    return at + 1;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// Whether a further member may begin behind the comma that ends at `at`: a key of the object around it, or any
-/// value deeper inside.
-fn member_follows(text: &str, at: usize, depth: usize) -> bool {
-    let at = at + blank(&text[at..]);
-    let rest = &text[at..];
-    match rest.chars().next() {
-        None | Some('}' | ']' | ')') => true,
-        Some(_) if key(text, at).is_some() => true,
-        Some(c) if depth > 0 => {
-            "\"'{[(-".contains(c)
-                || c.is_ascii_digit()
-                || ["true", "false", "null", "True", "False", "None"].iter().any(|w| rest.starts_with(w))
-        }
-        Some(_) => false,
-    }
+    (sections, open + len)
 }
 
 #[cfg(test)]

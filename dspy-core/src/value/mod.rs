@@ -14,6 +14,7 @@ mod types;
 mod validate;
 
 pub use content::{Content, Part, Segment};
+pub(crate) use de::object_members;
 pub use de::{Coercion, Form, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
 pub use dynamic::Types;
 pub(crate) use dynamic::{Dynamic, constant};

@@ -1,6 +1,6 @@
 //! The items of lists and the entries of objects, as they come.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use serde::{
     Deserializer,
@@ -8,6 +8,7 @@ use serde::{
 };
 
 use super::{
+    cx::{Cx, Plan},
     fail::{Fail, Seg},
     lex::Place,
     names,
@@ -171,7 +172,7 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
 
     /// Notes where the last entry of each name stands.
     fn look_ahead(&mut self) {
-        let silent = super::cx::Cx::new(self.parser.cx.plan.clone(), 0, usize::MAX);
+        let silent = Cx::new(self.parser.cx.plan.clone(), 0, usize::MAX);
         let mut look = Parser {
             text: self.parser.text,
             pos: self.parser.pos,
@@ -268,6 +269,31 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
         let key = &self.key;
         self.parser.value(seed, Place::Object, || Seg::Key(key.as_ref().into()))
     }
+}
+
+/// The members of the object that a text begins with, however broken it is: each key with the place of its value; and
+/// where the object ends.
+pub(crate) fn object_members(text: &str) -> (Vec<(Cow<'_, str>, Range<usize>)>, usize) {
+    let silent = Cx::new(Plan::default(), 0, usize::MAX);
+    let mut parser = Parser::new(text, 0, &silent);
+    let mut members = Vec::new();
+    if parser.open().is_err() {
+        return (members, 0);
+    }
+    let mut between = Between::new('}', Place::Object, false);
+    while between.next(&mut parser) {
+        let Ok(key) = parser.key() else { break };
+        parser.head();
+        let start = parser.pos;
+        let read = (&mut parser).deserialize_ignored_any(serde::de::IgnoredAny);
+        match parser.pos > start {
+            true if read.is_ok() => members.push((key, start..parser.pos)),
+            // A key without a value.
+            false if parser.head() == Some(',') => {}
+            _ => break,
+        }
+    }
+    (members, parser.pos)
 }
 
 /// A key: text, or what a type with keys of its own makes of it.

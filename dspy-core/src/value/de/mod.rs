@@ -28,6 +28,7 @@ use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+pub(crate) use self::access::object_members;
 pub(in crate::value) use self::names::{Choice, choose};
 
 use self::{
