@@ -24,15 +24,16 @@ pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<
 /// The outputs among the members of the object at `open`, and where it ends.
 fn members<'a>(spec: &SignatureSpec, text: &'a str, open: usize) -> (Sections<'a>, usize) {
     let mut sections = Sections::new();
-    let (members, len) = object_members(&text[open..]);
-    for (name, range) in members {
+    let found = object_members(&text[open..]);
+    sections.ended = found.closed;
+    for (name, range) in found.members {
         if let Some(index) = position(spec, &name)
             && spec.fields[index].role == FieldRole::Output
         {
             sections.replace(index, Section::json(text[open + range.start..open + range.end].trim()));
         }
     }
-    (sections, open + len)
+    (sections, open + found.end)
 }
 
 #[cfg(test)]

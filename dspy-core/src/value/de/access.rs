@@ -271,15 +271,21 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
     }
 }
 
-/// The members of the object that a text begins with, however broken it is: each key with the place of its value; and
-/// where the object ends.
-pub(crate) fn object_members(text: &str) -> (Vec<(Cow<'_, str>, Range<usize>)>, usize) {
+/// The object that a text begins with, taken apart without reading its values.
+pub(crate) struct Members<'t> {
+    /// Each key with the place of its value.
+    pub(crate) members: Vec<(Cow<'t, str>, Range<usize>)>,
+    /// Where the object ends.
+    pub(crate) end: usize,
+    /// Whether its closing brace is there.
+    pub(crate) closed: bool,
+}
+
+/// Takes apart the object that a text begins with, however broken it is.
+pub(crate) fn object_members(text: &str) -> Members<'_> {
     let silent = Cx::new(Plan::default(), 0, usize::MAX);
-    let mut parser = Parser::new(text, 0, &silent);
+    let mut parser = Parser { pos: 1, ..Parser::new(text, 0, &silent) };
     let mut members = Vec::new();
-    if parser.open().is_err() {
-        return (members, 0);
-    }
     let mut between = Between::new('}', Place::Object, false);
     while between.next(&mut parser) {
         let Ok(key) = parser.key() else { break };
@@ -293,7 +299,8 @@ pub(crate) fn object_members(text: &str) -> (Vec<(Cow<'_, str>, Range<usize>)>, 
             _ => break,
         }
     }
-    (members, parser.pos)
+    let end = parser.pos.min(text.len());
+    Members { members, end, closed: between.done && text[..end].ends_with('}') }
 }
 
 /// A key: text, or what a type with keys of its own makes of it.
