@@ -144,3 +144,29 @@ fn an_answer_that_was_cut_off_is_an_error() {
         assert_eq!(cut_off(JsonAdapter::new(), ended).await.unwrap().sure_percent, 9);
     });
 }
+
+/// "false" is how nobody asked for the verdict to be spelt.
+const LOOSE: &str = "[[ ## why ## ]]\nx\n\n[[ ## sure_percent ## ]]\nabout 99 %\n\n[[ ## verdict ## ]]\nfalse\n\n[[ ## completed ## ]]";
+
+#[tokio::test]
+async fn what_was_bent_is_in_the_trace() {
+    let model = Model::script(&[LOOSE]).await;
+    let p = Predict::<Judge>::new().lm(model.lm.clone()).call("the moon is made of cheese").await.unwrap();
+    let step = p.trace().iter().next().unwrap();
+    let bent = step.coercions.iter().map(|c| (c.path.as_str(), c.what)).collect::<Vec<_>>();
+    assert_eq!(
+        bent,
+        [("sure_percent", "a number with words around it"), ("verdict", "a name spelt loosely")]
+    );
+}
+
+#[tokio::test]
+async fn a_strict_reader_bends_nothing() {
+    let model = Model::script(&[LOOSE]).await;
+    let program = Predict::<Judge>::new().lm(model.lm.clone()).repairs(0);
+    let call = program.call("the moon is made of cheese");
+    let error = dspy::with(|c| c.reading(dspy::value::ReadOptions::strict()), call).await.unwrap_err();
+    let Error::Parse(error) = error else { panic!("{error}") };
+    let fields: Vec<&str> = error.fields.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(fields, ["sure_percent", "verdict"], "{error}");
+}

@@ -6,6 +6,7 @@ use crate::{
     Error, Result,
     adapter::{Adapter, ChatAdapter},
     lm::{LM, Options},
+    value::ReadOptions,
 };
 
 /// Settings of the process or of one task.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub trace: bool,
     /// How many further requests one call may send to complete an answer that could not be read.
     pub repairs: u32,
+    /// How tolerantly answers are read.
+    pub reading: ReadOptions,
 }
 
 impl Default for Settings {
@@ -38,6 +41,7 @@ impl Default for Settings {
             concurrency: 16,
             trace: true,
             repairs: 1,
+            reading: ReadOptions::default(),
         }
     }
 }
@@ -89,6 +93,13 @@ impl Settings {
     #[must_use]
     pub fn repairs(mut self, requests: u32) -> Self {
         self.repairs = requests;
+        self
+    }
+
+    /// Sets how tolerantly answers are read, such as [`ReadOptions::strict`].
+    #[must_use]
+    pub fn reading(mut self, options: ReadOptions) -> Self {
+        self.reading = options;
         self
     }
 

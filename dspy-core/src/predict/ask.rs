@@ -12,7 +12,7 @@ use crate::{
     context::{Context, Recorded, StepOutcome, next_sequence},
     lm::{Capabilities, Message, Prompt},
     signature::{Beside, Checks, FieldReader, FieldWriter, Sections, Signature},
-    value::{Content, ReadOptions},
+    value::Content,
 };
 
 /// Turns an input into the first request.
@@ -51,8 +51,7 @@ pub(super) async fn run<S: Signature>(predictor: &Predictor, input: S::Input) ->
 
     let mut output: Option<S::Output> = None;
     let mut read = |sections: &Sections<'_>| {
-        let options = ReadOptions::default();
-        let mut reader = FieldReader::new(spec, sections, &options);
+        let mut reader = FieldReader::new(spec, sections, &settings.reading);
         output = S::read_output(&mut reader);
         let (errors, coercions) = reader.finish();
         let mut checks = Checks::default();
