@@ -117,9 +117,11 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
         }
         // "… so the answer is 42": what is announced last settles it.
         _ => {
-            let announced: Vec<&Found> = found.iter().filter(|f| announces(&text[..f.start])).collect();
-            match announced[..] {
-                [.., last] if !last.unclear => Ok(Number {
+            let announced = found.iter().rev().find(|f| announces(&text[..f.start]));
+            // A sum announces its result only when nothing comes after it.
+            let summed = found.last().filter(|f| text[..f.start].trim_end_matches(mark).ends_with('='));
+            match announced.or(summed) {
+                Some(last) if !last.unclear => Ok(Number {
                     digits: last.digits.clone(),
                     note: Some(("the number that is announced as the answer", 4)),
                 }),
@@ -199,9 +201,14 @@ pub(super) fn plain(text: &str) -> bool {
         && text.parse::<f64>().is_ok()
 }
 
+/// What may stand between an announcement and the number.
+fn mark(c: char) -> bool {
+    c.is_whitespace() || "*_`\"'$€£(".contains(c)
+}
+
 /// Whether a text ends by announcing an answer.
 fn announces(before: &str) -> bool {
-    let before = before.trim_end_matches(|c: char| c.is_whitespace() || "*_`\"'$€£(".contains(c));
+    let before = before.trim_end_matches(mark);
     let lower: String = before
         .chars()
         .rev()
@@ -220,7 +227,6 @@ fn announces(before: &str) -> bool {
         "total:",
         "final answer",
         "boxed{",
-        "=",
         "####",
         "is therefore",
     ]
