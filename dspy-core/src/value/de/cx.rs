@@ -110,12 +110,6 @@ impl Cx {
         notes.cost = notes.cost.saturating_add(cost);
     }
 
-    /// Takes back what [`weigh`](Self::weigh) added.
-    pub(super) fn lighten(&self, cost: u32) {
-        let mut notes = self.notes.borrow_mut();
-        notes.cost = notes.cost.saturating_sub(cost);
-    }
-
     /// Whether any tolerance was used.
     pub(super) fn is_bent(&self) -> bool {
         !self.notes.borrow().told.is_empty()

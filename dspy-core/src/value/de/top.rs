@@ -41,6 +41,15 @@ enum Candidate {
     Prose,
 }
 
+/// A list in prose.
+struct Listing<'t> {
+    pieces: Vec<Piece<'t>>,
+    what: &'static str,
+    cost: u32,
+    /// Whether every item has a mark before it, or tags around it.
+    marked: bool,
+}
+
 /// The cost of a structure inside one that is cut off.
 const INNER: u32 = 40;
 
@@ -200,34 +209,42 @@ impl<'t, 'c> Top<'t, 'c> {
     }
 
     /// The items that the text has without brackets around them.
-    fn items(&self) -> (Vec<Piece<'t>>, (&'static str, u32)) {
+    fn items(&self) -> Listing<'t> {
         let core = self.core();
-        let elements = find::elements(core);
-        let same = elements.iter().all(|element| element.key == elements[0].key);
-        let table = find::table(core);
-        let mut pieces = match find::bullets(core) {
-            Some(items) => (items, ("a list of bullets", 2)),
-            None if table.is_some() => (table.unwrap_or_default(), ("a table", 3)),
-            None if !elements.is_empty() && same => {
-                let piece = |pair: Pair<'t>| Piece { text: pair.value, offset: pair.offset };
-                (elements.into_iter().map(piece).collect(), ("a list of tags", 3))
-            }
-            None if core.split_whitespace().all(scalar::plain) && core.contains(' ') => {
-                (find::words(core), ("spaces in place of commas", 3))
-            }
-            None => {
-                let lines = find::lines(core);
-                let parts = if lines.len() > 1 { Vec::new() } else { find::parts(core) };
-                match (lines.len(), parts.len()) {
-                    (2.., _) => (lines, ("lines in place of a list", 3)),
-                    (_, 2..) => (parts, ("commas in place of a list", 3)),
-                    _ => (lines, ("one value in place of a list", 2)),
+        let mut listing = self.marked(core).unwrap_or_else(|| {
+            let listing = |pieces, what, cost| Listing { pieces, what, cost, marked: false };
+            let lines = find::lines(core);
+            let parts = if lines.len() > 1 { Vec::new() } else { find::parts(core) };
+            match (lines.len(), parts.len()) {
+                _ if core.contains(' ') && core.split_whitespace().all(scalar::plain) => {
+                    listing(find::words(core), "spaces in place of commas", 3)
                 }
+                (2.., _) => listing(lines, "lines in place of a list", 3),
+                (_, 2..) => listing(parts, "commas in place of a list", 3),
+                _ => listing(lines, "one value in place of a list", 2),
             }
-        };
+        });
         let start = self.place_of(core);
-        pieces.0.iter_mut().for_each(|piece| piece.offset += start);
-        pieces
+        listing.pieces.iter_mut().for_each(|piece| piece.offset += start);
+        listing
+    }
+
+    /// The items of a list whose items are marked as such.
+    fn marked(&self, core: &'t str) -> Option<Listing<'t>> {
+        let listing = |pieces, what, cost| Some(Listing { pieces, what, cost, marked: true });
+        if let Some(items) = find::bullets(core) {
+            return listing(items, "a list of bullets", 2);
+        }
+        if let Some(rows) = find::table(core) {
+            return listing(rows, "a table", 3);
+        }
+        let elements = find::elements(core);
+        let first = elements.first()?.key;
+        let piece = |pair: Pair<'t>| Piece { text: pair.value, offset: pair.offset };
+        match elements.iter().all(|element| element.key == first) {
+            true => listing(elements.into_iter().map(piece).collect(), "a list of tags", 3),
+            false => None,
+        }
     }
 
     fn list<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
@@ -262,17 +279,16 @@ impl<'t, 'c> Top<'t, 'c> {
                 Some(len) => parser.deserialize_tuple(len, visitor),
             }),
             _ => {
-                self.cx.weigh(prose);
-                let (pieces, (what, cost)) = self.items();
+                let Listing { pieces, what, cost, marked } = self.items();
                 if pieces.is_empty() || len.is_some_and(|len| len != pieces.len()) {
                     return Err(self.refuse(match len {
                         Some(len) => format!("a list of {len} items"),
                         None => "a list".to_owned(),
                     }));
                 }
-                // A single value is what is left where nothing looks like a list; a list of bullets may have brackets.
-                if what == "a list of bullets" && self.whole().is_none() {
-                    self.cx.lighten(prose);
+                // Where items are marked, brackets may stand inside of them.
+                if !marked || self.whole().is_some() {
+                    self.cx.weigh(prose);
                 }
                 self.cx.bend(what, cost);
                 visitor.visit_seq(Pieces {
