@@ -171,7 +171,8 @@ fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
 fn before_key(text: &str) -> Option<usize> {
     let open = text.rfind(['"', '\''])?;
     let key = &text[open + 1..];
-    let named = !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
+    let named =
+        !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
     let before = text[..open].trim_end_matches([' ', '\t']);
     (named && before.ends_with([',', '\n'])).then(|| before.trim_end_matches([',', '\n', '\r', ' ']).len())
 }

@@ -183,7 +183,8 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
             let fail = match result {
                 Ok(value) => {
                     let cost = cx.cost();
-                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent()) {
+                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent())
+                    {
                         return Ok(Reading { value, coercions: cx.into_coercions() });
                     }
                     if best.as_ref().is_none_or(|(least, ..)| cost <= *least) {
@@ -252,7 +253,10 @@ fn refused(raw: Raw<'_>, coercions: &[Coercion]) -> ReadError {
     let first = coercions.first();
     ReadError {
         path: first.map_or_else(String::new, |c| c.path.clone()),
-        expected: format!("a value as it should be written, without {}", first.map_or("any change", |c| c.what)),
+        expected: format!(
+            "a value as it should be written, without {}",
+            first.map_or("any change", |c| c.what)
+        ),
         found: crate::error::shorten(raw.text.lines().next().unwrap_or_default(), 80).into_owned(),
         offset: 0,
         nearest: Vec::new(),

@@ -256,7 +256,10 @@ impl<'t, 'c> Parser<'t, 'c> {
     }
 
     /// Reads a value out of the list of one or the object of one key that is needlessly around it.
-    pub(super) fn unwrapped<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Fail>) -> Result<T, Fail> {
+    pub(super) fn unwrapped<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Fail>,
+    ) -> Result<T, Fail> {
         let around = self.place;
         let (object, close) = match self.head() {
             Some('{') => (true, '}'),
@@ -467,7 +470,11 @@ impl<'t, 'c> Parser<'t, 'c> {
             return;
         }
         let rest = self.rest();
-        let name = rest.bytes().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count();
+        let name = rest
+            .bytes()
+            .take(64)
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+            .count();
         if rest[name..].starts_with('(') {
             self.cx.bend("a constructor of another language", 1);
             self.pos += name;
@@ -485,7 +492,9 @@ impl<'t, 'c> Parser<'t, 'c> {
         let start = self.pos;
         self.call();
         match self.head() {
-            Some('(') if self.pos > start && self.double() => self.unwrapped(|inner| inner.list(len, visitor)),
+            Some('(') if self.pos > start && self.double() => {
+                self.unwrapped(|inner| inner.list(len, visitor))
+            }
             Some(open @ ('[' | '(')) => {
                 if open == '(' {
                     self.cx.bend("a tuple of another language", 1);
@@ -678,13 +687,15 @@ impl<'t, 'c> Parser<'t, 'c> {
 
 /// A notation without what may stand around it.
 fn bare(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[]".contains(c)).trim_end_matches(['.', ',', ';'])
+    text.trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[]".contains(c))
+        .trim_end_matches(['.', ',', ';'])
 }
 
 /// The key that begins with a quote and goes up to a colon.
 fn unclosed_key(text: &str) -> Option<&str> {
     let inner = &text[text.chars().next().filter(|c| lex::closing(*c).is_some())?.len_utf8()..];
-    let (end, _) = inner.char_indices().take(64).find(|(_, c)| !(c.is_alphanumeric() || "_-$. ".contains(*c)))?;
+    let (end, _) =
+        inner.char_indices().take(64).find(|(_, c)| !(c.is_alphanumeric() || "_-$. ".contains(*c)))?;
     (end > 0 && inner[end..].starts_with([':', '：'])).then_some(&inner[..end])
 }
 
@@ -810,7 +821,9 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
                 let kind = std::any::type_name::<V>();
                 if self.cx.plan.bare.contains(&kind) {
                     self.cx.bend("space or marks around a value", 1);
-                    return visitor.visit_str(bare(&found.text)).map_err(|fail: Fail| fail.at(at, &found.text));
+                    return visitor
+                        .visit_str(bare(&found.text))
+                        .map_err(|fail: Fail| fail.at(at, &found.text));
                 }
                 visitor.visit_str(&found.text).map_err(|fail: Fail| {
                     let cure = match fail.cure() {
@@ -906,11 +919,16 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         if name == CODE_TOKEN && self.head().is_some_and(|c| lex::closing(c).is_some()) {
             let found = self.peek()?;
             self.take(&found);
-            let fence = Some(&*found.text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
+            let fence =
+                Some(&*found.text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
             let code: StrDeserializer<'_, Fail> = fence.map_or(&*found.text, |f| f.text).into_deserializer();
             return visitor.visit_newtype_struct(code);
         }
@@ -969,7 +987,9 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
                     self.unwrapped(|inner| inner.deserialize_enum(name, variants, visitor)).map_err(|fail| {
                         match names::nearest(&key, variants) {
                             near if near.is_empty() => fail,
-                            near => Fail::new(format!("one of {}", variants.join(", ")), &key).nearest(near).at(at, ""),
+                            near => Fail::new(format!("one of {}", variants.join(", ")), &key)
+                                .nearest(near)
+                                .at(at, ""),
                         }
                     })
                 }

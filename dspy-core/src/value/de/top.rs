@@ -230,7 +230,12 @@ impl<'t, 'c> Top<'t, 'c> {
     fn list<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
         if len.is_none() && scalar::is_nothing(find::unfenced(self.text)) {
             self.cx.bend("a word for nothing in place of a list", 2);
-            return visitor.visit_seq(Pieces { pieces: Vec::new().into_iter(), index: 0, base: 0, cx: self.cx });
+            return visitor.visit_seq(Pieces {
+                pieces: Vec::new().into_iter(),
+                index: 0,
+                base: 0,
+                cx: self.cx,
+            });
         }
         let core = self.core();
         let mut prose = 0;
@@ -266,7 +271,12 @@ impl<'t, 'c> Top<'t, 'c> {
                     self.cx.lighten(prose);
                 }
                 self.cx.bend(what, cost);
-                visitor.visit_seq(Pieces { pieces: pieces.into_iter(), index: 0, base: self.base, cx: self.cx })
+                visitor.visit_seq(Pieces {
+                    pieces: pieces.into_iter(),
+                    index: 0,
+                    base: self.base,
+                    cx: self.cx,
+                })
             }
         }
     }
@@ -370,10 +380,12 @@ impl<'t, 'c> Top<'t, 'c> {
                 self.cx.bend(AROUND, cost);
                 visitor.visit_str(&self.text[start..end])
             }
-            Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match parser.head() {
-                Some('{' | '[') => parser.unwrapped(|inner| inner.deserialize_str(visitor)),
-                _ => parser.deserialize_str(visitor),
-            }),
+            Some(Candidate::Json(start, end, cost)) => {
+                self.json((start, end, cost), |parser| match parser.head() {
+                    Some('{' | '[') => parser.unwrapped(|inner| inner.deserialize_str(visitor)),
+                    _ => parser.deserialize_str(visitor),
+                })
+            }
             _ => visitor.visit_str(whole),
         }
         .map_err(|fail: Fail| fail.at(self.base, core))
@@ -449,7 +461,11 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         if name != CODE_TOKEN {
             return visitor.visit_newtype_struct(self);
         }
@@ -562,7 +578,9 @@ impl<'de> MapAccess<'de> for Pairs<'_, '_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
-        let Some((name, pair)) = self.next.take() else { return Err(Fail::new("a key before its value", "")) };
+        let Some((name, pair)) = self.next.take() else {
+            return Err(Fail::new("a key before its value", ""));
+        };
         within(&pair.value, self.base + pair.offset, self.cx, seed, || Seg::Key(name.as_ref().into()))
     }
 }

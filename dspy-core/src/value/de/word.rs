@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use serde::{
     Deserializer,
-    de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer},
+    de::{
+        self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer,
+    },
 };
 
 use super::{
@@ -221,7 +223,9 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         if !self.quoted && self.text == "null" {
             return visitor.visit_none();
         }
-        if (!self.quoted || self.cx.plan.nothing.contains(&std::any::type_name::<V>())) && scalar::is_nothing(self.text) {
+        if (!self.quoted || self.cx.plan.nothing.contains(&std::any::type_name::<V>()))
+            && scalar::is_nothing(self.text)
+        {
             self.cx.bend("a word for nothing", 1);
             return visitor.visit_none();
         }
@@ -236,7 +240,11 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -286,9 +294,9 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
                 .nearest(which.into_iter().map(|i| variants[i].to_owned()).collect())
                 .with(Cure::None)),
             // The type decides, which may know other names.
-            Choice::Nothing => visitor.visit_enum(Unit(self.text)).map_err(|fail| {
-                if scalar::is_nothing(self.text) { fail.with(Cure::Nothing) } else { fail }
-            }),
+            Choice::Nothing => visitor
+                .visit_enum(Unit(self.text))
+                .map_err(|fail| if scalar::is_nothing(self.text) { fail.with(Cure::Nothing) } else { fail }),
         }
     }
 
@@ -345,7 +353,11 @@ impl<'de> VariantAccess<'de> for Unit<'_> {
         Err(Fail::new(format!("the {len} values of `{}` beside its name", self.0), self.0))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], _: V) -> Result<V::Value, Fail> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Fail> {
         Err(Fail::new(format!("{} for `{}`", object_with(fields), self.0), self.0))
     }
 }
