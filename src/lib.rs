@@ -4,6 +4,9 @@
 #[allow(unused_extern_crates)]
 extern crate self as dspy;
 
+#[cfg(doctest)]
+mod book;
+
 #[doc(hidden)]
 pub use dspy_core::__private;
 pub use dspy_core::{Error, Result};
