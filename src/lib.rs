@@ -32,6 +32,7 @@ pub use dspy_macros::{Example, module, signature, value};
 pub mod prelude {
     pub use std::sync::Arc;
 
+    pub use crate::signature::Reasoned;
     pub use crate::{
         Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, ChainOfThought, ChatAdapter, Compiled,
         Demo, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot, Metric, Module, Optimizer, Options,
