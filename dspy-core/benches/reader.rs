@@ -57,13 +57,8 @@ fn clean() -> String {
 /// The same answer as a careless model writes it.
 fn mangled() -> String {
     let body = serde_json::to_string_pretty(&orders()).unwrap_or_default();
-    let body = body
-        .replace("true", "True")
-        .replace("null", "None")
-        .replace("\"sku\"", "sku")
-        .replace("\n    }", ",\n    }");
-    let body =
-        body.replace("\"quantity\"", "'Quantity'").replace("in_transit", "In Transit").replace("},", "}");
+    let body = body.replace("true", "True").replace("null", "None").replace("\"sku\"", "sku").replace("\n    }", ",\n    }");
+    let body = body.replace("\"quantity\"", "'Quantity'").replace("in_transit", "In Transit").replace("},", "}");
     format!("Here are the orders you asked for:\n```json\n{body}\n```\nLet me know if you need more.")
 }
 
@@ -77,9 +72,9 @@ fn serde_json_clean(bencher: Bencher<'_, '_>) {
 
 fn ours(bencher: Bencher<'_, '_>, text: &str) {
     assert!(read::<Vec<Order>>(Raw::text(text), &ReadOptions::default()).is_ok_and(|r| r.value.len() == 430));
-    bencher.counter(BytesCount::of_str(text)).bench_local(|| {
-        read::<Vec<Order>>(Raw::text(divan::black_box(text)), &ReadOptions::default()).is_ok()
-    });
+    bencher
+        .counter(BytesCount::of_str(text))
+        .bench_local(|| read::<Vec<Order>>(Raw::text(divan::black_box(text)), &ReadOptions::default()).is_ok());
 }
 
 #[divan::bench]

@@ -77,7 +77,7 @@ impl Parser<'_> {
         while self.eat("|") {
             parts.push(self.part());
         }
-        let choices: Vec<String> = parts.iter().filter_map(|p| only_choice(p)).collect();
+        let choices: Vec<String> = parts.iter().filter_map(only_choice).collect();
         match parts.len() {
             1 => parts.remove(0),
             n if n == choices.len() => Ty::Choice(choices),

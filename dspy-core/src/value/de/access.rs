@@ -25,6 +25,9 @@ struct Between {
     keyed: bool,
 }
 
+/// In place of a closing bracket, where none was opened.
+pub(super) const OPEN: char = '\0';
+
 impl Between {
     fn new(close: char, place: Place, keyed: bool) -> Self {
         Self { first: true, done: false, close, place, keyed }
@@ -41,7 +44,9 @@ impl Between {
         loop {
             match parser.head() {
                 None => {
-                    cx.bend(CUT_OFF.0, CUT_OFF.1);
+                    if self.close != OPEN {
+                        cx.bend(CUT_OFF.0, CUT_OFF.1);
+                    }
                     self.done = true;
                 }
                 Some(c @ (',' | ';' | '，' | '、')) => {
@@ -167,13 +172,8 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
     /// Notes where the last entry of each name stands.
     fn look_ahead(&mut self) {
         let silent = super::cx::Cx::new(self.parser.cx.plan.clone(), 0, usize::MAX);
-        let mut look = Parser {
-            text: self.parser.text,
-            pos: self.parser.pos,
-            base: 0,
-            place: Place::Object,
-            cx: &silent,
-        };
+        let mut look =
+            Parser { text: self.parser.text, pos: self.parser.pos, base: 0, place: Place::Object, cx: &silent };
         let mut between = Between::new(self.between.close, Place::Object, false);
         while between.next(&mut look) {
             let start = look.pos;
@@ -193,9 +193,7 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
     fn resolve(&self, key: Cow<'t, str>) -> (Cow<'t, str>, Spelling) {
         let exact = |names: &[&str]| names.iter().any(|n| *n == key);
         let known = match self.fields {
-            Some(fields) if fields.get(self.met).is_some_and(|name| *name == key) => {
-                return (key, Spelling::Exact);
-            }
+            Some(fields) if fields.get(self.met).is_some_and(|name| *name == key) => return (key, Spelling::Exact),
             Some(fields) if exact(fields) => return (key, Spelling::Exact),
             Some(fields) => names::loosely(&key, fields),
             None if exact(&self.parser.cx.plan.fields) => return (key, Spelling::Exact),
@@ -252,10 +250,9 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
             self.key = key;
             let word = Key { word: Word { text: &self.key, cx: self.parser.cx, quoted: true } };
             let at = self.parser.base + start;
-            return seed
-                .deserialize(word)
-                .map(Some)
-                .map_err(|fail| fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into())));
+            return seed.deserialize(word).map(Some).map_err(|fail| {
+                fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into()))
+            });
         }
     }
 
@@ -298,11 +295,7 @@ impl<'de> Deserializer<'de> for Key<'_, '_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -372,3 +365,4 @@ impl<'de> VariantAccess<'de> for Tagged<'_, '_, '_> {
             .map_err(|fail| fail.inside(Seg::Key(self.variant.into())))
     }
 }
+

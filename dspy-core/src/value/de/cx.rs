@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) bare: Vec<&'static str>,
     pub(super) dedupe: bool,
     pub(super) literals: bool,
+    /// Quoted numbers that stay text all the same.
+    pub(super) texts: Vec<i128>,
     /// Take an object with one key for what it was not taken for before: an item of a list in place of a needless
     /// wrapper around the list, or a needless wrapper in place of a map.
     pub(super) otherwise: bool,
@@ -38,7 +40,8 @@ impl Plan {
             Cure::NothingFor(kind) => add(&mut self.nothing, kind),
             Cure::Bare(kind) => add(&mut self.bare, kind),
             Cure::Literals => set(&mut self.literals),
-            Cure::Nothing | Cure::None | Cure::Unknown => false,
+            Cure::Text(number) => self.literals && add(&mut self.texts, number),
+            Cure::None | Cure::Unknown => false,
         }
     }
 }
@@ -143,9 +146,7 @@ impl Cx {
     pub(super) fn enter(&self) -> Result<(), Fail> {
         self.depth.set(self.depth.get() + 1);
         if self.depth.get() > self.max_depth {
-            return Err(
-                Fail::new(format!("at most {} levels of nesting", self.max_depth), "").with(Cure::None)
-            );
+            return Err(Fail::new(format!("at most {} levels of nesting", self.max_depth), "").with(Cure::None));
         }
         Ok(())
     }
@@ -160,10 +161,6 @@ impl Cx {
 
     pub(super) fn into_coercions(self) -> Vec<Coercion> {
         let notes = self.notes.into_inner();
-        notes
-            .told
-            .into_iter()
-            .map(|(path, what, cost)| Coercion { path: show_path(&path), what, cost })
-            .collect()
+        notes.told.into_iter().map(|(path, what, cost)| Coercion { path: show_path(&path), what, cost }).collect()
     }
 }

@@ -39,14 +39,14 @@ pub(super) enum Cure {
     Field(&'static str),
     /// Keep the last of two equal keys.
     Duplicate,
-    /// What stands there means nothing, if an `Option` is asked around it.
-    Nothing,
     /// Take a quoted `"null"` for nothing where this type of option is asked.
     NothingFor(&'static str),
     /// Take what is inside of quotes, space and marks where this type is asked.
     Bare(&'static str),
     /// Take quoted numbers and booleans for what they say.
     Literals,
+    /// Take this number, if quoted, for text.
+    Text(i128),
     /// No other attempt can help.
     None,
     /// Nothing is known of it.
@@ -94,6 +94,11 @@ impl Fail {
 
     pub(super) fn cure(&self) -> Cure {
         self.0.cure
+    }
+
+    /// Whether it is the value itself that fails, and not a part of it.
+    pub(super) fn is_here(&self) -> bool {
+        self.0.path.is_empty()
     }
 
     /// How far the attempt came.
@@ -156,6 +161,8 @@ impl de::Error for Fail {
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let cure = match unexpected {
             Unexpected::Str(text) if scalar::is_literal(text) || scalar::is_nothing(text) => Cure::Literals,
+            Unexpected::Unsigned(number) => Cure::Text(number.into()),
+            Unexpected::Signed(number) => Cure::Text(number.into()),
             _ => Cure::Unknown,
         };
         Self::new(format!("{expected}, not {unexpected}"), "").with(cure)

@@ -109,6 +109,10 @@ pub(super) fn regions(text: &str) -> Vec<Region> {
         let end = open + lex::value_len(&text[open..], Place::Alone);
         out.push(Region { range: open..end, inner: unclosed > 0 });
         let closed = text[..end].ends_with(['}', ']', ')']);
+        // What is cut off is not to be taken for one of its parts.
+        if !closed && lex::opens_json(&text[open..]) {
+            break;
+        }
         unclosed += usize::from(!closed);
         // A bracket that is never closed may be one of prose, before the value.
         at = if closed { end } else { open + 1 };
@@ -122,21 +126,12 @@ pub(super) fn regions(text: &str) -> Vec<Region> {
 /// The text behind the last announcement of an answer.
 pub(super) fn announced(text: &str) -> Option<&str> {
     const LEADS: [&str; 9] = [
-        "answer is",
-        "answer:",
-        "answer**:",
-        "result is",
-        "result:",
-        "output:",
-        "conclusion:",
-        "therefore,",
-        "value:",
+        "answer is", "answer:", "answer**:", "result is", "result:", "output:", "conclusion:", "therefore,", "value:",
     ];
     // Only ASCII letters change, so places stay the same.
     let lower = text.to_ascii_lowercase();
     let end = LEADS.iter().filter_map(|lead| lower.rfind(lead).map(|at| at + lead.len())).max()?;
-    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c)))
-        .filter(|t| !t.is_empty())
+    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c))).filter(|t| !t.is_empty())
 }
 
 /// A piece of a text that is to be read as text itself.
@@ -149,8 +144,7 @@ pub(super) struct Piece<'t> {
 fn bullet(line: &str) -> Option<usize> {
     if let Some(c) = line.chars().next().filter(|c| "-*•–+·".contains(*c)) {
         let rest = &line[c.len_utf8()..];
-        return (rest.starts_with([' ', '\t']) || rest.is_empty())
-            .then(|| line.len() - rest.trim_start().len());
+        return (rest.starts_with([' ', '\t']) || rest.is_empty()).then(|| line.len() - rest.trim_start().len());
     }
     let open = line.starts_with(['[', '(']);
     let inner = if open { &line[1..] } else { line };
@@ -202,12 +196,7 @@ pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
     if items.is_empty() {
         return None;
     }
-    Some(
-        items
-            .into_iter()
-            .map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset })
-            .collect(),
-    )
+    Some(items.into_iter().map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset }).collect())
 }
 
 /// The lines of a text that are not blank.
@@ -249,8 +238,7 @@ pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
             // A comma inside a number does not part it.
             _ if c == mark && depth == 0 && quote.is_none() => {
-                let digits = previous.is_ascii_digit()
-                    && text[at + c.len_utf8()..].starts_with(|n: char| n.is_ascii_digit());
+                let digits = previous.is_ascii_digit() && text[at + c.len_utf8()..].starts_with(|n: char| n.is_ascii_digit());
                 if !digits {
                     push(start, at);
                     start = at + c.len_utf8();
@@ -283,8 +271,7 @@ pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair
         let body = &line[pad..];
         let mark = bullet(body).unwrap_or(0);
         let deeper = found.first().is_some_and(|(_, _, first)| pad > *first);
-        let key =
-            body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
+        let key = body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
         let key = key.map(|(key, end)| (key.trim().trim_matches(['*', '_', '`', '"', '\'']), end));
         match key.filter(|(key, _)| !deeper && !key.is_empty() && key.len() <= 64 && known(key)) {
             Some((key, end)) => found.push((key, start + end..at, pad)),
@@ -311,8 +298,7 @@ fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
     if !value.contains('\n') {
         let value = value.trim().trim_end_matches(',');
         // Quotes around a value are YAML's, not the text's.
-        let inside =
-            |quote: char| value.strip_prefix(quote)?.strip_suffix(quote).filter(|v| !v.contains(quote));
+        let inside = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote).filter(|v| !v.contains(quote));
         return inside('"').or_else(|| inside('\'')).unwrap_or(value).into();
     }
     let further = value.lines().skip(1).filter(|line| !line.trim().is_empty());
@@ -360,8 +346,7 @@ fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
     let mut at = 0;
     while let Some(open) = text[at..].find('<').map(|o| at + o) {
         let rest = &text[open + 1..];
-        let name =
-            &rest[..rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len())];
+        let name = &rest[..rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len())];
         let start = open + 1 + name.len() + 1;
         if name.is_empty() || !rest[name.len()..].starts_with('>') {
             break;
@@ -374,4 +359,22 @@ fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
         }
     }
     out
+}
+
+/// The rows of a Markdown table, each as `key: value` lines.
+pub(super) fn table(text: &str) -> Option<Vec<Piece<'static>>> {
+    let mut lines = lines(text).into_iter().filter(|line| line.text.starts_with('|'));
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let header = cells(&lines.next()?.text);
+    let rule = lines.next()?;
+    if !rule.text.chars().all(|c| "|-: ".contains(c)) {
+        return None;
+    }
+    let row = |line: Piece<'_>| {
+        let pairs = header.iter().zip(cells(&line.text)).map(|(name, cell)| format!("{name}: {cell}\n"));
+        Piece { text: pairs.collect::<String>().into(), offset: line.offset }
+    };
+    Some(lines.map(row).collect())
 }

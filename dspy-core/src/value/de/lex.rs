@@ -171,8 +171,7 @@ fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
 fn before_key(text: &str) -> Option<usize> {
     let open = text.rfind(['"', '\''])?;
     let key = &text[open + 1..];
-    let named =
-        !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
+    let named = !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
     let before = text[..open].trim_end_matches([' ', '\t']);
     (named && before.ends_with([',', '\n'])).then(|| before.trim_end_matches([',', '\n', '\r', ' ']).len())
 }
@@ -251,7 +250,11 @@ fn ends(rest: &str, place: Place) -> bool {
         (':' | '：' | '=', _) => place == Place::Key,
         ('`', _) => rest.starts_with("```"),
         (_, Place::Alone) => matches!(c, '/') && comment(rest).is_some(),
-        ('}' | ']' | ')', _) => true,
+        ('}' | ']', _) => true,
+        (')', _) => {
+            let behind = rest[1..].trim_start();
+            behind.is_empty() || behind.starts_with([',', '}', ']', ')'])
+        }
         (',' | ';' | '，' | '、', Place::Key | Place::Object) => key_follows(&rest[c.len_utf8()..]),
         (',' | ';' | '，' | '、', Place::List) => value_follows(&rest[c.len_utf8()..]),
         // A missing comma: a key or a value begins.
@@ -307,12 +310,22 @@ fn bare_key(text: &str, first: char, more: &str) -> bool {
     after.is_empty() || after.starts_with([':', '：', '='])
 }
 
+/// Whether the bracket at the start looks like one of JSON, and not of prose.
+pub(super) fn opens_json(text: &str) -> bool {
+    let inside = skip_blank(&text[1..]);
+    match text.as_bytes().first() {
+        Some(b'{') => key_follows(inside),
+        _ => inside.starts_with(['{', '[', '"', '\'']) || inside.starts_with(|c: char| c.is_ascii_digit()),
+    }
+}
+
 /// Whether a value or the end of the list follows.
 fn value_follows(text: &str) -> bool {
     let rest = skip_blank(text);
     match rest.chars().next() {
         None => true,
-        Some(c) if closing(c).is_some() || "{[(]},-".contains(c) || c.is_ascii_digit() => true,
+        Some(c) if closing(c).is_some() || "{[(]},-…".contains(c) || c.is_ascii_digit() => true,
+        Some('r' | 'u' | 'b' | 'f') if rest[1..].starts_with(['"', '\'']) => true,
         Some('.') => rest.starts_with("..."),
         Some(_) => {
             let word = &rest[..rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len())];

@@ -28,6 +28,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use self::{
     cx::{Cx, Plan},
     fail::{Cure, Fail},
+    lex::Place,
     parser::Parser,
     top::Top,
 };
@@ -183,8 +184,7 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
             let fail = match result {
                 Ok(value) => {
                     let cost = cx.cost();
-                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent())
-                    {
+                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent()) {
                         return Ok(Reading { value, coercions: cx.into_coercions() });
                     }
                     if best.as_ref().is_none_or(|(least, ..)| cost <= *least) {
@@ -241,7 +241,7 @@ fn attempt<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'_>, cx: &Cx) -> Resu
         Form::Json => {
             let text = find::unfenced(raw.text);
             let mut parser = Parser::new(text, text.as_ptr() as usize - raw.text.as_ptr() as usize, cx);
-            let value = seed.deserialize(&mut parser)?;
+            let value = parser.seeded(seed, Place::Alone)?;
             parser.finish()?;
             Ok(value)
         }
@@ -253,10 +253,7 @@ fn refused(raw: Raw<'_>, coercions: &[Coercion]) -> ReadError {
     let first = coercions.first();
     ReadError {
         path: first.map_or_else(String::new, |c| c.path.clone()),
-        expected: format!(
-            "a value as it should be written, without {}",
-            first.map_or("any change", |c| c.what)
-        ),
+        expected: format!("a value as it should be written, without {}", first.map_or("any change", |c| c.what)),
         found: crate::error::shorten(raw.text.lines().next().unwrap_or_default(), 80).into_owned(),
         offset: 0,
         nearest: Vec::new(),

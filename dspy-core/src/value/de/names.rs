@@ -2,7 +2,7 @@
 
 /// Whether a character belongs to a name: `C`, `C#` and `C++` are three.
 fn counts(c: char) -> bool {
-    c.is_alphanumeric() || "+#&%$=<>@".contains(c)
+    c.is_alphanumeric() || "+#&%$".contains(c)
 }
 
 /// What is left of a name without case and separators.
@@ -56,6 +56,10 @@ pub(super) fn choose(text: &str, names: &[&str]) -> Choice {
         // Aliases of one variant stand side by side, so equal spellings of different names are refused.
         same.all(|(_, other)| other == first).then_some(i)
     };
+    let marked = core.strip_suffix(['-', '−']).is_some_and(|name| name.ends_with(char::is_alphanumeric));
+    if marked {
+        return Choice::Nothing;
+    }
     if let Some(i) = one_of(core) {
         return Choice::One(i, Some(("a name spelt loosely", 1)));
     }
@@ -93,7 +97,8 @@ pub(super) fn choose(text: &str, names: &[&str]) -> Choice {
 
 /// The names that occur in a text as whole words and are not negated; a name inside a longer one does not count.
 fn mentions(text: &str, names: &[&str]) -> Vec<usize> {
-    let words: Vec<String> = text.split(|c: char| !counts(c)).filter(|w| !w.is_empty()).map(bare).collect();
+    let words: Vec<String> =
+        text.split(|c: char| !counts(c)).filter(|w| !w.is_empty()).map(bare).collect();
     // Where each name begins and ends, in words.
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     for (index, name) in names.iter().enumerate() {
@@ -125,12 +130,13 @@ fn mentions(text: &str, names: &[&str]) -> Vec<usize> {
         !inside
     });
     let negated = |start: usize| {
-        words[..start]
-            .iter()
-            .rev()
-            .take(2)
-            .any(|w| matches!(&**w, "not" | "no" | "never" | "neither" | "nor" | "t"))
+        words[..start].iter().rev().take(2).any(|w| matches!(&**w, "not" | "no" | "never" | "neither" | "nor" | "t"))
     };
+    // The article and the pronoun are no choices, unless there is another one beside them.
+    let article = |hit: &(usize, usize, usize)| matches!(&*words[hit.1], "a" | "i") && hit.2 == hit.1 + 1;
+    if found.iter().all(article) {
+        return Vec::new();
+    }
     let mut out: Vec<usize> = Vec::new();
     for hit in &found {
         // A name that is denied makes the sentence unclear, so nothing is made of it.
@@ -149,7 +155,12 @@ pub(super) fn nearest(text: &str, names: &[&str]) -> Vec<String> {
     let wanted: Vec<char> = bare(text).chars().take(64).collect();
     let mut scored: Vec<(usize, &str)> = names
         .iter()
-        .map(|n| (distance(&wanted, &bare(n).chars().take(64).collect::<Vec<_>>()), *n))
+        .map(|n| {
+            let name: Vec<char> = bare(n).chars().take(64).collect();
+            // A name that is cut off is near however much is missing.
+            let cut = wanted.len() > 2 && name.starts_with(&wanted);
+            (if cut { 1 } else { distance(&wanted, &name) }, *n)
+        })
         .filter(|(d, n)| *d <= 2.max(n.len() / 3))
         .collect();
     scored.sort_by_key(|(d, _)| *d);

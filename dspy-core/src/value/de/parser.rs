@@ -8,7 +8,7 @@ use serde::{
 };
 
 use super::{
-    access::{Entries, Items, Tagged},
+    access::{Entries, Items, OPEN, Tagged},
     cx::{Cx, Plan},
     fail::{Cure, Fail, Seg},
     find,
@@ -98,19 +98,49 @@ impl<'t, 'c> Parser<'t, 'c> {
         place: Place,
         seg: impl Fn() -> Seg,
     ) -> Result<S::Value, Fail> {
-        self.place = place;
         let mark = self.cx.mark();
-        self.head();
-        let start = self.pos;
-        let result = seed.deserialize(&mut *self);
-        self.place = place;
-        match result {
+        match self.seeded(seed, place) {
             Ok(value) => {
                 self.cx.placed(mark, seg);
                 Ok(value)
             }
-            Err(fail) => Err(fail.at(self.base + start, &self.text[start..]).inside(seg())),
+            Err(fail) => Err(fail.inside(seg())),
         }
+    }
+
+    /// Reads a value of the type that `seed` asks for. When a type refuses what stands in quotes, the next attempt
+    /// takes a word for nothing for nothing, or leaves out space and marks around the value, wherever this type is
+    /// asked: text, which refuses nothing, stays as it is.
+    pub(super) fn seeded<'de, S: DeserializeSeed<'de>>(&mut self, seed: S, place: Place) -> Result<S::Value, Fail> {
+        self.place = place;
+        let quoted = self.head().is_some_and(|c| lex::closing(c).is_some());
+        let (start, kind, plan) = (self.pos, std::any::type_name::<S::Value>(), &self.cx.plan);
+        if quoted && (plan.nothing.contains(&kind) || plan.bare.contains(&kind)) {
+            let found = self.peek()?;
+            let nothing = scalar::is_nothing(&found.text) && plan.nothing.contains(&kind);
+            if nothing || plan.bare.contains(&kind) {
+                self.take(&found);
+                self.cx.bend(if nothing { "a word for nothing" } else { "space or marks around a value" }, 1);
+                let text = if nothing { "null" } else { bare(&found.text) };
+                let word = Word { text, cx: self.cx, quoted: !nothing };
+                return seed.deserialize(word).map_err(|fail| fail.at(self.base + start, &found.text));
+            }
+        }
+        let result = seed.deserialize(&mut *self);
+        self.place = place;
+        result.map_err(|fail| {
+            let fail = fail.at(self.base + start, &self.text[start..]);
+            if !quoted || !fail.is_here() {
+                return fail;
+            }
+            let text = lex::quoted(&self.text[start..], place).text;
+            let unknown = fail.cure() == Cure::Unknown;
+            match scalar::is_nothing(&text) {
+                true if kind.starts_with("core::option::Option<") => fail.with(Cure::NothingFor(kind)),
+                false if unknown && bare(&text) != text => fail.with(Cure::Bare(kind)),
+                _ => fail,
+            }
+        })
     }
 
     /// The length of a value without quotes: up to what ends it at this place.
@@ -256,10 +286,7 @@ impl<'t, 'c> Parser<'t, 'c> {
     }
 
     /// Reads a value out of the list of one or the object of one key that is needlessly around it.
-    pub(super) fn unwrapped<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Fail>,
-    ) -> Result<T, Fail> {
+    pub(super) fn unwrapped<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Fail>) -> Result<T, Fail> {
         let around = self.place;
         let (object, close) = match self.head() {
             Some('{') => (true, '}'),
@@ -470,11 +497,7 @@ impl<'t, 'c> Parser<'t, 'c> {
             return;
         }
         let rest = self.rest();
-        let name = rest
-            .bytes()
-            .take(64)
-            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-            .count();
+        let name = rest.bytes().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count();
         if rest[name..].starts_with('(') {
             self.cx.bend("a constructor of another language", 1);
             self.pos += name;
@@ -492,9 +515,7 @@ impl<'t, 'c> Parser<'t, 'c> {
         let start = self.pos;
         self.call();
         match self.head() {
-            Some('(') if self.pos > start && self.double() => {
-                self.unwrapped(|inner| inner.list(len, visitor))
-            }
+            Some('(') if self.pos > start && self.double() => self.unwrapped(|inner| inner.list(len, visitor)),
             Some(open @ ('[' | '(')) => {
                 if open == '(' {
                     self.cx.bend("a tuple of another language", 1);
@@ -603,17 +624,11 @@ impl<'t, 'c> Parser<'t, 'c> {
                 match found.structure() {
                     true => self.inside(&found, |inner| inner.object(fields, visitor)),
                     false if self.key_here() => self.entries_here(fields, visitor),
-                    false => Err(self.refuse_word(object_with(fields.unwrap_or_default()), &found.text)),
+                    false => Err(self.refuse(object_with(fields.unwrap_or_default()))),
                 }
             }
             _ => Err(self.refuse(object_with(fields.unwrap_or_default()))),
         }
-    }
-
-    /// As [`refuse`](Self::refuse), where a word stands that may mean nothing.
-    fn refuse_word(&self, expected: String, word: &str) -> Fail {
-        let fail = self.refuse(expected);
-        if scalar::is_nothing(word) { fail.with(Cure::Nothing) } else { fail }
     }
 
     /// Whether the object that stands here is a needless wrapper around the one that is asked for. Of a type whose
@@ -655,8 +670,8 @@ impl<'t, 'c> Parser<'t, 'c> {
 
     /// The items that stand here without brackets around them.
     pub(super) fn items_here<'de, V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Fail> {
-        self.cx.bend("brackets that are missing", 3);
-        let mut items = Items::new(self, ']', false);
+        self.cx.bend("brackets that are missing", 2);
+        let mut items = Items::new(self, OPEN, false);
         let value = visitor.visit_seq(&mut items)?;
         items.end()?;
         self.place = Place::Alone;
@@ -687,15 +702,13 @@ impl<'t, 'c> Parser<'t, 'c> {
 
 /// A notation without what may stand around it.
 fn bare(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[]".contains(c))
-        .trim_end_matches(['.', ',', ';'])
+    text.trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[]".contains(c)).trim_end_matches(['.', ',', ';'])
 }
 
 /// The key that begins with a quote and goes up to a colon.
 fn unclosed_key(text: &str) -> Option<&str> {
     let inner = &text[text.chars().next().filter(|c| lex::closing(*c).is_some())?.len_utf8()..];
-    let (end, _) =
-        inner.char_indices().take(64).find(|(_, c)| !(c.is_alphanumeric() || "_-$. ".contains(*c)))?;
+    let (end, _) = inner.char_indices().take(64).find(|(_, c)| !(c.is_alphanumeric() || "_-$. ".contains(*c)))?;
     (end > 0 && inner[end..].starts_with([':', '：'])).then_some(&inner[..end])
 }
 
@@ -818,21 +831,7 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
             Some(c) if lex::closing(c).is_some() => {
                 let found = self.peek()?;
                 self.take(&found);
-                let kind = std::any::type_name::<V>();
-                if self.cx.plan.bare.contains(&kind) {
-                    self.cx.bend("space or marks around a value", 1);
-                    return visitor
-                        .visit_str(bare(&found.text))
-                        .map_err(|fail: Fail| fail.at(at, &found.text));
-                }
-                visitor.visit_str(&found.text).map_err(|fail: Fail| {
-                    let cure = match fail.cure() {
-                        Cure::Unknown if scalar::is_nothing(&found.text) => Cure::Nothing,
-                        Cure::Unknown if bare(&found.text) != found.text => Cure::Bare(kind),
-                        other => other,
-                    };
-                    fail.with(cure).at(at, &found.text)
-                })
+                visitor.visit_str(&found.text).map_err(|fail: Fail| fail.at(at, &found.text))
             }
             Some('[') if self.one_text() => self.unwrapped(|inner| inner.deserialize_str(visitor)),
             Some('{' | '[') => {
@@ -883,19 +882,15 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
             Some('{' | '[' | '(') => visitor.visit_some(self),
             Some(c) => {
                 let closed = lex::closing(c).is_some();
-                let kind = std::any::type_name::<V>();
-                if closed && !self.cx.plan.nothing.contains(&kind) {
-                    return visitor.visit_some(self).map_err(|fail: Fail| match fail.cure() {
-                        Cure::Nothing => fail.with(Cure::NothingFor(kind)),
-                        _ => fail,
-                    });
+                if closed {
+                    return visitor.visit_some(self);
                 }
                 let found = self.peek()?;
                 if !scalar::is_nothing(&found.text) {
                     return visitor.visit_some(self);
                 }
                 self.take(&found);
-                if found.text != "null" || closed {
+                if found.text != "null" {
                     self.cx.bend("a word for nothing", 1);
                 }
                 visitor.visit_none()
@@ -919,16 +914,11 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
         if name == CODE_TOKEN && self.head().is_some_and(|c| lex::closing(c).is_some()) {
             let found = self.peek()?;
             self.take(&found);
-            let fence =
-                Some(&*found.text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
+            let fence = Some(&*found.text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
             let code: StrDeserializer<'_, Fail> = fence.map_or(&*found.text, |f| f.text).into_deserializer();
             return visitor.visit_newtype_struct(code);
         }
@@ -987,9 +977,7 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
                     self.unwrapped(|inner| inner.deserialize_enum(name, variants, visitor)).map_err(|fail| {
                         match names::nearest(&key, variants) {
                             near if near.is_empty() => fail,
-                            near => Fail::new(format!("one of {}", variants.join(", ")), &key)
-                                .nearest(near)
-                                .at(at, ""),
+                            near => Fail::new(format!("one of {}", variants.join(", ")), &key).nearest(near).at(at, ""),
                         }
                     })
                 }

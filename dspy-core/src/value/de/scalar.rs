@@ -7,7 +7,8 @@ pub(super) type Note = (&'static str, u32);
 pub(super) fn is_nothing(text: &str) -> bool {
     let core = text.trim().trim_matches(|c: char| "\"'`*_.()".contains(c));
     text.trim().is_empty()
-        || ["null", "none", "nil", "n/a", "na", "undefined", "not available", "not applicable"]
+        || core == "NA"
+        || ["null", "none", "nil", "n/a", "undefined", "not available", "not applicable"]
             .iter()
             .any(|word| core.eq_ignore_ascii_case(word))
 }
@@ -37,13 +38,13 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
     // "Yes, because …": the first word decides when something sets it off.
     let end = core.find(|c: char| !c.is_alphanumeric()).unwrap_or(core.len());
     let rest = core[end..].trim_start_matches([' ', '*', '_', '"', '\'']);
-    let set_off = rest.starts_with([',', '.', ';', ':', '!', '-', '–', '—', '\n', '(']);
+    let joined = core[end..].starts_with(['-', '\'', '’']);
+    let set_off = !joined && rest.starts_with([',', '.', ';', ':', '!', '-', '–', '—', '\n', '(']);
     let first = polarity(&core[..end]).filter(|_| end > 1);
     let behind = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
     let next = &behind[..behind.find(|c: char| !c.is_alphanumeric()).unwrap_or(behind.len())];
     // "Yes, no, maybe", but not "Yes, no doubt".
-    let opposed =
-        polarity(next).is_some_and(|other| Some(other) != first) && !behind[next.len()..].starts_with(' ');
+    let opposed = polarity(next).is_some_and(|other| Some(other) != first) && !behind[next.len()..].starts_with(' ');
     let contradicted = behind.starts_with("and no") || opposed;
     if let Some(value) = first
         && set_off
@@ -52,11 +53,8 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
         return Ok((value, Some(("a boolean with an explanation", 2))));
     }
     let mut said: Option<bool> = None;
-    for word in core.split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '’')) {
-        if matches!(word, "not" | "never" | "neither" | "nor")
-            || word.ends_with("n't")
-            || word.ends_with("n’t")
-        {
+    for word in core.split(|c: char| !(c.is_alphanumeric() || "'’-".contains(c))) {
+        if matches!(word, "not" | "never" | "neither" | "nor") || word.ends_with("n't") || word.ends_with("n’t") {
             return Err("a clear yes or no (the answer denies something)");
         }
         let value = match word {
@@ -109,8 +107,7 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
                 return Err("one clear number");
             }
             let alone = only.start == 0 && only.end == text.len();
-            let note =
-                if alone { ("a number spelt loosely", 1) } else { ("a number with words around it", 2) };
+            let note = if alone { ("a number spelt loosely", 1) } else { ("a number with words around it", 2) };
             Ok(Number { digits: only.digits.clone(), note: Some(note) })
         }
         // "… so the answer is 42": what is announced last settles it.
@@ -129,40 +126,14 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
 
 /// The numbers that people write as words.
 const NUMBER_WORDS: [&str; 21] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 ];
 
 /// The text with full-width digits and fractions of one character as ASCII.
 fn plainer(text: &str) -> std::borrow::Cow<'_, str> {
     const FRACTIONS: [(char, &str); 9] = [
-        ('½', "1/2"),
-        ('⅓', "1/3"),
-        ('⅔', "2/3"),
-        ('¼', "1/4"),
-        ('¾', "3/4"),
-        ('⅕', "1/5"),
-        ('⅛', "1/8"),
-        ('⅜', "3/8"),
+        ('½', "1/2"), ('⅓', "1/3"), ('⅔', "2/3"), ('¼', "1/4"), ('¾', "3/4"), ('⅕', "1/5"), ('⅛', "1/8"), ('⅜', "3/8"),
         ('⅝', "5/8"),
     ];
     let odd = |c: char| ('０'..='９').contains(&c) || FRACTIONS.iter().any(|(f, _)| *f == c);
@@ -200,30 +171,10 @@ pub(super) fn plain(text: &str) -> bool {
 /// Whether a text ends by announcing an answer.
 fn announces(before: &str) -> bool {
     let before = before.trim_end_matches(|c: char| c.is_whitespace() || "*_`\"'$€£(".contains(c));
-    let lower: String = before
-        .chars()
-        .rev()
-        .take(24)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect::<String>()
-        .to_lowercase();
-    [
-        "answer is",
-        "answer:",
-        "result is",
-        "result:",
-        "total is",
-        "total:",
-        "final answer",
-        "boxed{",
-        "=",
-        "####",
-        "is therefore",
-    ]
-    .iter()
-    .any(|lead| lower.ends_with(lead))
+    let lower: String = before.chars().rev().take(24).collect::<Vec<_>>().into_iter().rev().collect::<String>().to_lowercase();
+    ["answer is", "answer:", "result is", "result:", "total is", "total:", "final answer", "boxed{", "=", "####", "is therefore"]
+        .iter()
+        .any(|lead| lower.ends_with(lead))
 }
 
 struct Found {
@@ -309,7 +260,8 @@ fn one(text: &str, at: usize) -> (String, usize) {
             count += 1;
         }
         // One group after a point is a fraction.
-        if count > usize::from(mark == ".") {
+        let decimal = rest[e..].strip_prefix(',').is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
+        if count > usize::from(mark == "." && !decimal) {
             (groups, end) = (digits, e);
             break;
         }
@@ -318,8 +270,7 @@ fn one(text: &str, at: usize) -> (String, usize) {
     let grouped = end > run(0);
     let after = &rest[end..];
     let fraction = run(end + 1);
-    if after.starts_with('.') && fraction > 0
-        || after.starts_with(',') && (1..=2).contains(&fraction) && !grouped_by_comma(rest, end, grouped)
+    if after.starts_with('.') && fraction > 0 || after.starts_with(',') && (1..=2).contains(&fraction) && !grouped_by_comma(rest, end, grouped)
     {
         digits.push('.');
         digits.push_str(&rest[end + 1..end + 1 + fraction]);
@@ -400,7 +351,7 @@ fn scaled(text: &str, digits: String, end: usize) -> (String, usize, bool) {
         _ => {
             let glued = if gap == 0 { word_len } else { 0 };
             let sign = usize::from(rest.starts_with('%'));
-            return (digits, end + glued + sign, false);
+            return (digits, end + glued + sign, rest.starts_with('+'));
         }
     };
     match digits.parse::<f64>() {

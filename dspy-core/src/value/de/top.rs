@@ -203,8 +203,10 @@ impl<'t, 'c> Top<'t, 'c> {
         let core = self.core();
         let elements = find::elements(core);
         let same = elements.iter().all(|element| element.key == elements[0].key);
+        let table = find::table(core);
         let mut pieces = match find::bullets(core) {
             Some(items) => (items, ("a list of bullets", 2)),
+            None if table.is_some() => (table.unwrap_or_default(), ("a table", 3)),
             None if !elements.is_empty() && same => {
                 let piece = |pair: Pair<'t>| Piece { text: pair.value, offset: pair.offset };
                 (elements.into_iter().map(piece).collect(), ("a list of tags", 3))
@@ -230,18 +232,13 @@ impl<'t, 'c> Top<'t, 'c> {
     fn list<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
         if len.is_none() && scalar::is_nothing(find::unfenced(self.text)) {
             self.cx.bend("a word for nothing in place of a list", 2);
-            return visitor.visit_seq(Pieces {
-                pieces: Vec::new().into_iter(),
-                index: 0,
-                base: 0,
-                cx: self.cx,
-            });
+            return visitor.visit_seq(Pieces { pieces: Vec::new().into_iter(), index: 0, base: 0, cx: self.cx });
         }
         let core = self.core();
         let mut prose = 0;
         let picked = self.pick_structure(|candidates| {
             // Objects one after the other, without brackets around them.
-            let several = core.starts_with('{') && candidates.len() > 1;
+            let several = core.starts_with(['{', '[']) && candidates.len() > 1 || core.starts_with(['"', '“']);
             prose = self.prose(candidates);
             if several {
                 candidates.push(self.items_at(core));
@@ -267,16 +264,11 @@ impl<'t, 'c> Top<'t, 'c> {
                     }));
                 }
                 // A single value is what is left where nothing looks like a list; a list of bullets may have brackets.
-                if what == "a list of bullets" && !core.starts_with(['{', '[', '(']) {
+                if what == "a list of bullets" && self.whole().is_none() {
                     self.cx.lighten(prose);
                 }
                 self.cx.bend(what, cost);
-                visitor.visit_seq(Pieces {
-                    pieces: pieces.into_iter(),
-                    index: 0,
-                    base: self.base,
-                    cx: self.cx,
-                })
+                visitor.visit_seq(Pieces { pieces: pieces.into_iter(), index: 0, base: self.base, cx: self.cx })
             }
         }
     }
@@ -307,32 +299,45 @@ impl<'t, 'c> Top<'t, 'c> {
                 Some(fields) => parser.deserialize_struct("", fields, visitor),
             }),
             _ => {
-                let name = |key: &str| match fields {
-                    None => Some(Cow::Owned(key.to_owned())),
-                    Some(fields) => match fields.iter().find(|f| **f == key) {
-                        Some(name) => Some(Cow::Borrowed(*name)),
-                        None => names::loosely(key, fields).map(Cow::Borrowed),
-                    },
-                };
-                let mut pairs = find::pairs(self.text, |key| name(key).is_some());
-                if pairs.is_empty() {
-                    pairs = find::elements(self.core());
-                    pairs.retain(|pair| name(pair.key).is_some());
-                }
-                if pairs.is_empty() {
-                    return Err(self.refuse(object_with(fields.unwrap_or_default())));
-                }
                 self.cx.weigh(prose);
-                self.cx.bend("lines in place of an object", 3);
-                let named = pairs.into_iter().filter_map(|pair| Some((name(pair.key)?, pair)));
-                visitor.visit_map(Pairs {
-                    pairs: named.collect::<Vec<_>>().into_iter(),
-                    next: None,
-                    base: self.base,
-                    cx: self.cx,
-                })
+                self.pairs(fields, visitor)
             }
         }
+    }
+
+    /// The object that the text has as `key: value` lines, as elements or as a table of one row.
+    fn pairs<'de, V: Visitor<'de>>(
+        self,
+        fields: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
+        let name = |key: &str| match fields {
+            None => Some(Cow::Owned(key.to_owned())),
+            Some(fields) => match fields.iter().find(|f| **f == key) {
+                Some(name) => Some(Cow::Borrowed(*name)),
+                None => names::loosely(key, fields).map(Cow::Borrowed),
+            },
+        };
+        if let Some([row]) = find::table(self.core()).as_deref() {
+            self.cx.bend("a table", 3);
+            return Top { text: &row.text, base: self.base + row.offset, cx: self.cx, outer: false }.pairs(fields, visitor);
+        }
+        let mut pairs = find::pairs(self.text, |key| name(key).is_some());
+        if pairs.is_empty() {
+            pairs = find::elements(self.core());
+            pairs.retain(|pair| name(pair.key).is_some());
+        }
+        if pairs.is_empty() {
+            return Err(self.refuse(object_with(fields.unwrap_or_default())));
+        }
+        self.cx.bend("lines in place of an object", 3);
+        let named = pairs.into_iter().filter_map(|pair| Some((name(pair.key)?, pair)));
+        visitor.visit_map(Pairs {
+            pairs: named.collect::<Vec<_>>().into_iter(),
+            next: None,
+            base: self.base,
+            cx: self.cx,
+        })
     }
 
     /// The texts that a text may mean, when its type is not content with the text itself.
@@ -380,12 +385,10 @@ impl<'t, 'c> Top<'t, 'c> {
                 self.cx.bend(AROUND, cost);
                 visitor.visit_str(&self.text[start..end])
             }
-            Some(Candidate::Json(start, end, cost)) => {
-                self.json((start, end, cost), |parser| match parser.head() {
-                    Some('{' | '[') => parser.unwrapped(|inner| inner.deserialize_str(visitor)),
-                    _ => parser.deserialize_str(visitor),
-                })
-            }
+            Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match parser.head() {
+                Some('{' | '[') => parser.unwrapped(|inner| inner.deserialize_str(visitor)),
+                _ => parser.deserialize_str(visitor),
+            }),
             _ => visitor.visit_str(whole),
         }
         .map_err(|fail: Fail| fail.at(self.base, core))
@@ -415,7 +418,7 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
             Some(Candidate::Json(start, end, cost)) => {
                 self.json((start, end, cost), |parser| parser.deserialize_any(visitor))
             }
-            Some(Candidate::Prose) => self.object(None, visitor),
+            Some(Candidate::Prose) => self.pairs(None, visitor),
             _ => match scalar::is_literal(core) || matches!(core, "null" | "None") {
                 true => Word { text: core, cx: self.cx, quoted: false }.deserialize_any(visitor),
                 false => visitor.visit_str(core),
@@ -461,11 +464,7 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
         if name != CODE_TOKEN {
             return visitor.visit_newtype_struct(self);
         }
@@ -578,9 +577,7 @@ impl<'de> MapAccess<'de> for Pairs<'_, '_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
-        let Some((name, pair)) = self.next.take() else {
-            return Err(Fail::new("a key before its value", ""));
-        };
+        let Some((name, pair)) = self.next.take() else { return Err(Fail::new("a key before its value", "")) };
         within(&pair.value, self.base + pair.offset, self.cx, seed, || Seg::Key(name.as_ref().into()))
     }
 }

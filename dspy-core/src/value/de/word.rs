@@ -4,9 +4,7 @@ use std::str::FromStr;
 
 use serde::{
     Deserializer,
-    de::{
-        self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer,
-    },
+    de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer},
 };
 
 use super::{
@@ -26,9 +24,7 @@ pub(super) struct Word<'t, 'c> {
 
 impl<'t, 'c> Word<'t, 'c> {
     fn refuse(&self, expected: impl Into<String>) -> Fail {
-        let fail = Fail::new(expected, self.text);
-        // Somewhere around this, an `Option` may be asked.
-        if scalar::is_nothing(self.text) { fail.with(Cure::Nothing) } else { fail }
+        Fail::new(expected, self.text)
     }
 
     fn boolean(&self) -> Result<bool, Fail> {
@@ -113,7 +109,8 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
     type Error = Fail;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        let literal = !self.quoted || self.cx.plan.literals;
+        let text = |number: i128| self.cx.plan.texts.contains(&number);
+        let literal = !self.quoted || (self.cx.plan.literals && !self.text.parse().is_ok_and(text));
         if literal && scalar::plain(self.text) {
             let digits = self.text.trim_start_matches('+');
             if self.quoted {
@@ -223,9 +220,7 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         if !self.quoted && self.text == "null" {
             return visitor.visit_none();
         }
-        if (!self.quoted || self.cx.plan.nothing.contains(&std::any::type_name::<V>()))
-            && scalar::is_nothing(self.text)
-        {
+        if !self.quoted && scalar::is_nothing(self.text) {
             self.cx.bend("a word for nothing", 1);
             return visitor.visit_none();
         }
@@ -240,11 +235,7 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -294,9 +285,7 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
                 .nearest(which.into_iter().map(|i| variants[i].to_owned()).collect())
                 .with(Cure::None)),
             // The type decides, which may know other names.
-            Choice::Nothing => visitor
-                .visit_enum(Unit(self.text))
-                .map_err(|fail| if scalar::is_nothing(self.text) { fail.with(Cure::Nothing) } else { fail }),
+            Choice::Nothing => visitor.visit_enum(Unit(self.text)),
         }
     }
 
@@ -353,11 +342,7 @@ impl<'de> VariantAccess<'de> for Unit<'_> {
         Err(Fail::new(format!("the {len} values of `{}` beside its name", self.0), self.0))
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Fail> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], _: V) -> Result<V::Value, Fail> {
         Err(Fail::new(format!("{} for `{}`", object_with(fields), self.0), self.0))
     }
 }
