@@ -2,9 +2,11 @@
 //!
 //! `cargo bench --bench call`
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 use dspy::{
-    cache::Cache,
-    lm::{BoxFuture, LanguageModel, LmError, Request, Response},
+    LmError,
+    lm::{BoxFuture, Cache, LanguageModel, Request, Response},
     prelude::*,
 };
 
@@ -90,28 +92,46 @@ fn program(cache: Cache) -> Predict<ReadOrder> {
 
 /// Everything but the model: rendering with 8 demonstrations that are rendered already, reading five fields.
 #[divan::bench]
-fn format_and_parse(bencher: divan::Bencher) {
+fn format_and_parse(bencher: divan::Bencher<'_, '_>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (program, input) = (program(Cache::off()), ReadOrderInput::from(record(7)));
     bencher.bench_local(|| runtime.block_on(program.forward(input.clone())).unwrap());
 }
 
 #[divan::bench]
-fn call_with_trace(bencher: divan::Bencher) {
+fn call_with_trace(bencher: divan::Bencher<'_, '_>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (program, input) = (program(Cache::off()), ReadOrderInput::from(record(7)));
     bencher.bench_local(|| runtime.block_on(program.call(input.clone())).unwrap());
 }
 
+/// Answer the question.
+#[signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+/// The least there is: one text in, one text out, no demonstrations.
 #[divan::bench]
-fn call_answered_by_the_memory_cache(bencher: divan::Bencher) {
+fn call_of_one_text(bencher: divan::Bencher<'_, '_>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let model = Obedient("[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]".into());
+    let program = Predict::<Qa>::new().lm(LM::wrap(model).cache(Cache::off()).build().unwrap());
+    bencher.bench_local(|| runtime.block_on(program.call("What is the capital of France?")).unwrap());
+}
+
+#[divan::bench]
+fn call_answered_by_the_memory_cache(bencher: divan::Bencher<'_, '_>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (program, input) = (program(Cache::memory(1000)), ReadOrderInput::from(record(7)));
     bencher.bench_local(|| runtime.block_on(program.forward(input.clone())).unwrap());
 }
 
 #[divan::bench]
-fn render_only(bencher: divan::Bencher) {
+fn render_only(bencher: divan::Bencher<'_, '_>) {
     let (program, input) = (program(Cache::off()), ReadOrderInput::from(record(7)));
     bencher.bench_local(|| program.render(input.clone()).unwrap());
 }

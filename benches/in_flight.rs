@@ -2,11 +2,13 @@
 //!
 //! `cargo bench --bench in_flight`. Peak resident memory is read from `/proc/self/status`, so it needs Linux.
 
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::print_stdout)]
+
 mod support;
 
 use std::time::{Duration, Instant};
 
-use dspy::{cache::Cache, prelude::*};
+use dspy::{lm::Cache, prelude::*};
 
 /// Answer the question.
 #[signature]

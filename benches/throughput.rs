@@ -1,6 +1,10 @@
 //! Predictions per second over HTTP, beside a hand-written client, against a local server that answers at once.
 //!
-//! `cargo bench --bench throughput`. The two contestants take turns; each figure is the median of the turns.
+//! `cargo bench --bench throughput`; `DEMOS=0 IN_FLIGHT=1,16` chooses what is measured. The two contestants take turns; each figure is the median of the turns. Beside the
+//! rates stands the processor time of a call, which tells more on a machine that does other things as well; it is read
+//! from `/proc/self/stat`, so it needs Linux. The server works in a process of its own.
+
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 
@@ -12,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dspy::{cache::Cache, prelude::*};
+use dspy::{lm::Cache, prelude::*};
 use serde_json::{Value, json};
 
 /// Answer the question.
@@ -29,26 +33,42 @@ const TURN: Duration = Duration::from_millis(1500);
 
 fn main() {
     support::serve_if_asked();
+    // The hand-written client is built with the same TLS library, which wants to be told.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let remote = support::Remote::start(Duration::ZERO).unwrap();
-    println!("demos  in flight      raw/s     dspy/s   ratio");
-    for demos in [0, 16] {
-        for concurrency in [1, 16, 256, 1024] {
+    println!("demos  in flight      raw/s     dspy/s   ratio    raw µs   dspy µs   ratio");
+    for demos in figures("DEMOS", &[0, 16]) {
+        for concurrency in figures("IN_FLIGHT", &[1, 16, 256, 1024]) {
             let raw = Raw::new(&remote.api_base, demos);
             let program = program(&remote.api_base, demos, concurrency);
             let (mut by_raw, mut by_dspy) = (Vec::new(), Vec::new());
             for _ in 0..TURNS {
-                by_raw.push(runtime.block_on(rate(concurrency, raw.clone(), |raw, i| async move {
+                by_raw.push(runtime.block_on(turn(concurrency, raw.clone(), |raw, i| async move {
                     raw.ask(&question(i)).await
                 })));
-                by_dspy.push(runtime.block_on(rate(concurrency, program.clone(), |program, i| async move {
+                by_dspy.push(runtime.block_on(turn(concurrency, program.clone(), |program, i| async move {
                     program.call(question(i)).await.unwrap().into_inner().answer
                 })));
             }
-            let (raw, dspy) = (median(by_raw), median(by_dspy));
-            println!("{demos:5}  {concurrency:9}  {raw:9.0}  {dspy:9.0}  {:6.2}", dspy / raw);
+            let rates = [&by_raw, &by_dspy].map(|turns| median(turns.iter().map(|turn| turn.rate).collect()));
+            let costs = [&by_raw, &by_dspy].map(|turns| median(turns.iter().map(|turn| turn.cpu).collect()));
+            print!(
+                "{demos:5}  {concurrency:9}  {:9.0}  {:9.0}  {:6.2}",
+                rates[0],
+                rates[1],
+                rates[1] / rates[0]
+            );
+            println!("  {:8.1}  {:8.1}  {:6.2}", costs[0], costs[1], costs[0] / costs[1]);
         }
     }
+}
+
+/// What to measure: the numbers in an environment variable, or else these.
+fn figures(name: &str, all: &[usize]) -> Vec<usize> {
+    let chosen = std::env::var(name).unwrap_or_default();
+    let chosen: Vec<usize> = chosen.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    if chosen.is_empty() { all.to_vec() } else { chosen }
 }
 
 fn question(i: usize) -> String {
@@ -67,18 +87,33 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Calls per second when `concurrency` tasks call one after the other.
-async fn rate<C, F>(
+/// What one turn came to.
+struct Turn {
+    /// Calls per second.
+    rate: f64,
+    /// Processor time of a call, in microseconds.
+    cpu: f64,
+}
+
+/// The processor time of this process so far, in hundredths of a second.
+fn ticks() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|n| n.parse::<f64>().ok()).sum()
+}
+
+/// Lets `concurrency` tasks call one after the other for a while.
+async fn turn<C, F>(
     concurrency: usize,
     client: C,
     call: impl Fn(C, usize) -> F + Copy + Send + 'static,
-) -> f64
+) -> Turn
 where
     C: Clone + Send + 'static,
     F: Future<Output = String> + Send,
 {
     let next = Arc::new(AtomicUsize::new(0));
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), ticks());
     let tasks: Vec<_> = (0..concurrency)
         .map(|_| {
             let (next, client) = (next.clone(), client.clone());
@@ -97,7 +132,10 @@ where
     for task in tasks {
         done += task.await.unwrap();
     }
-    done as f64 / started.elapsed().as_secs_f64()
+    Turn {
+        rate: done as f64 / started.elapsed().as_secs_f64(),
+        cpu: (ticks() - before) * 10_000.0 / done as f64,
+    }
 }
 
 fn program(api_base: &str, demos: usize, concurrency: usize) -> Arc<Predict<Qa>> {
@@ -111,7 +149,8 @@ fn program(api_base: &str, demos: usize, concurrency: usize) -> Arc<Predict<Qa>>
     Arc::new(Predict::<Qa>::new().lm(lm).demos(rows).unwrap())
 }
 
-/// What a careful engineer writes by hand: the same messages, built as a `serde_json::Value` at every call.
+/// What a careful engineer writes by hand: the same messages, built as a `serde_json::Value` at every call, and a limit
+/// to how long it may take.
 #[derive(Clone)]
 struct Raw {
     client: reqwest::Client,
@@ -125,6 +164,8 @@ impl Raw {
         let rendered = Predict::<Qa>::new().render(QaInput { question: String::new() }).unwrap();
         Self {
             client: reqwest::Client::builder()
+                .connect_timeout(Duration::from_secs(10))
+                .timeout(Duration::from_secs(600))
                 .tcp_nodelay(true)
                 .pool_max_idle_per_host(2048)
                 .build()

@@ -33,7 +33,7 @@ async fn main() -> Result<()> {
     println!("question:  {question}\nreasoning: {}\nanswer:    {}\n", p.reasoning, p.answer);
 
     // What was sent, and what came back.
-    println!("{}", dspy::lm::inspect_history(1));
+    println!("{}", dspy::inspect_history(1));
     let usage = p.usage().total();
     println!("{} calls, {} + {} tokens", usage.calls, usage.prompt_tokens, usage.completion_tokens);
     Ok(())

@@ -1,5 +1,6 @@
 //! `#[module]` through the public interface.
 #![deny(warnings, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
     collections::{BTreeMap, HashSet},

@@ -1,5 +1,6 @@
 //! `#[signature]` through the public interface.
 #![deny(warnings, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 
@@ -178,7 +179,7 @@ fn demands_are_checked() {
 
 #[test]
 fn inputs_are_rendered_in_order() {
-    let prompt = Predict::<Answer>::new().render(&record()).unwrap();
+    let prompt = Predict::<Answer>::new().render(record()).unwrap();
     let text = prompt.last().unwrap().content.text().to_owned();
     let (context, question) =
         (text.find("[[ ## context ## ]]").unwrap(), text.find("[[ ## question ## ]]").unwrap());

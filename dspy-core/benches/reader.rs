@@ -38,12 +38,12 @@ fn orders() -> Vec<Order> {
         sku: format!("SKU-{i:05}"),
         quantity: (i % 7) as u32,
         price: i as f64 * 1.25,
-        gift: i % 3 == 0,
+        gift: i.is_multiple_of(3),
     };
     let order = |i: u64| Order {
         id: i,
         customer: format!("Customer number {i}, from the {}th street", i % 90),
-        note: (i % 2 == 0).then(|| format!("Leave it at the \"back\" door of house {i}.\nThank you!")),
+        note: i.is_multiple_of(2).then(|| format!("Leave it at the \"back\" door of house {i}.\nThank you!")),
         status: [Status::Open, Status::InTransit, Status::Delivered][i as usize % 3].clone(),
         lines: (0..i % 5).map(line).collect(),
     };
@@ -57,8 +57,13 @@ fn clean() -> String {
 /// The same answer as a careless model writes it.
 fn mangled() -> String {
     let body = serde_json::to_string_pretty(&orders()).unwrap_or_default();
-    let body = body.replace("true", "True").replace("null", "None").replace("\"sku\"", "sku").replace("\n    }", ",\n    }");
-    let body = body.replace("\"quantity\"", "'Quantity'").replace("in_transit", "In Transit").replace("},", "}");
+    let body = body
+        .replace("true", "True")
+        .replace("null", "None")
+        .replace("\"sku\"", "sku")
+        .replace("\n    }", ",\n    }");
+    let body =
+        body.replace("\"quantity\"", "'Quantity'").replace("in_transit", "In Transit").replace("},", "}");
     format!("Here are the orders you asked for:\n```json\n{body}\n```\nLet me know if you need more.")
 }
 
@@ -72,9 +77,9 @@ fn serde_json_clean(bencher: Bencher<'_, '_>) {
 
 fn ours(bencher: Bencher<'_, '_>, text: &str) {
     assert!(read::<Vec<Order>>(Raw::text(text), &ReadOptions::default()).is_ok_and(|r| r.value.len() == 430));
-    bencher
-        .counter(BytesCount::of_str(text))
-        .bench_local(|| read::<Vec<Order>>(Raw::text(divan::black_box(text)), &ReadOptions::default()).is_ok());
+    bencher.counter(BytesCount::of_str(text)).bench_local(|| {
+        read::<Vec<Order>>(Raw::text(divan::black_box(text)), &ReadOptions::default()).is_ok()
+    });
 }
 
 #[divan::bench]

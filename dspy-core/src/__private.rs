@@ -16,7 +16,7 @@ pub use crate::{
     signature::{
         Checks, Field, FieldReader, FieldRole, FieldWriter, Signature, SignatureSpec, StaticSignature,
     },
-    value::WriteError,
+    value::{self, WriteError},
 };
 pub use ::{schemars, serde, serde_json};
 
@@ -43,6 +43,20 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + fmt::Debug + Send + 
 /// Demands that a type can be a field, at the place where it stands.
 pub const fn field_type<T: FieldType>() {}
 
+/// What a row of data must be able to do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a row of data",
+    label = "not a row of data",
+    note = "mark it with `#[dspy::value]`, or derive `Clone` and `Serialize`"
+)]
+pub trait RowType: Serialize + Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + Clone + Send + Sync + 'static> RowType for T {}
+
+/// Demands that a type can be a row of data, at the place where it stands.
+pub const fn row_type<T: RowType>() {}
+
 /// A field of a specification.
 pub fn field<T: JsonSchema + Serialize + DeserializeOwned>(role: FieldRole, name: &str, docs: &str) -> Field {
     Field::new(name, role, TypeInfo::of::<T>()).desc(clean(docs))
@@ -65,6 +79,20 @@ pub fn spec(
     fields: impl FnOnce() -> Vec<Field>,
 ) -> Arc<SignatureSpec> {
     cell.get_or_init(|| Arc::new(SignatureSpec::new(name, clean(docs), fields()))).clone()
+}
+
+/// Like [`spec`], with what the schema of the record demands of its fields.
+pub fn constrained_spec<T: JsonSchema>(
+    cell: &OnceLock<Arc<SignatureSpec>>,
+    name: &str,
+    docs: &str,
+    fields: impl FnOnce() -> Vec<Field>,
+) -> Arc<SignatureSpec> {
+    let make = || {
+        let spec = SignatureSpec::new(name, clean(docs), fields());
+        Arc::new(spec.constrained_by(&::schemars::schema_for!(T)))
+    };
+    cell.get_or_init(make).clone()
 }
 
 /// A documentation comment as text: without the indentation that all its lines share, without blank lines at

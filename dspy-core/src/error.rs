@@ -179,7 +179,7 @@ pub struct LmError {
     pub kind: LmErrorKind,
     /// The model, as `provider/name`.
     pub model: String,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status of a refusal.
     pub status: Option<u16>,
     /// How long the provider asked to wait.
     pub retry_after: Option<Duration>,

@@ -7,6 +7,7 @@ mod derives;
 mod errors;
 mod example;
 mod facade;
+mod inline;
 mod module;
 mod signature;
 mod text;
@@ -20,7 +21,7 @@ use proc_macro::TokenStream;
 /// the documentation of a field its description.
 ///
 /// ```
-/// use dspy_macros::signature;
+/// use dspy::prelude::*;
 ///
 /// /// Answer the question from the passages.
 /// #[signature]
@@ -34,6 +35,11 @@ use proc_macro::TokenStream;
 ///     #[output(assert(|a: &str| a.split_whitespace().count() <= 5, "at most five words"))]
 ///     answer: String,
 /// }
+///
+/// let program = Predict::<Answer>::new();
+/// let input = AnswerInput { context: vec!["Austen wrote Emma.".into()], question: "Who wrote Emma?".into() };
+/// println!("{}", program.render(input)?);
+/// # Ok::<(), dspy::Error>(())
 /// ```
 ///
 /// The struct stays as it is: a value of it is a complete record, the row of a data set or a demonstration. Besides
@@ -47,21 +53,117 @@ use proc_macro::TokenStream;
 /// All three structs are `Debug`, `Clone`, `Serialize`, `Deserialize` and `JsonSchema`; what else the struct derives,
 /// the sides derive too. Write further attributes below `#[signature]`.
 ///
+/// # Types of fields
+///
+/// Whatever is `Debug + Clone + Serialize + Deserialize + JsonSchema`, owns its values and can go to another thread:
+/// texts, numbers, `bool`, `Option`, `Vec`, maps, tuples, structs and enums marked with `#[value]`, and the types of
+/// `dspy::value` such as `Image`, `History` or `Code`. An output that is an `Option` may be missing in an answer.
+///
 /// # Options of a field
 ///
-/// - `desc = "..."`: the description, in place of the documentation.
-/// - `name = "..."`: the name in prompts and in data, in place of the field's own.
-/// - `prefix = "..."`: the label of older prompt styles.
-/// - `default`, `default = value`: what stands in for the field where data or an answer lack it.
-/// - `assert(|value: &T| condition, "what is demanded")`, outputs only: an answer that breaks it is refused. Repeatable.
-/// - `suggest(|value: &T| condition, "what is wished")`, outputs only: an answer that breaks it is noted. Repeatable.
+/// | option | meaning |
+/// |---|---|
+/// | `desc = "..."` | the description, in place of the documentation |
+/// | `name = "..."` | the name in prompts and in data, in place of the field's own |
+/// | `prefix = "..."` | the label of older prompt styles, which saved programs carry |
+/// | `default`, `default = value` | what stands in for the field where data or an answer lack it |
+/// | `assert(\|value: &T\| condition, "what is demanded")` | outputs only: an answer that breaks it is refused |
+/// | `suggest(\|value: &T\| condition, "what is wished")` | outputs only: an answer that breaks it is noted in the trace |
+///
+/// `assert` and `suggest` may stand repeatedly. A closure that names no type gets a reference to the field; one that
+/// does gets what the field dereferences to, such as `&str` or `&[T]`. The path of a function does as well.
+///
+/// ```
+/// # use dspy::prelude::*;
+/// /// Sort the message.
+/// #[signature]
+/// struct Sort {
+///     #[input(name = "type", desc = "where the message came from", default = "mail")]
+///     kind: String,
+///     #[input]
+///     message: String,
+///     #[output(prefix = "How sure from 0 to 1:", default = 0.5, assert(|p| (0.0..=1.0).contains(p), "from 0 to 1"))]
+///     confidence: f64,
+///     #[output(suggest(|tags: &[String]| tags.len() <= 3, "at most three tags"), assert(not_empty, "some tag"))]
+///     tags: Vec<String>,
+/// }
+///
+/// fn not_empty(tags: &[String]) -> bool {
+///     !tags.is_empty()
+/// }
+///
+/// let spec = Sort::spec();
+/// assert_eq!(spec.fields[0].name, "type");
+/// ```
+///
+/// Bounds, lengths and patterns that `#[schemars(...)]` gives to a field are told to the model and checked on every
+/// answer; for the check, turn on the feature `constraints`.
+///
+/// ```
+/// # use dspy::prelude::*;
+/// #[signature]
+/// struct Order {
+///     #[input]
+///     text: String,
+///     #[output]
+///     #[schemars(range(min = 1, max = 99))]
+///     count: u8,
+/// }
+/// # assert_eq!(Order::spec().fields[1].schema().to_value()["maximum"], 99);
+/// ```
 ///
 /// # Options of the struct
 ///
-/// - `#[signature(name = "...")]`: the name, in place of the struct's own.
-/// - `#[signature(instructions = "...")]`: the instruction, in place of the documentation.
-/// - `#[signature(assert(|output: &AnswerOutput| condition, "what is demanded"))]`, and `suggest`: demands on the whole
-///   output.
+/// | option | meaning |
+/// |---|---|
+/// | `name = "..."` | the name in errors, traces and saved programs, in place of the struct's own |
+/// | `instructions = "..."` | the instruction, in place of the documentation |
+/// | `assert(\|output: &AnswerOutput\| condition, "...")` | a demand on the whole output; repeatable |
+/// | `suggest(\|output: &AnswerOutput\| condition, "...")` | a wish for the whole output; repeatable |
+///
+/// ```
+/// # use dspy::prelude::*;
+/// #[signature(
+///     name = "Range",
+///     instructions = "Find the smallest and the largest number in the text.",
+///     assert(|o: &FindOutput| o.smallest <= o.largest, "the smallest is not above the largest"),
+/// )]
+/// struct Find {
+///     #[input]
+///     text: String,
+///     #[output]
+///     smallest: f64,
+///     #[output]
+///     largest: f64,
+/// }
+/// ```
+///
+/// # A signature as a text
+///
+/// On a struct without fields, the first option may be the whole signature in DSPy's inline form. The fields, their
+/// types and everything above come from it, and a mistake in it is shown at its character.
+///
+/// ```
+/// # use dspy::prelude::*;
+/// /// How the customer feels.
+/// #[signature("message, history: list[str] -> mood: Literal['happy', 'angry'], score: float = 0.5")]
+/// pub struct Mood;
+///
+/// let input = MoodInput { message: "It broke again!".into(), history: vec![] };
+/// let output = MoodOutput { mood: MoodMood::Angry, score: 0.9 };
+/// assert_eq!(output.mood, "angry");
+/// ```
+///
+/// A field is `name`, `name: type` or `name: type = constant`; without a type it is a `String`. Types are those of
+/// DSPy (`str`, `int`, `float`, `bool`, `list[T]`, `set[T]`, `dict[K, V]`, `tuple[T, U]`, `Optional[T]`, `T | None`,
+/// `Literal['a', 'b']`, `Any`, `dspy.Image` and its like), those of Rust (`String`, `u8`, `Vec<T>`, `Option<T>`), and
+/// every other path, which means what it means in the code around: `Person`, `people::Person`, `Page<Person>`. Sets and
+/// maps are `BTreeSet` and `BTreeMap`, so that prompts are the same in every run. A `Literal` makes an enum named after
+/// the struct and the field, with `as_str`, `ALL` and comparison with texts.
+///
+/// # Names
+///
+/// The only name that no field can have is `completed`, which marks the end of an answer.
 #[proc_macro_attribute]
 pub fn signature(options: TokenStream, item: TokenStream) -> TokenStream {
     signature::expand(options.into(), item.into()).into()
@@ -70,21 +172,58 @@ pub fn signature(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a struct a module: a program of predictors and other modules.
 ///
 /// ```
-/// use dspy_macros::module;
+/// use dspy::prelude::*;
 ///
+/// #[signature("question -> query")]
+/// struct Ask;
+///
+/// #[signature("question, context: list[str] -> answer")]
+/// struct Answer;
+///
+/// /// Answers a question from what a search finds.
 /// #[module]
-/// struct Settings {
-///     hops: usize,
+/// struct Rag {
+///     ask: ChainOfThought<Ask>,
+///     answer: Predict<Answer>,
+///     passages: usize,
 ///     #[module(skip)]
 ///     started: std::time::Instant,
 /// }
+///
+/// #[module]
+/// impl Module for Rag {
+///     type Input = AskInput;
+///     type Output = AnswerOutput;
+///
+///     async fn forward(&self, input: AskInput) -> Result<AnswerOutput> {
+///         let asked = self.ask.call(input.clone()).await?;
+///         let context = vec![format!("what was found for {}", asked.query)];
+///         Ok(self.answer.call(AnswerInput { question: input.question, context }).await?.into_inner())
+///     }
+/// }
+///
+/// let program = Rag {
+///     ask: ChainOfThought::new(),
+///     answer: Predict::new(),
+///     passages: 3,
+///     started: std::time::Instant::now(),
+/// };
+/// let paths: Vec<String> = program.predictors().into_iter().map(|(path, _)| path).collect();
+/// assert_eq!(paths, ["ask.predict", "answer"]);
 /// ```
 ///
-/// It implements `Program`, which finds the predictors by the path of their fields, `Clone`, `Debug` and `Display`.
-/// Fields that hold no predictors, such as numbers, texts and `Arc<dyn Trait>`, need no mark; of a type of your own the
-/// compiler asks either `#[module]` on the type or `#[module(skip)]` on the field.
+/// On the struct it implements
 ///
-/// Put it on the `impl Module for ...` block, too, to let optimizers read the source of the program.
+/// - `Program`: the predictors by the path of their fields (`answer`, `subs[0]`, `parts['a']`, `a.b`), saving and
+///   loading, and
+/// - `Clone` and `Debug`, unless the struct derives them, and `Display`.
+///
+/// Fields that hold no predictors, such as numbers, texts and `Arc<dyn Trait>`, need no mark. Of any other type the
+/// compiler asks either `#[module]` on the type, where it is yours, or `#[module(skip)]` on the field: it is then
+/// cloned with the program and not looked into.
+///
+/// On the `impl Module for ...` block it adds `Module::source`: the text of the struct and of the block, for optimizers
+/// that read the program to propose instructions. It may be left out there.
 #[proc_macro_attribute]
 pub fn module(options: TokenStream, item: TokenStream) -> TokenStream {
     module::expand(&options.into(), item.into()).into()
@@ -94,25 +233,91 @@ pub fn module(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `Deserialize` and `JsonSchema`, except those that it derives already.
 ///
 /// ```
-/// use dspy_macros::value;
+/// use dspy::value;
 ///
+/// /// How urgent it is.
 /// #[value]
-/// #[derive(PartialEq)]
+/// #[derive(Copy, PartialEq)]
 /// enum Severity {
+///     /// Can wait.
 ///     Low,
+///     /// Someone must look now.
 ///     High,
 /// }
+///
+/// #[value]
+/// struct Ticket {
+///     /// in a few words
+///     title: String,
+///     severity: Severity,
+///     #[serde(default)]
+///     tags: Vec<String>,
+/// }
 /// ```
+///
+/// The documentation of fields and variants is told to the model. Attributes of serde and schemars work as ever and
+/// need no dependency on these crates; write them, and further derives, below `#[value]`.
 #[proc_macro_attribute]
 pub fn value(options: TokenStream, item: TokenStream) -> TokenStream {
-    value::expand(&options.into(), item.into()).into()
+    value::expand(&options.into(), &item.into()).into()
 }
 
-/// Makes a struct the row of a data set: says which of its fields are the input of a program.
+/// Makes a struct the row of a data set: says which of its fields are the input of a program. What else it has is for
+/// the metric.
 ///
-/// Name the input type with `#[example(input = ...)]` and mark the fields that it is made of with `#[input]`; they have
-/// the same names there. The struct must be `Clone` and `Serialize`.
+/// ```
+/// use dspy::prelude::*;
+///
+/// #[signature("question -> answer")]
+/// struct Qa;
+///
+/// #[value]
+/// #[derive(Example)]
+/// #[example(input = QaInput)]
+/// struct Row {
+///     #[input]
+///     question: String,
+///     /// Every one of them is right.
+///     answers: Vec<String>,
+/// }
+///
+/// let row = Row { question: "Who wrote Emma?".into(), answers: vec!["Austen".into(), "Jane Austen".into()] };
+/// assert_eq!(row.input().question, "Who wrote Emma?");
+/// ```
+///
+/// Name the input type with `#[example(input = ...)]` and mark with `#[input]` the fields that it is made of; they have
+/// the same names there. The row must be `Clone` and `Serialize`.
 #[proc_macro_derive(Example, attributes(example, input))]
 pub fn example(item: TokenStream) -> TokenStream {
     example::expand(item.into()).into()
+}
+
+/// A predictor of a signature that stands in a text.
+///
+/// ```
+/// use dspy::prelude::*;
+///
+/// # async fn run() -> Result<()> {
+/// let classify = predict!("sentence -> sentiment: bool");
+/// let p = classify.call("a charming and often affecting journey").await?;
+/// assert!(p.sentiment);
+/// # Ok(()) }
+/// ```
+///
+/// The text is that of [`#[signature("...")]`](macro@signature), checked by the compiler, and the output is a struct
+/// with its fields. A text in second place is the instruction. A single input is given as it is, several as a tuple in
+/// the order of the text, each converted with `Into`:
+///
+/// ```
+/// # use dspy::predict;
+/// let answer = predict!("question, context: list[str] -> answer", "Answer from the context, in one word.");
+/// let prompt = answer.render(("Who wrote Emma?", vec!["Austen wrote Emma.".to_owned()]))?;
+/// # Ok::<(), dspy::Error>(())
+/// ```
+///
+/// The value is a `dspy::Predict` with all its methods. Its signature has no name that other code could use: where one
+/// is needed, as in the field of a struct, write `#[signature("...")] struct Name;`.
+#[proc_macro]
+pub fn predict(input: TokenStream) -> TokenStream {
+    inline::predict(input.into()).into()
 }

@@ -50,6 +50,7 @@ pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Sections<'a> {
         close(open, found.start, &mut sections);
         open = Some((found.target, found.end));
         if found.target == Target::Completed && !sections.is_empty() {
+            sections.ended = true;
             break;
         }
     }
@@ -67,8 +68,10 @@ enum Target {
     Output(usize),
     /// The end of the answer.
     Completed,
-    /// Something else.
-    Other,
+    /// An input, which the model repeats.
+    Input,
+    /// A field that nobody asked for.
+    Unknown,
 }
 
 #[derive(Debug)]
@@ -84,11 +87,14 @@ struct Headers<'a> {
     spec: &'a SignatureSpec,
     text: &'a str,
     at: usize,
+    /// Where the current line begins, as far as `seen` tells.
+    line: usize,
+    seen: usize,
 }
 
 impl<'a> Headers<'a> {
     fn new(spec: &'a SignatureSpec, text: &'a str) -> Self {
-        Self { spec, text, at: 0 }
+        Self { spec, text, at: 0, line: 0, seen: 0 }
     }
 
     fn target(&self, name: &str) -> Target {
@@ -97,7 +103,8 @@ impl<'a> Headers<'a> {
         }
         match position(self.spec, name) {
             Some(index) if self.spec.fields[index].role == FieldRole::Output => Target::Output(index),
-            _ => Target::Other,
+            Some(_) => Target::Input,
+            None => Target::Unknown,
         }
     }
 }
@@ -108,16 +115,23 @@ impl Iterator for Headers<'_> {
     fn next(&mut self) -> Option<Header> {
         loop {
             let from = self.at + self.text.get(self.at..)?.find("[")?;
-            self.at = from + 1;
+            // What fails here fails at the next bracket of the same run, too.
+            let run = self.text[from..].len() - self.text[from..].trim_start_matches('[').len();
+            self.at = from + run;
             let Some((name, len)) = bracketed(&self.text[from..]) else { continue };
-            let line_start = self.text[..from].rfind('\n').map_or(0, |n| n + 1);
-            let lead = &self.text[line_start..from];
+            if let Some(newline) = self.text[self.seen..from].rfind('\n') {
+                self.line = self.seen + newline + 1;
+            }
+            self.seen = from;
+            let lead = &self.text[self.line..from];
             let target = self.target(name);
             let at_line_start = lead.chars().all(is_decoration);
-            // Inside a line only the exact form of a known name counts: text may speak of headers.
-            let exact =
-                || target != Target::Other && self.text[from..from + len] == format!("[[ ## {name} ## ]]");
-            if !at_line_start && !exact() {
+            // Inside a line only the exact form of a known name counts, and of an unknown name only the exact form on
+            // a line of its own: text may speak of headers.
+            let known = target != Target::Unknown;
+            let exact = || self.text[from..from + len] == format!("[[ ## {name} ## ]]");
+            let counts = if at_line_start { known || exact() } else { known && exact() };
+            if !counts {
                 continue;
             }
             let after = &self.text[from + len..];
@@ -126,7 +140,7 @@ impl Iterator for Headers<'_> {
             let tail = if lead.trim().is_empty() && !after.starts_with(':') { 0 } else { tail };
             self.at = from + len + tail;
             return Some(Header {
-                start: if at_line_start { line_start } else { from },
+                start: if at_line_start { self.line } else { from },
                 end: self.at,
                 target,
             });
@@ -264,6 +278,13 @@ mod tests {
                 "[[ ## reasoning ## ]]\nlists look like [[1, 2], [3]] and [[wiki]] and a [x] box\n[[ ## final_answer ## ]]\nx"
             ),
             both("lists look like [[1, 2], [3]] and [[wiki]] and a [x] box", "x")
+        );
+        assert_eq!(
+            read(
+                "[[ ## reasoning ## ]]\n[[ ## **bold** ]]\n[[ ## notes ## ]]\nmine\n[[ ## final_answer ## ]]\nx"
+            ),
+            both("[[ ## **bold** ]]", "x"),
+            "of unknown fields only exact headers count"
         );
         assert!(read("[[1, 2], [3, 4]]").is_empty());
         assert!(read("").is_empty());

@@ -2,7 +2,7 @@
 
 use super::{
     NoStructure,
-    headers::{named_by, trim_outer},
+    headers::{self, named_by, trim_outer},
     object, tags,
 };
 use crate::{
@@ -10,25 +10,32 @@ use crate::{
     value::Kind,
 };
 
-/// The answer behind thoughts that a reasoning model wrote into its text, as `<think>…</think>`.
+/// The answer behind thoughts that a reasoning model wrote into its text, as `<think>…</think>`. The opening tag may
+/// be missing, because some servers put it into the prompt; then the closing one must end a line.
 pub(super) fn without_thoughts(text: &str) -> &str {
-    let start = text.trim_start();
+    if !text.contains('<') {
+        return text;
+    }
     for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
-        if start.starts_with(open)
-            && let Some(end) = start.find(close)
-        {
-            return &start[end + close.len()..];
+        let Some(end) = text.find(close) else { continue };
+        let after = &text[end + close.len()..];
+        let thoughts = match text.find(open).filter(|at| *at < end) {
+            Some(start) => text[..start].trim().is_empty(),
+            None => after.starts_with(['\n', '\r']),
+        };
+        if thoughts {
+            return after;
         }
     }
     text
 }
 
-/// Splits an answer that has no header: a JSON object with the outputs, tags, `Name: value` lines, or the whole
-/// text when there is only one output.
+/// Splits an answer that has nothing of the format asked for: headers, a JSON object with the outputs, tags,
+/// `Name: value` lines, or the whole text when there is only one output.
 pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Result<Sections<'a>, NoStructure> {
     let whole = |sections: Sections<'a>| Some(sections).filter(|s| !s.is_empty() && complete(spec, s));
-    object::split(spec, text)
-        .and_then(whole)
+    whole(headers::split(spec, text))
+        .or_else(|| object::split(spec, text).and_then(whole))
         .or_else(|| whole(tags::split(spec, text)))
         .or_else(|| whole(lines(spec, text)?))
         .or_else(|| lone(spec, text))

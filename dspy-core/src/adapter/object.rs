@@ -26,7 +26,10 @@ fn members<'a>(spec: &SignatureSpec, text: &'a str, open: usize) -> (Sections<'a
         at += blank(&text[at..]);
         match text[at..].chars().next() {
             None => return (sections, text.len()),
-            Some('}') => return (sections, at + 1),
+            Some('}') => {
+                sections.ended = true;
+                return (sections, at + 1);
+            }
             Some(',') => {
                 at += 1;
                 continue;

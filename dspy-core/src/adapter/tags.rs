@@ -26,14 +26,15 @@ pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Sections<'a> {
         text[from..].find(&tag).map(|at| (from + at, from + at + tag.len()))
     };
     let mut sections = Sections::new();
+    sections.ended = true;
     for (index, field) in outputs() {
         let Some((_, start)) = opening(&field.name, 0) else { continue };
-        let end =
-            text[start..].find(&format!("</{}>", field.name)).map(|at| start + at).unwrap_or_else(|| {
-                let next =
-                    outputs().filter_map(|(_, other)| opening(&other.name, start)).map(|(at, _)| at).min();
-                next.unwrap_or(text.len())
-            });
+        let close = text[start..].find(&format!("</{}>", field.name)).map(|at| start + at);
+        let next = || outputs().filter_map(|(_, other)| opening(&other.name, start)).map(|(at, _)| at).min();
+        let end = close.or_else(next).unwrap_or_else(|| {
+            sections.ended = false;
+            text.len()
+        });
         sections.insert(index, Section::text(trim_outer(&text[start..end])));
     }
     sections

@@ -8,7 +8,9 @@ mod settings;
 
 use std::{
     future::Future,
+    pin::Pin,
     sync::{Arc, LazyLock, PoisonError, RwLock},
+    task::{self, Poll},
 };
 
 pub(crate) use recorder::next_sequence;
@@ -40,10 +42,35 @@ pub fn configure(change: impl FnOnce(Settings) -> Settings) {
 /// assert_eq!(concurrency, 2);
 /// # }
 /// ```
-pub async fn with<F: Future>(change: impl FnOnce(Settings) -> Settings, future: F) -> F::Output {
-    let mut context = Context::current();
-    context.settings = Some(Arc::new(change((*context.settings()).clone())));
-    context.scope(future).await
+pub fn with<F: Future>(
+    change: impl FnOnce(Settings) -> Settings,
+    future: F,
+) -> impl Future<Output = F::Output> {
+    With { change: Some(change), context: Context::default(), future }
+}
+
+pin_project_lite::pin_project! {
+    // A type of its own, because an `async fn` keeps its arguments twice and would double the future at every level.
+    struct With<C, F> {
+        // Taken when the future first runs, so that scopes nest however they are written down.
+        change: Option<C>,
+        context: Context,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<C: FnOnce(Settings) -> Settings, F: Future> Future for With<C, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Some(change) = this.change.take() {
+            *this.context = Context::current();
+            this.context.settings = Some(Arc::new(change((*this.context.settings()).clone())));
+        }
+        SCOPE.sync_scope(this.context.clone(), || this.future.poll(cx))
+    }
 }
 
 /// The settings in force here.
@@ -86,7 +113,7 @@ impl Context {
     }
 
     /// Runs a future in this context.
-    pub async fn scope<F: Future>(self, future: F) -> F::Output {
-        SCOPE.scope(self, future).await
+    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        SCOPE.scope(self, future)
     }
 }

@@ -142,6 +142,10 @@ impl LM {
         &self.core.id
     }
 
+    pub(crate) fn shared_id(&self) -> &Arc<str> {
+        &self.core.id
+    }
+
     /// The model behind the handle.
     pub fn model(&self) -> &dyn LanguageModel {
         &*self.core.model

@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
+use futures_util::FutureExt;
 use tokio::task::JoinSet;
 
 use super::{Module, Prediction};
@@ -45,10 +46,8 @@ pub(crate) async fn fan_out<T, F>(
                 }
             };
             let future = tracing::Instrument::instrument(context.scope(work(index)), span.clone());
-            let handle = running.spawn(async move {
-                let value = future.await;
-                (value, recorder.map(|r| r.take()))
-            });
+            // Mapped, because an `async` block would hold the future twice.
+            let handle = running.spawn(future.map(move |value| (value, recorder.map(|r| r.take()))));
             index_of.insert(handle.id(), index);
         }
         let Some(joined) = running.join_next_with_id().await else { break };

@@ -7,7 +7,7 @@ use crate::{
     Result,
     lm::{LM, Options},
     module::{Module, Path, Program, Walk},
-    signature::{Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
+    signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
 };
 
 /// Asks a model to write down its reasoning before it fills in the outputs (Wei et al. 2022, "Chain-of-Thought
@@ -28,6 +28,13 @@ impl<S: StaticSignature> ChainOfThought<S> {
 impl<S: StaticSignature> Default for ChainOfThought<S> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl ChainOfThought<DynSignature> {
+    /// A chain of thought to the outputs of a signature that arrived as data.
+    pub fn dynamic(signature: impl Into<DynSignature>) -> Self {
+        Self::with_spec(signature.into().spec())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, ToolSpec, Usage,
     },
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
-    value::{Coercion, Content},
+    value::{Coercion, Content, Kind},
 };
 
 /// What reading an answer's sections gave, besides the output itself.
@@ -88,8 +88,14 @@ impl Ask<'_> {
         let Opening { mut prompt, response_format, mut tools } = open(&self.adapter)?;
         let mut answer = self.request(&prompt, response_format, &tools).await?;
         if let Some(extraction) = self.adapter.extraction().cloned() {
-            prompt = extraction.prompt(self.spec, &answer.first().text);
+            let choice = answer.first();
+            if choice.finish == FinishReason::Length {
+                return Err(self.parse_error(ParseErrorKind::Truncated, Vec::new(), choice));
+            }
+            prompt = extraction.prompt(self.spec, &choice.text);
             (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
+            // Options of the predictor are meant for the model that answers, not for the one that copies.
+            self.options = Options::default();
             answer = self.request(&prompt, self.response_format(self.spec), &[]).await?;
         }
         let (mut reading, mut found) = loop {
@@ -125,12 +131,13 @@ impl Ask<'_> {
             prompt.tail.push(Message::assistant(choice.text.as_str()));
             prompt.tail.push(Message::user(question));
             answer = self.request(&prompt, self.response_format(&wanted), &tools).await?;
-            if let Ok(sections) = self.adapter.parse(&wanted, answer.first()) {
-                for (index, section) in sections.into_owned() {
-                    // Only what was asked for is taken: the fields that were read stay.
-                    if let Some(at) = self.spec.position(&wanted.fields[index].name) {
-                        found.replace(at, section);
-                    }
+            let choice = answer.first();
+            let mut again = self.adapter.parse(&wanted, choice).unwrap_or_default();
+            self.add_native(&wanted, choice, &mut again);
+            // Only what was asked for is taken: the fields that were read stay.
+            for (index, section) in again.into_owned() {
+                if let Some(at) = self.spec.position(&wanted.fields[index].name) {
+                    found.replace(at, section);
                 }
             }
             reading = read(&found);
@@ -144,20 +151,18 @@ impl Ask<'_> {
         answer: &'r Answered,
         read: &mut Read<'_>,
     ) -> std::result::Result<(Reading, Sections<'r>), ParseErrorKind> {
-        let choices = &answer.0.response.choices;
-        for choice in &choices[1..] {
-            // The first is tried last, so that what was read of it stands when none is whole.
-            if let Ok((reading, _)) = self.sections(answer.first(), read)
-                && reading.errors.is_empty()
-            {
-                break;
-            }
-            if let Ok((reading, sections)) = self.sections(choice, read)
-                && reading.errors.is_empty()
-            {
-                return Ok((reading, sections));
+        let whole = |read: &_| matches!(read, Ok((Reading { errors, .. }, _)) if errors.is_empty());
+        let first = self.sections(answer.first(), read);
+        if whole(&first) || answer.0.response.choices.len() == 1 {
+            return first;
+        }
+        for choice in &answer.0.response.choices[1..] {
+            let other = self.sections(choice, read);
+            if whole(&other) {
+                return other;
             }
         }
+        // Read again, because what is read last stands.
         self.sections(answer.first(), read)
     }
 
@@ -177,21 +182,29 @@ impl Ask<'_> {
             Err(NoStructure) if !choice.tool_calls.is_empty() => Sections::new(),
             Err(NoStructure) => return Err(absent()),
         };
-        self.add_native(choice, &mut sections);
+        self.add_native(self.spec, choice, &mut sections);
         let reading = read(&sections);
         // Taking the whole answer for the only field was a guess, and it was wrong.
         if sections.guessed && !reading.errors.is_empty() {
             return Err(absent());
         }
+        // The last value may lack its end although it can be read: half a sentence, a number without its last digits.
+        if reading.errors.is_empty() && choice.finish == FinishReason::Length && !sections.ended {
+            return Err(ParseErrorKind::Truncated);
+        }
         Ok((reading, sections))
     }
 
     /// Adds what the provider gave apart from the text: reasoning and tool calls.
-    fn add_native<'r>(&self, choice: &'r Choice, sections: &mut Sections<'r>) {
-        if let (Some(reasoning), Some(at)) = (&choice.reasoning, self.spec.reasoning_output()) {
-            sections.insert(at, Section::text(reasoning.as_str()));
+    fn add_native<'r>(&self, spec: &SignatureSpec, choice: &'r Choice, sections: &mut Sections<'r>) {
+        if let Some(at) = spec.reasoning_output() {
+            // A model that thinks on its own was not asked to write its thinking down.
+            let unasked = self.lm.capabilities().reasoning && *spec.fields[at].kind() == Kind::Reasoning;
+            if let Some(reasoning) = choice.reasoning.as_deref().or(unasked.then_some("")) {
+                sections.insert(at, Section::text(reasoning));
+            }
         }
-        if let Some((_, at)) = self.spec.tool_fields().filter(|_| !choice.tool_calls.is_empty())
+        if let Some((_, at)) = spec.tool_fields().filter(|_| !choice.tool_calls.is_empty())
             && let Ok(calls) = serde_json::to_string(&choice.tool_calls)
         {
             sections.replace(at, Section::json(calls));
@@ -226,7 +239,8 @@ impl Ask<'_> {
         request.rollout = self.rollout;
         request.format = format;
         request.tools = tools.to_vec();
-        let model = self.log.model.get_or_insert_with(|| self.lm.id().into()).clone();
+        let model = self.lm.shared_id().clone();
+        self.log.model.get_or_insert_with(|| model.clone());
         let answer = self.lm.generate(request).await?;
         let usage = answer.usage();
         self.log.usage += usage;

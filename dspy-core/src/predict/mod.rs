@@ -16,7 +16,7 @@ use crate::{
     context::{Context, show_messages},
     lm::{LM, Message, Options},
     module::{Module, Path, Program, Walk},
-    signature::{Signature, SignatureSpec, StaticSignature},
+    signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
 };
 
 /// Asks a model to fill in the outputs of a signature.
@@ -35,6 +35,20 @@ impl<S: StaticSignature> Predict<S> {
 impl<S: StaticSignature> Default for Predict<S> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Predict<DynSignature> {
+    /// A predictor of a signature that arrived as data.
+    ///
+    /// ```
+    /// # use dspy_core::{predict::Predict, signature::{DynSignature, Record}};
+    /// let classify = Predict::dynamic(DynSignature::parse("text -> label: Literal['spam', 'ham']")?);
+    /// let prompt = classify.render(Record::from([("text", "You have won!")]))?;
+    /// # Ok::<(), dspy_core::Error>(())
+    /// ```
+    pub fn dynamic(signature: impl Into<DynSignature>) -> Self {
+        Self::with_spec(signature.into())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     adapter::{Adapter, Demo},
     context::{PredictorId, Settings},
     lm::{Capabilities, LM, Options, Prefix, ResponseFormat},
-    signature::{SignatureSpec, Violation},
+    signature::{FieldRole, SignatureSpec, Violation},
     value::{Kind, Validator, write_json},
 };
 
@@ -163,7 +163,7 @@ impl Predictor {
             return frame.clone();
         }
         let tools = self.spec.tool_fields().filter(|_| capabilities.tools);
-        let shown = shown(&self.spec, tools);
+        let shown = shown(&self.spec, tools, capabilities.reasoning);
         let frame = Arc::new(Frame {
             adapter: adapter.clone(),
             capabilities,
@@ -209,14 +209,15 @@ impl Predictor {
     }
 }
 
-/// The signature as the prompt shows it: without a conversation's history, which becomes messages, and without
-/// `tools` that the provider takes apart from the prompt.
-fn shown(spec: &SignatureSpec, tools: Option<(usize, usize)>) -> SignatureSpec {
+/// The signature as the prompt shows it: without a conversation's history, which becomes messages, without `tools`
+/// that the provider takes apart from the prompt, and without the `reasoning` of a model that thinks on its own.
+fn shown(spec: &SignatureSpec, tools: Option<(usize, usize)>, reasoning: bool) -> SignatureSpec {
     let mut spec = spec.clone();
     let mut at = 0..;
     spec.fields.retain(|f| {
         let index = at.next();
         let native = tools.is_some_and(|(tools, calls)| [Some(tools), Some(calls)].contains(&index));
+        let native = native || reasoning && f.role == FieldRole::Output && *f.kind() == Kind::Reasoning;
         !native && *f.kind() != Kind::History
     });
     spec

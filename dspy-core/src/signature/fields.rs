@@ -9,12 +9,12 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::{Field, SignatureSpec};
+use super::{Field, FieldRole, SignatureSpec};
 use crate::{
     FieldError,
     value::{
-        Coercion, Content, Form, History, Kind, Raw, ReadError, ReadOptions, ToolSpec, Turn, WriteError,
-        read_json, read_seed, write, write_json,
+        Coercion, Content, Form, History, Kind, Raw, ReadError, ReadOptions, Reading, ToolSpec, Turn,
+        WriteError, read_json, read_seed, write, write_json,
     },
 };
 
@@ -82,6 +82,23 @@ impl<'a> FieldWriter<'a> {
         written.map_err(|e| e.in_field(name))
     }
 
+    /// Writes one field whose value is data: by its type in the specification.
+    ///
+    /// # Errors
+    /// As [`field`](Self::field).
+    pub fn value(&mut self, name: &str, value: &Value) -> Result<(), WriteError> {
+        let Some(field) = self.spec.field(name) else { return Ok(()) };
+        match field.kind() {
+            Kind::History | Kind::Tools => self.field(name, value),
+            _ => {
+                self.layout.open(self.out, field);
+                field.ty.write_input(value, self.out);
+                self.layout.close(self.out, field);
+                Ok(())
+            }
+        }
+    }
+
     fn history<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
         let history: Option<History> = read_back(value)?;
         self.beside.turns.extend(history.iter().flat_map(|h| h.turns().iter().cloned()));
@@ -130,6 +147,8 @@ pub struct Sections<'a> {
     entries: Vec<(usize, Section<'a>)>,
     /// Whether the whole answer was taken for the only field, because nothing set it off.
     pub guessed: bool,
+    /// Whether the end of the last text was seen, so that nothing of it can have been cut off.
+    pub ended: bool,
 }
 
 impl<'a> Sections<'a> {
@@ -165,7 +184,7 @@ impl<'a> Sections<'a> {
     pub fn into_owned(self) -> Sections<'static> {
         let own = |s: Section<'a>| Section { text: s.text.into_owned().into(), form: s.form };
         let entries = self.entries.into_iter().map(|(f, s)| (f, own(s))).collect();
-        Sections { entries, guessed: self.guessed }
+        Sections { entries, guessed: self.guessed, ended: self.ended }
     }
 
     /// Whether nothing was found.
@@ -190,12 +209,14 @@ pub struct FieldReader<'a> {
     options: &'a ReadOptions,
     errors: Vec<FieldError>,
     coercions: Vec<Coercion>,
+    /// The positions of the fields that were asked for.
+    read: Vec<usize>,
 }
 
 impl<'a> FieldReader<'a> {
     /// A reader of these sections.
     pub fn new(spec: &'a SignatureSpec, sections: &'a Sections<'a>, options: &'a ReadOptions) -> Self {
-        Self { spec, sections, options, errors: Vec::new(), coercions: Vec::new() }
+        Self { spec, sections, options, errors: Vec::new(), coercions: Vec::new(), read: Vec::new() }
     }
 
     /// The specification that is being read.
@@ -225,16 +246,44 @@ impl<'a> FieldReader<'a> {
     where
         S: for<'de> DeserializeSeed<'de, Value = V>,
     {
+        self.with(name, |_, raw, options| read_seed(&seed, raw, options), |_| missing())
+    }
+
+    /// Reads a field whose type is in the specification only. A field that is missing is its default, or null when
+    /// its type is optional.
+    pub fn value(&mut self, name: &str) -> Option<Value> {
+        let missing = |field: &Field| {
+            let null = || field.ty.is_optional().then_some(Value::Null);
+            field.default.clone().or_else(null)
+        };
+        self.with(name, |field, raw, options| field.ty.read(raw, options), missing)
+    }
+
+    /// The outputs that were not read yet.
+    pub fn unread(&self) -> impl Iterator<Item = &'a Field> {
+        let fields = self.spec.fields.iter().enumerate();
+        let unread = fields.filter(|(i, f)| f.role == FieldRole::Output && !self.read.contains(i));
+        unread.map(|(_, field)| field)
+    }
+
+    fn with<V>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Field, Raw<'_>, &ReadOptions) -> Result<Reading<V>, ReadError>,
+        missing: impl FnOnce(&Field) -> Option<V>,
+    ) -> Option<V> {
         let index = self.spec.position(name)?;
+        let field = &self.spec.fields[index];
+        self.read.push(index);
         let Some(section) = self.sections.get(index) else {
-            let value = missing();
+            let value = missing(field);
             if value.is_none() {
                 self.fail(index, None);
             }
             return value;
         };
         let raw = Raw { text: &section.text, form: section.form };
-        match read_seed(seed, raw, self.options) {
+        match read(field, raw, self.options) {
             Ok(reading) => {
                 self.coercions.extend(reading.coercions.into_iter().map(|c| in_field(name, c)));
                 Some(reading.value)

@@ -1,9 +1,10 @@
 //! What a step takes and gives.
 
 mod checks;
+mod dynamic;
 mod fields;
-mod grammar;
 mod reasoning;
+mod record;
 mod spec;
 
 use std::{fmt, sync::Arc};
@@ -11,9 +12,11 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 pub use checks::{Checks, Violation};
+pub use dspy_grammar::GrammarError;
+pub use dynamic::DynSignature;
 pub use fields::{Beside, FieldReader, FieldWriter, Layout, Section, Sections};
-pub use grammar::GrammarError;
 pub use reasoning::{Reasoned, WithReasoning};
+pub use record::Record;
 pub use spec::{Field, FieldRole, SignatureSpec, default_prefix};
 
 use crate::value::WriteError;
@@ -50,7 +53,7 @@ pub trait Signature: Send + Sync + 'static {
 /// A signature whose fields are known at compile time: it can be had without a value.
 #[diagnostic::on_unimplemented(
     message = "the fields of `{Self}` are not known at compile time",
-    note = "mark a struct with `#[signature]`, or give the specification: `Predict::with_spec(...)`"
+    note = "mark a struct with `#[signature]`; a signature that arrives as data is given: `Predict::dynamic(signature)`"
 )]
 pub trait StaticSignature: Signature {
     /// The specification: made once, shared by all.

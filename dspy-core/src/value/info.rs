@@ -7,8 +7,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Content, ReadError, read_json,
-    ser::{WriteError, write, write_output},
+    Content, Dynamic, Raw, ReadError, ReadOptions, Reading,
+    hint::is_nullable,
+    read, read_json,
+    ser::{WriteError, write, write_json, write_output},
     types::{KIND_KEY, LANGUAGE_KEY},
 };
 
@@ -140,6 +142,7 @@ pub struct TypeInfo(Inner);
 enum Inner {
     Static(&'static Functions),
     Dyn(Arc<dyn DynTypeInfo>),
+    Parsed(Dynamic),
 }
 
 struct Functions {
@@ -148,6 +151,7 @@ struct Functions {
     write_input: fn(&Value, &mut Content),
     write_output: fn(&Value, &mut Content),
     check: fn(&Value) -> Result<(), ReadError>,
+    read: fn(Raw<'_>, &ReadOptions) -> Result<Reading<Value>, ReadError>,
 }
 
 struct Of<T>(std::marker::PhantomData<T>);
@@ -165,6 +169,17 @@ impl<T: JsonSchema + Serialize + DeserializeOwned> Of<T> {
             _ => write_untyped(value, out, write_output),
         },
         check: |value| read_json::<T>(value).map(drop),
+        read: |raw, options| {
+            let Reading { value, coercions } = read::<T>(raw, options)?;
+            let value = write_json(&value).map_err(|e| ReadError {
+                path: e.path,
+                expected: e.message,
+                found: String::new(),
+                offset: 0,
+                nearest: Vec::new(),
+            })?;
+            Ok(Reading { value, coercions })
+        },
     };
 }
 
@@ -184,11 +199,17 @@ impl TypeInfo {
         Self(Inner::Dyn(Arc::new(info)))
     }
 
+    /// A type of a signature that arrived as data.
+    pub(crate) fn parsed(dynamic: Dynamic) -> Self {
+        Self(Inner::Parsed(dynamic))
+    }
+
     /// Its short name.
     pub fn name(&self) -> String {
         match &self.0 {
             Inner::Static(of) => (of.name)(),
             Inner::Dyn(of) => of.name(),
+            Inner::Parsed(of) => of.name(),
         }
     }
 
@@ -197,6 +218,7 @@ impl TypeInfo {
         match &self.0 {
             Inner::Static(of) => (of.schema)(),
             Inner::Dyn(of) => of.schema(),
+            Inner::Parsed(of) => of.schema(),
         }
     }
 
@@ -205,6 +227,7 @@ impl TypeInfo {
         match &self.0 {
             Inner::Static(of) => Kind::of(&(of.schema)()),
             Inner::Dyn(of) => of.kind(),
+            Inner::Parsed(of) => of.kind(),
         }
     }
 
@@ -213,12 +236,18 @@ impl TypeInfo {
         matches!(self.kind(), Kind::Text | Kind::Reasoning)
     }
 
+    /// Whether a value may be missing, as for an `Option`.
+    pub fn is_optional(&self) -> bool {
+        is_nullable(self.schema().as_value())
+    }
+
     /// Writes a JSON value, as it is kept in a demonstration, like an input of this type. A value that is none of
     /// the type is written as the JSON it is.
     pub fn write_input(&self, value: &Value, out: &mut Content) {
         match &self.0 {
             Inner::Static(of) => (of.write_input)(value, out),
             Inner::Dyn(of) => of.write_input(value, out),
+            Inner::Parsed(of) => of.write_input(value, out),
         }
     }
 
@@ -228,6 +257,7 @@ impl TypeInfo {
         match &self.0 {
             Inner::Static(of) => (of.write_output)(value, out),
             Inner::Dyn(of) => of.write_output(value, out),
+            Inner::Parsed(of) => of.write_output(value, out),
         }
     }
 
@@ -239,6 +269,24 @@ impl TypeInfo {
         match &self.0 {
             Inner::Static(of) => (of.check)(value),
             Inner::Dyn(of) => of.check(value),
+            Inner::Parsed(of) => of.check(value),
+        }
+    }
+
+    /// Reads a value from a raw piece of a model's answer, as a field of the type is read, into the JSON in which
+    /// demonstrations keep it.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the text holds no such value, or several that fit equally well.
+    pub fn read(&self, raw: Raw<'_>, options: &ReadOptions) -> Result<Reading<Value>, ReadError> {
+        match &self.0 {
+            Inner::Static(of) => (of.read)(raw, options),
+            Inner::Dyn(of) => {
+                let reading = read::<Value>(raw, options)?;
+                of.check(&reading.value)?;
+                Ok(reading)
+            }
+            Inner::Parsed(of) => of.read(raw, options),
         }
     }
 }

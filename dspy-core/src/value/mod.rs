@@ -5,6 +5,7 @@
 
 mod content;
 mod de;
+mod dynamic;
 mod hint;
 mod info;
 pub mod lang;
@@ -14,6 +15,8 @@ mod validate;
 
 pub use content::{Content, Part, Segment};
 pub use de::{Coercion, Form, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
+pub use dynamic::Types;
+pub(crate) use dynamic::{Dynamic, constant};
 pub use hint::{HintStyle, hint, hint_with, strict_object, strict_schema};
 pub use info::{DynTypeInfo, Kind, TypeInfo};
 pub use ser::{WriteError, write, write_json, write_output};

@@ -1,7 +1,7 @@
 //! `#[derive(Example)]`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{Data, DeriveInput, Fields, Type};
 
 use crate::{errors::Errors, facade::Facade};
@@ -31,11 +31,22 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
 
     let private = Facade::find().private();
     let (name, (impls, types, bounds)) = (&input.ident, input.generics.split_for_impl());
+    // A condition on a type without parameters must hold at once, unless it is under a `for`. With it, a row that
+    // lacks something is reported once, at its name.
+    let (known, bounds) = match (&bounds, input.generics.params.is_empty()) {
+        (None, true) => (
+            Some(quote_spanned!(name.span()=> const _: () = #private::row_type::<#name>();)),
+            quote!(where for<'__dspy> #name: #private::RowType),
+        ),
+        _ => (None, quote!(#bounds)),
+    };
     let fields = marked.iter().map(|f| {
         let name = &f.ident;
         quote!(#name: ::core::clone::Clone::clone(&self.#name))
     });
     quote! {
+        #known
+
         #[automatically_derived]
         impl #impls #private::Example for #name #types #bounds {
             type Input = #ty;

@@ -59,7 +59,8 @@ fn skip(field: &mut syn::Field, errors: &mut Errors) -> bool {
         match &attr.meta {
             Meta::List(list) if list.tokens.to_string() == "skip" => skip = true,
             meta => {
-                errors.push(meta, "unknown option; there is `#[module(skip)]`: the field holds no predictors")
+                errors
+                    .push(meta, "unknown option; there is `#[module(skip)]`: the field holds no predictors");
             }
         }
     }

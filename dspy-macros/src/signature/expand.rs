@@ -38,6 +38,7 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
         output: format_ident!("{}Output", model.ident),
     };
     let parts = [
+        model.items.clone(),
         expander.record(),
         expander.side(Role::Input),
         expander.side(Role::Output),
@@ -177,13 +178,23 @@ impl Expander<'_> {
             Some(field)
         });
         let spec = hidden("SPEC");
+        // What `#[schemars(range(...))]` and the like say of a field stands in the schema of the record.
+        let constrained = self.model.fields.iter().any(|f| {
+            let says =
+                |a: &syn::Attribute| ["schemars", "validate", "garde"].iter().any(|t| a.path().is_ident(t));
+            f.attrs.iter().any(says)
+        });
+        let make = match constrained {
+            true => quote!(#private::constrained_spec::<Self>),
+            false => quote!(#private::spec),
+        };
         quote! {
             #[automatically_derived]
             impl #private::StaticSignature for #ident where #(#bounds),* {
                 fn spec() -> ::std::sync::Arc<#private::SignatureSpec> {
                     static #spec: ::std::sync::OnceLock<::std::sync::Arc<#private::SignatureSpec>> =
                         ::std::sync::OnceLock::new();
-                    #private::spec(&#spec, #name, #instructions, || ::std::vec![#(#fields),*])
+                    #make(&#spec, #name, #instructions, || ::std::vec![#(#fields),*])
                 }
             }
         }
@@ -286,6 +297,19 @@ impl Expander<'_> {
                         }
                     }
                     #text
+                }
+            }
+            _ if self.model.from_tuple => {
+                let params: Vec<Ident> = (0..fields.len()).map(|i| hidden(&format!("T{i}"))).collect();
+                let (names, types): (Vec<_>, Vec<_>) = fields.iter().map(|f| (&f.ident, &f.ty)).unzip();
+                let places = (0..fields.len()).map(syn::Index::from);
+                quote! {
+                    #[automatically_derived]
+                    impl<#(#params: ::core::convert::Into<#types>),*> ::core::convert::From<(#(#params,)*)> for #input {
+                        fn from(#value: (#(#params,)*)) -> Self {
+                            Self { #(#names: ::core::convert::Into::into(#value.#places)),* }
+                        }
+                    }
                 }
             }
             _ => TokenStream::new(),

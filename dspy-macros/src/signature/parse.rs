@@ -1,16 +1,20 @@
 //! From the user's struct to the model.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{
-    Attribute, Data, DeriveInput, Expr, Fields, Lit, LitStr, Meta, Token,
+    Attribute, Data, DeriveInput, Expr, Fields, Lit, LitStr, Meta, Token, Visibility,
     ext::IdentExt,
     parse::{ParseStream, Parser},
     punctuated::Punctuated,
 };
 
 use super::model::{Check, DefaultValue, Field, Model, Name, Role};
-use crate::{errors::Errors, text};
+use crate::{
+    errors::Errors,
+    inline::{self, Inline},
+    text,
+};
 
 /// Reads the struct. What is wrong is noted and left out, so that the rest can be expanded; an item that is no struct
 /// with named fields is given back.
@@ -23,7 +27,7 @@ pub(super) fn parse(
         errors.push(&item, "`#[signature]` stands on a struct with named fields");
         return Err(item);
     };
-    let DeriveInput { mut attrs, vis, ident, generics, data } = input;
+    let DeriveInput { attrs, vis, ident, generics, data } = input;
     let fields = match data {
         Data::Struct(data) => data.fields,
         Data::Enum(data) => {
@@ -35,11 +39,35 @@ pub(super) fn parse(
             return Err(item);
         }
     };
+    let (inline, options) = inline_text(options);
+    if let Some(text) = inline {
+        if !fields.is_empty() {
+            let message = "the fields stand in this text, so the struct has none: `struct Name;`";
+            errors.push(&text, message);
+            return Err(without_marks(&item));
+        }
+        // The name at least stays, so that the rest of the program finds it.
+        let Some(Inline { fields, items }) = inline::fields(&text, &ident, &vis, errors) else {
+            return Err(item);
+        };
+        let options = match inline_text(options) {
+            (Some(second), rest) => {
+                let message =
+                    "a second text: the instruction is the documentation, or `instructions = \"...\"`";
+                errors.push(second, message);
+                rest
+            }
+            (None, options) => options,
+        };
+        let mut model = model(attrs, vis, ident, fields, options, errors);
+        (model.items, model.from_tuple) = (items, true);
+        return Ok(model);
+    }
     let fields = match fields {
         Fields::Named(fields) => fields.named,
         other => {
-            let message =
-                "the fields of a signature have names: `struct Name { #[input] question: String, ... }`";
+            let message = "the fields of a signature have names: `struct Name { #[input] question: String, ... }`, or \
+                           they stand in a text: `#[signature(\"question -> answer\")] struct Name;`";
             match &other {
                 Fields::Unit => errors.push(&ident, message),
                 _ => errors.push(&other, message),
@@ -62,14 +90,28 @@ pub(super) fn parse(
         errors.push(place, message);
         return Err(without_marks(&item));
     }
+    let fields = fields.into_iter().filter_map(|f| field(f, errors)).collect();
+    Ok(model(attrs, vis, ident, fields, options, errors))
+}
+
+fn model(
+    mut attrs: Vec<Attribute>,
+    vis: Visibility,
+    ident: Ident,
+    fields: Vec<Field>,
+    options: TokenStream,
+    errors: &mut Errors,
+) -> Model {
     let mut model = Model {
         name: ident.unraw().to_string(),
         instructions: text::docs(&attrs).unwrap_or_else(|| quote!("")),
         attrs: Vec::new(),
         vis,
         ident,
-        fields: fields.into_iter().filter_map(|f| field(f, errors)).collect(),
+        fields,
         checks: Vec::new(),
+        items: TokenStream::new(),
+        from_tuple: false,
     };
     model_options(&mut model, options, errors);
     // A second `#[signature(...)]` adds to the first.
@@ -80,7 +122,20 @@ pub(super) fn parse(
         }
     }
     model.attrs = attrs;
-    Ok(model)
+    model
+}
+
+/// The signature as a text, where the options begin with one, and the options behind it.
+fn inline_text(options: TokenStream) -> (Option<LitStr>, TokenStream) {
+    let parts = |input: ParseStream<'_>| -> syn::Result<(LitStr, TokenStream)> {
+        let text = input.parse()?;
+        input.parse::<Option<Token![,]>>()?;
+        Ok((text, input.parse()?))
+    };
+    match parts.parse2(options.clone()) {
+        Ok((text, rest)) => (Some(text), rest),
+        Err(_) => (None, options),
+    }
 }
 
 /// The item without the attributes that only `#[signature]` understands, so that they are not reported as unknown.
@@ -135,7 +190,7 @@ fn field(field: syn::Field, errors: &mut Errors) -> Option<Field> {
             Meta::Path(_) => {}
             Meta::List(list) => {
                 for option in list_of_options(list.tokens.clone(), errors) {
-                    let parsed = field_option(&mut model, option);
+                    let parsed = field_option(&mut model, &option);
                     errors.keep(parsed);
                 }
             }
@@ -152,27 +207,27 @@ fn list_of_options(tokens: TokenStream, errors: &mut Errors) -> Vec<Meta> {
     errors.keep(options).into_iter().flatten().collect()
 }
 
-fn field_option(field: &mut Field, option: Meta) -> syn::Result<()> {
+fn field_option(field: &mut Field, option: &Meta) -> syn::Result<()> {
     let Some(name) = option.path().get_ident().map(ToString::to_string) else {
-        return Err(unknown_field_option(field, &option));
+        return Err(unknown_field_option(field, option));
     };
     let is_output = field.role == Some(Role::Output);
     match name.as_str() {
-        "desc" => field.desc = value(&option, "a text")?.to_token_stream(),
-        "prefix" => field.prefix = Some(value(&option, "a text")?),
-        "name" => field.name = Name::Given(text_value(&option)?),
+        "desc" => field.desc = value(option, "a text")?.to_token_stream(),
+        "prefix" => field.prefix = Some(value(option, "a text")?),
+        "name" => field.name = Name::Given(text_value(option)?),
         "default" => {
-            field.default = Some(match &option {
+            field.default = Some(match option {
                 Meta::Path(_) => DefaultValue::OfType,
-                _ => DefaultValue::Value(value(&option, "a value")?),
+                _ => DefaultValue::Value(value(option, "a value")?),
             });
         }
-        "assert" | "suggest" if is_output => field.checks.push(check(&option)?),
+        "assert" | "suggest" if is_output => field.checks.push(check(option)?),
         "assert" | "suggest" => {
             let message = format!("`{name}` is for outputs: an input is what the program itself gives");
-            return Err(syn::Error::new_spanned(&option, message));
+            return Err(syn::Error::new_spanned(option, message));
         }
-        _ => return Err(unknown_field_option(field, &option)),
+        _ => return Err(unknown_field_option(field, option)),
     }
     Ok(())
 }

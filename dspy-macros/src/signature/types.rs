@@ -1,8 +1,10 @@
 //! The record and its two sides as types: structs, data, defaults.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Attribute, Expr, GenericArgument, Lit, Path, PathArguments, Type, ext::IdentExt};
+use syn::{
+    Attribute, Expr, GenericArgument, Lit, Path, PathArguments, Type, ext::IdentExt, spanned::Spanned,
+};
 
 use super::{
     expand::{Expander, hidden},
@@ -58,15 +60,15 @@ impl Expander<'_> {
             return derives;
         }
         let bounds = self.bounds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let bound = |tool: &str, names: &[&str]| {
-            let derived = names.iter().any(|n| !derives::has(listed, n));
-            let bound = derives::options(attrs, tool).iter().any(|m| m.path().is_ident("bound"));
-            let tool = format_ident!("{tool}");
-            (derived && !bound).then(|| quote!(#[#tool(bound = #bounds)]))
-        };
-        let serde = bound("serde", &["Serialize", "Deserialize"]);
-        let schemars = bound("schemars", &["JsonSchema"]);
-        quote!(#derives #serde #schemars)
+        // What is wrong with a type is reported where it stands.
+        let mut bounds = Literal::string(&bounds);
+        if let Some(field) = self.model.fields.iter().find(|f| !is_standard(&f.ty)) {
+            bounds.set_span(field.ty.span());
+        }
+        let derived = ["Serialize", "Deserialize"].iter().any(|name| !derives::has(listed, name));
+        let bound = derives::options(attrs, "serde").iter().any(|m| m.path().is_ident("bound"));
+        let serde = (derived && !bound).then(|| quote!(#[serde(bound = #bounds)]));
+        quote!(#derives #serde)
     }
 
     /// `Debug` and `Clone`, which cannot be derived with conditions.
@@ -119,6 +121,7 @@ impl Expander<'_> {
             let (name, ty) = (default_fn(field), &field.ty);
             let value = match field.default.as_ref()? {
                 DefaultValue::OfType => quote!(::core::default::Default::default()),
+                DefaultValue::Value(Expr::Verbatim(value)) => value.clone(),
                 // A text in quotes is a default of a `String`, too.
                 DefaultValue::Value(Expr::Lit(lit)) if matches!(lit.lit, Lit::Str(_)) => {
                     quote!(::core::convert::Into::into(#lit))
@@ -161,7 +164,10 @@ fn is_standard(ty: &Type) -> bool {
         "u128", "usize", "f32", "f64", "Vec", "Option", "Box",
     ];
     let Type::Path(path) = ty else { return false };
-    let Some(segment) = path.path.segments.last().filter(|_| path.path.segments.len() == 1) else {
+    // `String`, or `::std::string::String`, which is never anything else.
+    let first = path.path.segments.first().map(|s| s.ident.to_string()).unwrap_or_default();
+    let full = path.path.leading_colon.is_some() && (first == "std" || first == "core");
+    let Some(segment) = path.path.segments.last().filter(|_| full || path.path.segments.len() == 1) else {
         return false;
     };
     let inner = match &segment.arguments {

@@ -6,7 +6,7 @@ use syn::DeriveInput;
 
 use crate::{derives, errors::Errors, facade::Facade};
 
-pub(crate) fn expand(options: &TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(options: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     if !options.is_empty() {
         errors.push(options, "`#[value]` takes no options");
@@ -14,7 +14,7 @@ pub(crate) fn expand(options: &TokenStream, item: TokenStream) -> TokenStream {
     let input = match syn::parse2::<DeriveInput>(item.clone()) {
         Ok(input) => input,
         Err(_) => {
-            errors.push(&item, "`#[value]` stands on a struct or an enum");
+            errors.push(item, "`#[value]` stands on a struct or an enum");
             let errors = errors.into_tokens();
             return quote!(#errors #item);
         }

@@ -172,8 +172,13 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
     /// Notes where the last entry of each name stands.
     fn look_ahead(&mut self) {
         let silent = super::cx::Cx::new(self.parser.cx.plan.clone(), 0, usize::MAX);
-        let mut look =
-            Parser { text: self.parser.text, pos: self.parser.pos, base: 0, place: Place::Object, cx: &silent };
+        let mut look = Parser {
+            text: self.parser.text,
+            pos: self.parser.pos,
+            base: 0,
+            place: Place::Object,
+            cx: &silent,
+        };
         let mut between = Between::new(self.between.close, Place::Object, false);
         while between.next(&mut look) {
             let start = look.pos;
@@ -193,7 +198,9 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
     fn resolve(&self, key: Cow<'t, str>) -> (Cow<'t, str>, Spelling) {
         let exact = |names: &[&str]| names.iter().any(|n| *n == key);
         let known = match self.fields {
-            Some(fields) if fields.get(self.met).is_some_and(|name| *name == key) => return (key, Spelling::Exact),
+            Some(fields) if fields.get(self.met).is_some_and(|name| *name == key) => {
+                return (key, Spelling::Exact);
+            }
             Some(fields) if exact(fields) => return (key, Spelling::Exact),
             Some(fields) => names::loosely(&key, fields),
             None if exact(&self.parser.cx.plan.fields) => return (key, Spelling::Exact),
@@ -250,9 +257,10 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
             self.key = key;
             let word = Key { word: Word { text: &self.key, cx: self.parser.cx, quoted: true } };
             let at = self.parser.base + start;
-            return seed.deserialize(word).map(Some).map_err(|fail| {
-                fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into()))
-            });
+            return seed
+                .deserialize(word)
+                .map(Some)
+                .map_err(|fail| fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into())));
         }
     }
 
@@ -295,7 +303,11 @@ impl<'de> Deserializer<'de> for Key<'_, '_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -365,4 +377,3 @@ impl<'de> VariantAccess<'de> for Tagged<'_, '_, '_> {
             .map_err(|fail| fail.inside(Seg::Key(self.variant.into())))
     }
 }
-

@@ -146,7 +146,9 @@ impl Cx {
     pub(super) fn enter(&self) -> Result<(), Fail> {
         self.depth.set(self.depth.get() + 1);
         if self.depth.get() > self.max_depth {
-            return Err(Fail::new(format!("at most {} levels of nesting", self.max_depth), "").with(Cure::None));
+            return Err(
+                Fail::new(format!("at most {} levels of nesting", self.max_depth), "").with(Cure::None)
+            );
         }
         Ok(())
     }
@@ -161,6 +163,10 @@ impl Cx {
 
     pub(super) fn into_coercions(self) -> Vec<Coercion> {
         let notes = self.notes.into_inner();
-        notes.told.into_iter().map(|(path, what, cost)| Coercion { path: show_path(&path), what, cost }).collect()
+        notes
+            .told
+            .into_iter()
+            .map(|(path, what, cost)| Coercion { path: show_path(&path), what, cost })
+            .collect()
     }
 }

@@ -126,12 +126,21 @@ pub(super) fn regions(text: &str) -> Vec<Region> {
 /// The text behind the last announcement of an answer.
 pub(super) fn announced(text: &str) -> Option<&str> {
     const LEADS: [&str; 9] = [
-        "answer is", "answer:", "answer**:", "result is", "result:", "output:", "conclusion:", "therefore,", "value:",
+        "answer is",
+        "answer:",
+        "answer**:",
+        "result is",
+        "result:",
+        "output:",
+        "conclusion:",
+        "therefore,",
+        "value:",
     ];
     // Only ASCII letters change, so places stay the same.
     let lower = text.to_ascii_lowercase();
     let end = LEADS.iter().filter_map(|lead| lower.rfind(lead).map(|at| at + lead.len())).max()?;
-    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c))).filter(|t| !t.is_empty())
+    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c)))
+        .filter(|t| !t.is_empty())
 }
 
 /// A piece of a text that is to be read as text itself.
@@ -144,7 +153,8 @@ pub(super) struct Piece<'t> {
 fn bullet(line: &str) -> Option<usize> {
     if let Some(c) = line.chars().next().filter(|c| "-*•–+·".contains(*c)) {
         let rest = &line[c.len_utf8()..];
-        return (rest.starts_with([' ', '\t']) || rest.is_empty()).then(|| line.len() - rest.trim_start().len());
+        return (rest.starts_with([' ', '\t']) || rest.is_empty())
+            .then(|| line.len() - rest.trim_start().len());
     }
     let open = line.starts_with(['[', '(']);
     let inner = if open { &line[1..] } else { line };
@@ -196,7 +206,12 @@ pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
     if items.is_empty() {
         return None;
     }
-    Some(items.into_iter().map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset }).collect())
+    Some(
+        items
+            .into_iter()
+            .map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset })
+            .collect(),
+    )
 }
 
 /// The lines of a text that are not blank.
@@ -238,7 +253,8 @@ pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
             // A comma inside a number does not part it.
             _ if c == mark && depth == 0 && quote.is_none() => {
-                let digits = previous.is_ascii_digit() && text[at + c.len_utf8()..].starts_with(|n: char| n.is_ascii_digit());
+                let digits = previous.is_ascii_digit()
+                    && text[at + c.len_utf8()..].starts_with(|n: char| n.is_ascii_digit());
                 if !digits {
                     push(start, at);
                     start = at + c.len_utf8();
@@ -271,7 +287,8 @@ pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair
         let body = &line[pad..];
         let mark = bullet(body).unwrap_or(0);
         let deeper = found.first().is_some_and(|(_, _, first)| pad > *first);
-        let key = body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
+        let key =
+            body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
         let key = key.map(|(key, end)| (key.trim().trim_matches(['*', '_', '`', '"', '\'']), end));
         match key.filter(|(key, _)| !deeper && !key.is_empty() && key.len() <= 64 && known(key)) {
             Some((key, end)) => found.push((key, start + end..at, pad)),
@@ -294,11 +311,12 @@ pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair
 
 /// A value without the indentation of its further lines, and without the emphasis left over from its key.
 fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
-    let value = value.trim_start_matches(|c: char| c == '*' || c == ' ' || c == '\t');
+    let value = value.trim_start_matches(['*', ' ', '\t']);
     if !value.contains('\n') {
         let value = value.trim().trim_end_matches(',');
         // Quotes around a value are YAML's, not the text's.
-        let inside = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote).filter(|v| !v.contains(quote));
+        let inside =
+            |quote: char| value.strip_prefix(quote)?.strip_suffix(quote).filter(|v| !v.contains(quote));
         return inside('"').or_else(|| inside('\'')).unwrap_or(value).into();
     }
     let further = value.lines().skip(1).filter(|line| !line.trim().is_empty());
@@ -346,7 +364,8 @@ fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
     let mut at = 0;
     while let Some(open) = text[at..].find('<').map(|o| at + o) {
         let rest = &text[open + 1..];
-        let name = &rest[..rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len())];
+        let name =
+            &rest[..rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len())];
         let start = open + 1 + name.len() + 1;
         if name.is_empty() || !rest[name.len()..].starts_with('>') {
             break;

@@ -171,7 +171,8 @@ fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
 fn before_key(text: &str) -> Option<usize> {
     let open = text.rfind(['"', '\''])?;
     let key = &text[open + 1..];
-    let named = !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
+    let named =
+        !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
     let before = text[..open].trim_end_matches([' ', '\t']);
     (named && before.ends_with([',', '\n'])).then(|| before.trim_end_matches([',', '\n', '\r', ' ']).len())
 }
@@ -272,12 +273,18 @@ const LONGEST_KEY: usize = 128;
 /// Whether the quote at the start is that of a key, or of one that is cut off.
 pub(super) fn quoted_key(text: &str) -> bool {
     let Some(close) = text.chars().next().and_then(closing) else { return false };
-    let mut chars = text.char_indices().skip(1).take(LONGEST_KEY);
-    match chars.find(|(_, c)| close.contains(c) || *c == '\n') {
-        Some((_, '\n')) => false,
-        Some((at, c)) => skip_blank(&text[at + c.len_utf8()..]).starts_with([':', '：', '=']),
-        None => text.len() < LONGEST_KEY && !text.contains(['}', ']']),
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1).take(LONGEST_KEY) {
+        if c == '\n' {
+            return false;
+        }
+        if close.contains(&c) && !escaped {
+            return skip_blank(&text[at + c.len_utf8()..]).starts_with([':', '：', '=']);
+        }
+        escaped = c == '\\' && !escaped;
     }
+    // A long key, or one that is cut off with the text.
+    text.len() > LONGEST_KEY || !text.contains(['}', ']'])
 }
 
 /// Whether a key or the end of the object follows.
@@ -341,7 +348,11 @@ fn skip_blank(mut text: &str) -> &str {
     // A look ahead is kept short, or many of them would go through a long text again and again.
     for _ in 0..4 {
         text = &text[blank(text)..];
-        let near = &text[..text.char_indices().nth(512).map_or(text.len(), |(at, _)| at)];
+        if !text.starts_with(['/', '#']) {
+            break;
+        }
+        let end = (LONGEST_KEY..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        let near = &text[..end];
         match comment(near) {
             Some(len) => text = &text[len..],
             None => break,

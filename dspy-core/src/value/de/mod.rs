@@ -7,17 +7,20 @@
 //! a key that comes twice), it is made again with that in mind.
 //!
 //! From the bottom up: [`lex`] knows the characters, [`scalar`] and [`names`] what single words mean, [`word`] is a
-//! scalar of any type, [`parser`] and [`access`] are JSON, [`find`] tells where in a text a value may stand, and
-//! [`top`] is a whole answer.
+//! scalar of any type, [`parser`], [`shape`], [`access`] and [`asked`] are JSON, [`find`] tells where in a text a value
+//! may stand, and [`top`] with [`pieces`] is a whole answer.
 
 mod access;
+mod asked;
 mod cx;
 mod fail;
 mod find;
 mod lex;
 mod names;
 mod parser;
+mod pieces;
 mod scalar;
+mod shape;
 mod top;
 mod word;
 
@@ -184,7 +187,8 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
             let fail = match result {
                 Ok(value) => {
                     let cost = cx.cost();
-                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent()) {
+                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent())
+                    {
                         return Ok(Reading { value, coercions: cx.into_coercions() });
                     }
                     if best.as_ref().is_none_or(|(least, ..)| cost <= *least) {
@@ -253,7 +257,10 @@ fn refused(raw: Raw<'_>, coercions: &[Coercion]) -> ReadError {
     let first = coercions.first();
     ReadError {
         path: first.map_or_else(String::new, |c| c.path.clone()),
-        expected: format!("a value as it should be written, without {}", first.map_or("any change", |c| c.what)),
+        expected: format!(
+            "a value as it should be written, without {}",
+            first.map_or("any change", |c| c.what)
+        ),
         found: crate::error::shorten(raw.text.lines().next().unwrap_or_default(), 80).into_owned(),
         offset: 0,
         nearest: Vec::new(),

@@ -97,8 +97,7 @@ pub(super) fn choose(text: &str, names: &[&str]) -> Choice {
 
 /// The names that occur in a text as whole words and are not negated; a name inside a longer one does not count.
 fn mentions(text: &str, names: &[&str]) -> Vec<usize> {
-    let words: Vec<String> =
-        text.split(|c: char| !counts(c)).filter(|w| !w.is_empty()).map(bare).collect();
+    let words: Vec<String> = text.split(|c: char| !counts(c)).filter(|w| !w.is_empty()).map(bare).collect();
     // Where each name begins and ends, in words.
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     for (index, name) in names.iter().enumerate() {
@@ -130,7 +129,11 @@ fn mentions(text: &str, names: &[&str]) -> Vec<usize> {
         !inside
     });
     let negated = |start: usize| {
-        words[..start].iter().rev().take(2).any(|w| matches!(&**w, "not" | "no" | "never" | "neither" | "nor" | "t"))
+        words[..start]
+            .iter()
+            .rev()
+            .take(2)
+            .any(|w| matches!(&**w, "not" | "no" | "never" | "neither" | "nor" | "t"))
     };
     // The article and the pronoun are no choices, unless there is another one beside them.
     let article = |hit: &(usize, usize, usize)| matches!(&*words[hit.1], "a" | "i") && hit.2 == hit.1 + 1;

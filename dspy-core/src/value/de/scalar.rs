@@ -44,7 +44,8 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
     let behind = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
     let next = &behind[..behind.find(|c: char| !c.is_alphanumeric()).unwrap_or(behind.len())];
     // "Yes, no, maybe", but not "Yes, no doubt".
-    let opposed = polarity(next).is_some_and(|other| Some(other) != first) && !behind[next.len()..].starts_with(' ');
+    let opposed =
+        polarity(next).is_some_and(|other| Some(other) != first) && !behind[next.len()..].starts_with(' ');
     let contradicted = behind.starts_with("and no") || opposed;
     if let Some(value) = first
         && set_off
@@ -54,7 +55,10 @@ pub(super) fn boolean(text: &str) -> Result<(bool, Option<Note>), &'static str> 
     }
     let mut said: Option<bool> = None;
     for word in core.split(|c: char| !(c.is_alphanumeric() || "'’-".contains(c))) {
-        if matches!(word, "not" | "never" | "neither" | "nor") || word.ends_with("n't") || word.ends_with("n’t") {
+        if matches!(word, "not" | "never" | "neither" | "nor")
+            || word.ends_with("n't")
+            || word.ends_with("n’t")
+        {
             return Err("a clear yes or no (the answer denies something)");
         }
         let value = match word {
@@ -107,7 +111,8 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
                 return Err("one clear number");
             }
             let alone = only.start == 0 && only.end == text.len();
-            let note = if alone { ("a number spelt loosely", 1) } else { ("a number with words around it", 2) };
+            let note =
+                if alone { ("a number spelt loosely", 1) } else { ("a number with words around it", 2) };
             Ok(Number { digits: only.digits.clone(), note: Some(note) })
         }
         // "… so the answer is 42": what is announced last settles it.
@@ -126,14 +131,40 @@ pub(super) fn number(text: &str) -> Result<Number, &'static str> {
 
 /// The numbers that people write as words.
 const NUMBER_WORDS: [&str; 21] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
 ];
 
 /// The text with full-width digits and fractions of one character as ASCII.
 fn plainer(text: &str) -> std::borrow::Cow<'_, str> {
     const FRACTIONS: [(char, &str); 9] = [
-        ('½', "1/2"), ('⅓', "1/3"), ('⅔', "2/3"), ('¼', "1/4"), ('¾', "3/4"), ('⅕', "1/5"), ('⅛', "1/8"), ('⅜', "3/8"),
+        ('½', "1/2"),
+        ('⅓', "1/3"),
+        ('⅔', "2/3"),
+        ('¼', "1/4"),
+        ('¾', "3/4"),
+        ('⅕', "1/5"),
+        ('⅛', "1/8"),
+        ('⅜', "3/8"),
         ('⅝', "5/8"),
     ];
     let odd = |c: char| ('０'..='９').contains(&c) || FRACTIONS.iter().any(|(f, _)| *f == c);
@@ -171,10 +202,30 @@ pub(super) fn plain(text: &str) -> bool {
 /// Whether a text ends by announcing an answer.
 fn announces(before: &str) -> bool {
     let before = before.trim_end_matches(|c: char| c.is_whitespace() || "*_`\"'$€£(".contains(c));
-    let lower: String = before.chars().rev().take(24).collect::<Vec<_>>().into_iter().rev().collect::<String>().to_lowercase();
-    ["answer is", "answer:", "result is", "result:", "total is", "total:", "final answer", "boxed{", "=", "####", "is therefore"]
-        .iter()
-        .any(|lead| lower.ends_with(lead))
+    let lower: String = before
+        .chars()
+        .rev()
+        .take(24)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect::<String>()
+        .to_lowercase();
+    [
+        "answer is",
+        "answer:",
+        "result is",
+        "result:",
+        "total is",
+        "total:",
+        "final answer",
+        "boxed{",
+        "=",
+        "####",
+        "is therefore",
+    ]
+    .iter()
+    .any(|lead| lower.ends_with(lead))
 }
 
 struct Found {
@@ -260,7 +311,8 @@ fn one(text: &str, at: usize) -> (String, usize) {
             count += 1;
         }
         // One group after a point is a fraction.
-        let decimal = rest[e..].strip_prefix(',').is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
+        let decimal =
+            rest[e..].strip_prefix(',').is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
         if count > usize::from(mark == "." && !decimal) {
             (groups, end) = (digits, e);
             break;
@@ -270,7 +322,8 @@ fn one(text: &str, at: usize) -> (String, usize) {
     let grouped = end > run(0);
     let after = &rest[end..];
     let fraction = run(end + 1);
-    if after.starts_with('.') && fraction > 0 || after.starts_with(',') && (1..=2).contains(&fraction) && !grouped_by_comma(rest, end, grouped)
+    if after.starts_with('.') && fraction > 0
+        || after.starts_with(',') && (1..=2).contains(&fraction) && !grouped_by_comma(rest, end, grouped)
     {
         digits.push('.');
         digits.push_str(&rest[end + 1..end + 1 + fraction]);

@@ -4,15 +4,16 @@ use std::borrow::Cow;
 
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::StrDeserializer},
+    de::{IntoDeserializer, Visitor, value::StrDeserializer},
 };
 
 use super::{
     cx::Cx,
-    fail::{Fail, Seg},
+    fail::Fail,
     find::{self, Pair, Piece},
     lex, names,
     parser::Parser,
+    pieces::{Pairs, Pieces},
     scalar,
     word::{Word, object_with},
 };
@@ -232,13 +233,19 @@ impl<'t, 'c> Top<'t, 'c> {
     fn list<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
         if len.is_none() && scalar::is_nothing(find::unfenced(self.text)) {
             self.cx.bend("a word for nothing in place of a list", 2);
-            return visitor.visit_seq(Pieces { pieces: Vec::new().into_iter(), index: 0, base: 0, cx: self.cx });
+            return visitor.visit_seq(Pieces {
+                pieces: Vec::new().into_iter(),
+                index: 0,
+                base: 0,
+                cx: self.cx,
+            });
         }
         let core = self.core();
         let mut prose = 0;
         let picked = self.pick_structure(|candidates| {
             // Objects one after the other, without brackets around them.
-            let several = core.starts_with(['{', '[']) && candidates.len() > 1 || core.starts_with(['"', '“']);
+            let several =
+                core.starts_with(['{', '[']) && candidates.len() > 1 || core.starts_with(['"', '“']);
             prose = self.prose(candidates);
             if several {
                 candidates.push(self.items_at(core));
@@ -268,7 +275,12 @@ impl<'t, 'c> Top<'t, 'c> {
                     self.cx.lighten(prose);
                 }
                 self.cx.bend(what, cost);
-                visitor.visit_seq(Pieces { pieces: pieces.into_iter(), index: 0, base: self.base, cx: self.cx })
+                visitor.visit_seq(Pieces {
+                    pieces: pieces.into_iter(),
+                    index: 0,
+                    base: self.base,
+                    cx: self.cx,
+                })
             }
         }
     }
@@ -320,7 +332,8 @@ impl<'t, 'c> Top<'t, 'c> {
         };
         if let Some([row]) = find::table(self.core()).as_deref() {
             self.cx.bend("a table", 3);
-            return Top { text: &row.text, base: self.base + row.offset, cx: self.cx, outer: false }.pairs(fields, visitor);
+            return Top { text: &row.text, base: self.base + row.offset, cx: self.cx, outer: false }
+                .pairs(fields, visitor);
         }
         let mut pairs = find::pairs(self.text, |key| name(key).is_some());
         if pairs.is_empty() {
@@ -385,10 +398,12 @@ impl<'t, 'c> Top<'t, 'c> {
                 self.cx.bend(AROUND, cost);
                 visitor.visit_str(&self.text[start..end])
             }
-            Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match parser.head() {
-                Some('{' | '[') => parser.unwrapped(|inner| inner.deserialize_str(visitor)),
-                _ => parser.deserialize_str(visitor),
-            }),
+            Some(Candidate::Json(start, end, cost)) => {
+                self.json((start, end, cost), |parser| match parser.head() {
+                    Some('{' | '[') => parser.unwrapped(|inner| inner.deserialize_str(visitor)),
+                    _ => parser.deserialize_str(visitor),
+                })
+            }
             _ => visitor.visit_str(whole),
         }
         .map_err(|fail: Fail| fail.at(self.base, core))
@@ -464,7 +479,11 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         if name != CODE_TOKEN {
             return visitor.visit_newtype_struct(self);
         }
@@ -536,69 +555,5 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
         visitor.visit_unit()
-    }
-}
-
-/// A list whose items are pieces of text.
-struct Pieces<'t, 'c> {
-    pieces: std::vec::IntoIter<Piece<'t>>,
-    index: usize,
-    base: usize,
-    cx: &'c Cx,
-}
-
-impl<'de> SeqAccess<'de> for Pieces<'_, '_> {
-    type Error = Fail;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fail> {
-        let Some(Piece { text, offset }) = self.pieces.next() else { return Ok(None) };
-        let index = self.index;
-        self.index += 1;
-        within(&text, self.base + offset, self.cx, seed, || Seg::Index(index)).map(Some)
-    }
-}
-
-/// An object whose values are pieces of text.
-struct Pairs<'t, 'c> {
-    pairs: std::vec::IntoIter<(Cow<'t, str>, Pair<'t>)>,
-    next: Option<(Cow<'t, str>, Pair<'t>)>,
-    base: usize,
-    cx: &'c Cx,
-}
-
-impl<'de> MapAccess<'de> for Pairs<'_, '_> {
-    type Error = Fail;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fail> {
-        self.next = self.pairs.next();
-        let Some((name, pair)) = &self.next else { return Ok(None) };
-        let word = super::access::Key { word: Word { text: name, cx: self.cx, quoted: true } };
-        seed.deserialize(word).map(Some).map_err(|fail| fail.at(self.base + pair.offset, name))
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
-        let Some((name, pair)) = self.next.take() else { return Err(Fail::new("a key before its value", "")) };
-        within(&pair.value, self.base + pair.offset, self.cx, seed, || Seg::Key(name.as_ref().into()))
-    }
-}
-
-/// Reads a piece of text that stands at `seg`.
-fn within<'de, S: DeserializeSeed<'de>>(
-    text: &str,
-    base: usize,
-    cx: &Cx,
-    seed: S,
-    seg: impl Fn() -> Seg,
-) -> Result<S::Value, Fail> {
-    cx.enter()?;
-    let mark = cx.mark();
-    let result = seed.deserialize(Top { text, base, cx, outer: false });
-    cx.leave();
-    match result {
-        Ok(value) => {
-            cx.placed(mark, seg);
-            Ok(value)
-        }
-        Err(fail) => Err(fail.at(base, text).inside(seg())),
     }
 }

@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use serde::{
     Deserializer,
-    de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer},
+    de::{
+        self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer,
+    },
 };
 
 use super::{
@@ -235,7 +237,11 @@ impl<'de> Deserializer<'de> for Word<'_, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -342,7 +348,11 @@ impl<'de> VariantAccess<'de> for Unit<'_> {
         Err(Fail::new(format!("the {len} values of `{}` beside its name", self.0), self.0))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], _: V) -> Result<V::Value, Fail> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Fail> {
         Err(Fail::new(format!("{} for `{}`", object_with(fields), self.0), self.0))
     }
 }

@@ -1,7 +1,8 @@
 //! A request as the bytes of its JSON body, written straight and without a tree.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
-use serde_json::Value;
 
 use super::OpenAiChat;
 use crate::{
@@ -175,21 +176,27 @@ fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
     for (at, part) in parts {
         write_text(out, text.get(done..*at).unwrap_or_default(), &mut block);
         done = *at;
-        let field = |name: &str| part.data.get(name).and_then(Value::as_str);
-        let (kind, fields): (&[u8], &[(&str, &str)]) = match part.kind {
-            "image" => (b"image_url", &[("url", "url"), ("detail", "detail")]),
-            "audio" => (b"input_audio", &[("data", "data"), ("format", "format")]),
-            "file" => {
-                (b"file", &[("file_data", "file_data"), ("file_id", "file_id"), ("filename", "filename")])
-            }
+        // Bytes are sent as a data URI.
+        let (kind, fields): (&[u8], [(&str, Option<Cow<'_, str>>); 3]) = match part.kind {
+            "image" => (b"image_url", [("url", part.url()), ("detail", text_of(part, "detail")), ("", None)]),
+            "audio" => (
+                b"input_audio",
+                [("data", text_of(part, "data")), ("format", text_of(part, "format")), ("", None)],
+            ),
+            "file" => (
+                b"file",
+                [
+                    ("file_data", part.url()),
+                    ("file_id", text_of(part, "file_id")),
+                    ("filename", text_of(part, "filename")),
+                ],
+            ),
             _ => {
                 // The protocol has no documents: their text is sent. Of kinds unknown here, all is.
-                let data = match field("text") {
-                    Some(body) => match field("title") {
-                        Some(title) => format!("{title}\n\n{body}"),
-                        None => body.to_owned(),
-                    },
-                    None => part.data.to_string(),
+                let data = match (part.get("text"), part.get("title")) {
+                    (Some(body), Some(title)) => format!("{title}\n\n{body}"),
+                    (Some(body), None) => body.to_owned(),
+                    (None, _) => part.data.to_string(),
                 };
                 write_text(out, &data, &mut block);
                 continue;
@@ -201,7 +208,7 @@ fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
         out.extend_from_slice(b"\",\"");
         out.extend_from_slice(kind);
         out.extend_from_slice(b"\":{");
-        let present = fields.iter().filter_map(|(from, to)| Some((to, field(from)?)));
+        let present = fields.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         for (i, (name, value)) in present.enumerate() {
             if i > 0 {
                 out.push(b',');
@@ -216,6 +223,10 @@ fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
     out.push(b']');
 }
 
+fn text_of<'a>(part: &'a Part, name: &str) -> Option<Cow<'a, str>> {
+    part.get(name).map(Cow::Borrowed)
+}
+
 fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let before = out.len();
     // Writing to a vector cannot fail, and a value that could (a map with keys that are no text) is never passed.
@@ -227,7 +238,7 @@ fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{lm::ToolCall, value::Content};

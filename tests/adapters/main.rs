@@ -1,0 +1,11 @@
+//! The formats of prompts and answers, through the public interface and over real HTTP.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../model/mod.rs"]
+mod model;
+
+mod native;
+mod reading;
+mod repair;
+mod round_trip;
+mod two_step;

@@ -1,0 +1,104 @@
+//! A provider on a bad day: every tenth request goes wrong, each time in another way.
+#![allow(clippy::unwrap_used)]
+
+mod model;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use dspy::{
+    lm::{Cache, RetryPolicy},
+    prelude::*,
+};
+use model::{Reply, server, server::Server};
+use serde_json::Value;
+
+/// Double the number.
+#[signature]
+struct Double {
+    #[input]
+    number: u64,
+    #[output]
+    twice: u64,
+}
+
+const ROWS: u64 = 2_000;
+
+fn rows() -> Vec<Double> {
+    (0..ROWS).map(|number| Double { number, twice: 2 * number }).collect()
+}
+
+/// Doubles the number that it reads in the prompt; every tenth request goes wrong.
+async fn provider() -> Server {
+    Server::start(|call| {
+        let body: Value = call.json();
+        let prompt = body["messages"].as_array().and_then(|m| m.last()).map(|m| m["content"].to_string());
+        let digits = prompt.iter().flat_map(|p| p.split("\\n")).find_map(|line| line.parse::<u64>().ok());
+        let answer =
+            format!("[[ ## twice ## ]]\n{}\n\n[[ ## completed ## ]]", 2 * digits.unwrap_or(u64::MAX / 2));
+        let good = server::completion(&answer).to_string();
+        if call.number % 10 != 9 {
+            return Reply::text(200, &good);
+        }
+        match call.number / 10 % 5 {
+            0 => Reply::error(429, "slow down").with_header("retry-after", "0"),
+            1 => Reply::error(500, "out of order"),
+            2 => Reply::Reset,
+            3 => Reply::HalfBody(good.into_bytes()),
+            _ => Reply::text(200, &good[..good.len() - 9].replace("choices", "choi\"ces")),
+        }
+    })
+    .await
+}
+
+fn program(server: &Server, retries: u32) -> Predict<Double> {
+    let policy = RetryPolicy::new().retries(retries).base(Duration::ZERO);
+    let lm = LM::builder("openai/flaky").api_base(server.api_base()).cache(Cache::off()).retry(policy);
+    Predict::new().lm(lm.build().unwrap())
+}
+
+fn correct(row: &Double, output: &DoubleOutput) -> bool {
+    row.twice == output.twice
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_retries_no_row_is_lost() {
+    let server = provider().await;
+    let rows = rows();
+    let result = dspy::Evaluate::new(&rows, correct).concurrency(64).progress(false);
+    let result = result.run(&program(&server, 30)).await.unwrap();
+    assert_eq!((result.score, result.rows.len(), result.failures().count()), (1.0, rows.len(), 0));
+    for (i, row) in result.rows.iter().enumerate() {
+        assert_eq!((row.index, row.example.number), (i, i as u64));
+        assert_eq!(row.prediction.as_ref().map(|p| p.twice), Some(2 * i as u64));
+    }
+    // A tenth of all requests failed, so that this many were needed; only answers are paid for.
+    assert_eq!(server.count(), (ROWS as usize - 1) * 10 / 9 + 1);
+    assert_eq!(result.usage.total().calls, ROWS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_retries_every_failure_is_named() {
+    let server = provider().await;
+    let rows = rows();
+    let result = dspy::Evaluate::new(&rows, correct).concurrency(64).progress(false);
+    let result = result.run(&program(&server, 0)).await.unwrap();
+    assert_eq!((result.rows.len(), server.count()), (rows.len(), rows.len()));
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for (row, failure) in result.failures() {
+        assert!(row.prediction.is_none() && failure.is_infrastructure());
+        let Error::Lm(error) = failure.error() else { panic!("{failure}") };
+        assert_eq!((error.attempts, error.model.as_str()), (1, "openai/flaky"));
+        let name = match error.status {
+            Some(status) => format!("{} {status}", error.kind),
+            None => error.kind.to_string(),
+        };
+        *kinds.entry(name).or_default() += 1;
+        assert!(!error.message.is_empty());
+    }
+    let expected = [("invalid_response", 40), ("rate_limit 429", 40), ("server 500", 40), ("transport", 80)];
+    assert_eq!(kinds, expected.map(|(kind, n)| (kind.to_owned(), n)).into());
+    let answered = rows.len() - 200;
+    assert_eq!(result.score, answered as f64 / rows.len() as f64);
+    assert_eq!(result.score_of_answered(), Some(1.0));
+    assert_eq!(result.usage.total().calls, answered as u64);
+}

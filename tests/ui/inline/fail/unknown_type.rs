@@ -1,0 +1,6 @@
+use dspy::prelude::*;
+
+#[signature("question -> answer: list[Missing]")]
+struct UnknownType;
+
+fn main() {}
