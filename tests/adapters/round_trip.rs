@@ -185,6 +185,7 @@ fn rich(text: impl Strategy<Value = String>) -> impl Strategy<Value = Rich> {
 }
 
 /// Shows records as demonstrations to a model that repeats the answer of the last demonstration.
+#[allow(clippy::needless_pass_by_value)]
 fn survives(adapter: impl Adapter + Clone, texts: impl Strategy<Value = String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let model = runtime.block_on(Model::saying(|asked| asked.texts("assistant").pop().unwrap_or_default()));

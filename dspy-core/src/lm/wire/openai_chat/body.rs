@@ -157,6 +157,9 @@ fn message(out: &mut Vec<u8>, message: &Message) {
     out.push(b'}');
 }
 
+/// A member of a part's object; left out without a value.
+type Entry<'a> = (&'static str, Option<Cow<'a, str>>);
+
 /// Text and media, alternating.
 fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
     let mut blocks = 0;
@@ -177,7 +180,7 @@ fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
         write_text(out, text.get(done..*at).unwrap_or_default(), &mut block);
         done = *at;
         // Bytes are sent as a data URI.
-        let (kind, fields): (&[u8], [(&str, Option<Cow<'_, str>>); 3]) = match part.kind {
+        let (kind, fields): (&[u8], [Entry<'_>; 3]) = match part.kind {
             "image" => (b"image_url", [("url", part.url()), ("detail", text_of(part, "detail")), ("", None)]),
             "audio" => (
                 b"input_audio",
