@@ -38,7 +38,7 @@ struct Sort {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let setup = support::setup()?;
+    let _setup = support::setup(&[])?;
     let trainset: Vec<Sort> = dspy::data::jsonl(support::data("tickets-train.jsonl"))?;
     let devset: Vec<Sort> = dspy::data::jsonl(support::data("tickets-dev.jsonl"))?;
     let right = |gold: &Sort, found: &SortOutput| gold.topic == found.topic;
@@ -62,6 +62,5 @@ async fn main() -> Result<()> {
     let loaded = Predict::<Sort>::new().load(&path)?;
     let again = held_out.run(&loaded).await?;
     println!("saved to {}, loaded: {:.0} %", path.display(), 100.0 * again.score);
-    println!("\n{}", setup.switch());
     Ok(())
 }

@@ -41,6 +41,8 @@
 //! | choose how a step is carried out | [`Predict`], [`ChainOfThought`] |
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
 //! | measure | [`Evaluate`], [`evaluate`] |
+//! | make it better | [`optimize`] |
+//! | see what was asked | `render` of every predictor, [`inspect_history`] |
 //! | compile | [`Optimizer`], [`optimize`] |
 //! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |
 //! | save and load | [`Program::save`], [`Program::load`] |
@@ -57,6 +59,9 @@
 #[allow(unused_extern_crates)]
 extern crate self as dspy;
 
+#[cfg(doctest)]
+mod book;
+
 #[doc(hidden)]
 pub use dspy_core::__private;
 pub use dspy_core::{Error, Result};
@@ -68,12 +73,12 @@ pub use dspy_core::{
     context::Settings,
     data::Example,
     evaluate::{Evaluate, Metric},
-    lm::{LM, LanguageModel, Options},
+    lm::{LM, LanguageModel, Options, inspect_history},
     module::{Module, Prediction, Program},
     optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
     predict::{ChainOfThought, Predict, Predictor, Rendered},
     settings,
-    signature::{DynSignature, GrammarError, Record, Signature, SignatureSpec, StaticSignature},
+    signature::{DynSignature, GrammarError, Reasoned, Record, Signature, SignatureSpec, StaticSignature},
     with,
 };
 pub use dspy_macros::{Example, module, predict, signature, value};
@@ -85,7 +90,7 @@ pub mod prelude {
     pub use crate::{
         Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, ChainOfThought, ChatAdapter, Compiled,
         Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot, Metric, Module,
-        Optimizer, Options, Predict, Prediction, Program, Record, Rendered, Result, Signature,
+        Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result, Signature,
         StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};

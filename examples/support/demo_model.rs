@@ -1,16 +1,20 @@
 //! A demonstration model: it completes a prompt by looking at the prompt, and knows nothing else.
 //!
 //! It is no language model. For each field that the prompt asks for it copies what the most similar
-//! demonstration in the prompt has there; without demonstrations it takes a word that the prompt allows. So more
-//! and better chosen demonstrations make it better, which is what an optimizer is there to find. What it gains
-//! shows that the machinery works, not how good an optimizer is on a real model.
+//! demonstration in the prompt has there; without demonstrations it fills in the type that the prompt sketches with
+//! pieces of the input (see `sketch.rs`). So more and better chosen demonstrations make it better, which is what an
+//! optimizer is there to find. What it gains shows that the machinery works, not how good an optimizer is on a real
+//! model.
 #![allow(dead_code, unreachable_pub, clippy::needless_pass_by_value)]
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::http::{Reply, Request};
+use super::{
+    http::{Reply, Request},
+    sketch,
+};
 
 /// Answers one request to `POST /v1/chat/completions`.
 pub fn answer(request: Request) -> Reply {
@@ -67,24 +71,24 @@ pub fn complete(messages: &[(String, String)]) -> String {
         .collect();
     let inputs = sections(question).into_values().collect::<Vec<_>>().join(" ");
 
-    let mut answer: Vec<(String, String)> = Vec::new();
+    let mut answer: Vec<(String, Value)> = Vec::new();
     for field in wanted(question, as_json) {
         let nearest = demos
             .iter()
             .filter(|(_, outputs)| outputs.contains_key(&field))
             .map(|(demo, outputs)| (similarity(&inputs, demo), &outputs[&field]))
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        let value =
-            nearest.map(|(_, value)| value.clone()).unwrap_or_else(|| guess(&system, &field, &inputs));
+        let value = nearest
+            .map(|(_, value)| value.as_str().into())
+            .unwrap_or_else(|| guess(&system, &field, &inputs));
         answer.push((field, value));
     }
     if as_json {
-        let object: Map<String, Value> =
-            answer.into_iter().map(|(name, value)| (name, value.into())).collect();
-        return Value::Object(object).to_string();
+        return Value::Object(answer.into_iter().collect()).to_string();
     }
+    let shown = |value: Value| value.as_str().map_or_else(|| value.to_string(), ToString::to_string);
     let mut out: String =
-        answer.into_iter().map(|(name, value)| format!("[[ ## {name} ## ]]\n{value}\n\n")).collect();
+        answer.into_iter().map(|(name, value)| format!("[[ ## {name} ## ]]\n{}\n\n", shown(value))).collect();
     out.push_str("[[ ## completed ## ]]");
     out
 }
@@ -135,17 +139,15 @@ fn similarity(a: &str, b: &str) -> f64 {
     shared as f64 / (1.0 + b.len() as f64).sqrt()
 }
 
-/// A value without any demonstration: of the alternatives that the field's description lists, one that the input
-/// mentions, else the first; a plain value for other types; a few words of the input for texts.
-fn guess(system: &str, field: &str, inputs: &str) -> String {
-    let line = system.lines().find(|l| l.starts_with(&format!("- `{field}` ("))).unwrap_or_default();
-    let hint = line.split_once('(').map(|(_, rest)| rest).unwrap_or_default();
-    let alternatives: Vec<&str> = hint.split('"').skip(1).step_by(2).collect();
-    let mentioned = alternatives.iter().find(|a| inputs.to_lowercase().contains(&a.to_lowercase()));
-    match (mentioned.or(alternatives.first()), hint) {
-        (Some(value), _) => (*value).to_string(),
-        (None, h) if h.starts_with("bool") || h.starts_with("true") => "true".into(),
-        (None, h) if h.starts_with("int") || h.starts_with("number") => "1".into(),
-        _ => inputs.split_whitespace().take(5).collect::<Vec<_>>().join(" "),
+/// A value without any demonstration: the type that the prompt sketches for the field, filled in from the input.
+fn guess(system: &str, field: &str, inputs: &str) -> Value {
+    let head = format!("- `{field}` (");
+    let Some((_, hint)) = system.split_once(&head) else { return Value::Null };
+    match hint.split_once('\n') {
+        Some((first, rest)) if first.starts_with("as sketched below") => sketch::fill(rest, inputs),
+        _ if hint.starts_with("text") => {
+            inputs.split_whitespace().take(5).collect::<Vec<_>>().join(" ").into()
+        }
+        _ => sketch::fill(hint, inputs),
     }
 }
