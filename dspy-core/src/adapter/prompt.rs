@@ -11,7 +11,7 @@ use super::{
 use crate::{
     lm::{Message, Role},
     signature::{Field, FieldRole, SignatureSpec},
-    value::Content,
+    value::{Content, choices},
 };
 
 /// What stands for an output that a demonstration does not have.
@@ -42,10 +42,17 @@ fn list<'a>(out: &mut String, title: &str, fields: impl Iterator<Item = &'a Fiel
     let _ = writeln!(out, "{title}:");
     for field in fields {
         let hint = type_hint(field);
-        let short = if hint.contains('\n') { "as sketched below" } else { &hint };
+        let (short, note) = match hint.contains('\n') {
+            true => ("as sketched below", ""),
+            // What the type says of itself goes with what the field says.
+            false => hint.rsplit_once(" // ").filter(|(_, note)| !note.contains('"')).unwrap_or((&hint, "")),
+        };
         let _ = write!(out, "- `{}` ({short})", field.name);
-        if !field.desc.trim().is_empty() {
-            let _ = write!(out, ": {}", field.desc.trim());
+        match (field.desc.trim(), note) {
+            ("", "") => {}
+            (desc, "") => drop(write!(out, ": {desc}")),
+            ("", note) => drop(write!(out, ": {note}")),
+            (desc, note) => drop(write!(out, ": {desc} ({note})")),
         }
         out.push('\n');
         if hint.contains('\n') {
@@ -65,6 +72,12 @@ pub(super) fn type_hint(field: &Field) -> String {
 
 /// What an output must look like, in parentheses behind its name; empty for text.
 pub(super) fn short_hint(field: &Field) -> String {
+    if let Some(choices) = choices(&field.schema()) {
+        return match choices.join(", ") {
+            choices if choices.len() <= 200 => format!(" (one of {choices})"),
+            _ => " (one of the values sketched above, without quotes)".into(),
+        };
+    }
     match type_hint(field) {
         hint if hint == "text" => String::new(),
         hint if hint.contains('\n') || hint.len() > 80 => " (JSON as sketched above)".into(),

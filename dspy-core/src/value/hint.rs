@@ -60,6 +60,31 @@ fn resolve<'a>(root: &'a Value, reference: &str) -> Option<(String, &'a Value)> 
     Some((name, target))
 }
 
+/// The texts that a type consists of, when it is a choice of texts and nothing else.
+pub(crate) fn choices(schema: &Schema) -> Option<Vec<String>> {
+    fn collect(root: &Value, node: &Value, depth: usize, out: &mut Vec<String>) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        if let Some(reference) = node.get("$ref").and_then(Value::as_str) {
+            return collect(root, resolve(root, reference)?.1, depth, out);
+        }
+        if let Some(value) = node.get("const") {
+            out.push(value.as_str()?.to_owned());
+            return Some(());
+        }
+        if let Some(values) = node.get("enum").and_then(Value::as_array) {
+            return values.iter().try_for_each(|value| {
+                out.push(value.as_str()?.to_owned());
+                Some(())
+            });
+        }
+        let variants = ["oneOf", "anyOf"].iter().find_map(|key| node.get(*key)?.as_array())?;
+        variants.iter().try_for_each(|variant| collect(root, variant, depth, out))
+    }
+    let mut out = Vec::new();
+    collect(schema.as_value(), schema.as_value(), 16, &mut out)?;
+    (!out.is_empty()).then_some(out)
+}
+
 /// Whether the schema allows `null` beside other values.
 pub(crate) fn is_nullable(node: &Value) -> bool {
     let is_null = |t: &Value| t == "null";

@@ -18,6 +18,7 @@ pub(crate) use de::object_members;
 pub use de::{Coercion, Form, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
 pub use dynamic::Types;
 pub(crate) use dynamic::{Dynamic, constant};
+pub(crate) use hint::choices;
 pub use hint::{HintStyle, hint, hint_with, strict_object, strict_schema};
 pub use info::{DynTypeInfo, Kind, TypeInfo};
 pub use ser::{WriteError, write, write_json, write_output};
