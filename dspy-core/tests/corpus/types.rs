@@ -128,6 +128,20 @@ types! {
     "Tree" Tree;
     "Expr" Expr;
     "Chain" Chain;
+    "Stance" Stance;
+    "Relation" Relation;
+    "Spam" Spam;
+    "Safety" Safety;
+    "Urgency" Urgency;
+    "Invoice" Invoice;
+    "Resume" Resume;
+    "Agenda" Agenda;
+    "Call" Call;
+    "Triage" Triage;
+    "Recipe" Recipe;
+    "Judgement" Judgement;
+    "Tool" Tool;
+    "Vec<Tool>" Vec<Tool>;
 }
 
 /// A number that may be none: in JSON that is written as a string.
@@ -510,4 +524,183 @@ enum Expr {
 struct Chain {
     value: i64,
     next: Option<Box<Chain>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stance {
+    StronglyAgree,
+    Agree,
+    Neutral,
+    Disagree,
+    StronglyDisagree,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Relation {
+    Entailment,
+    Contradiction,
+    Neutral,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Spam {
+    Spam,
+    NotSpam,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Safety {
+    Safe,
+    Unsafe,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Urgency {
+    Emergency,
+    Urgent,
+    SemiUrgent,
+    NonUrgent,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Address {
+    street: String,
+    city: String,
+    postal_code: String,
+    country: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Party {
+    name: String,
+    vat_id: Option<String>,
+    address: Option<Address>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    description: String,
+    quantity: f64,
+    unit_price: f64,
+    tax_rate: Option<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Invoice {
+    number: String,
+    issued: Date,
+    due: Option<Date>,
+    seller: Party,
+    buyer: Party,
+    lines: Vec<Line>,
+    currency: String,
+    total: f64,
+    paid: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Job {
+    company: String,
+    title: String,
+    start: String,
+    end: Option<String>,
+    #[serde(default)]
+    highlights: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Resume {
+    full_name: String,
+    headline: Option<String>,
+    skills: Vec<String>,
+    jobs: Vec<Job>,
+    years_of_experience: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Meeting {
+    title: String,
+    date: Date,
+    start: Time,
+    end: Option<Time>,
+    attendees: Vec<String>,
+    location: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Agenda {
+    owner: String,
+    timezone: Option<String>,
+    meetings: Vec<Meeting>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Call {
+    method: Method,
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    body: Option<Value>,
+    timeout_ms: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Symptom {
+    name: String,
+    severity: u8,
+    since_days: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Triage {
+    urgency: Urgency,
+    symptoms: Vec<Symptom>,
+    red_flags: Vec<String>,
+    needs_ambulance: bool,
+    temperature_c: Option<f64>,
+    advice: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Ingredient {
+    name: String,
+    amount: Option<f64>,
+    unit: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Recipe {
+    title: String,
+    servings: u32,
+    ingredients: Vec<Ingredient>,
+    steps: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Judgement {
+    reasoning: String,
+    verdict: Verdict,
+    score: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "name", content = "arguments", rename_all = "snake_case")]
+enum Tool {
+    GetWeather { city: String, unit: Option<String> },
+    SendEmail { to: Vec<String>, subject: String, body: String },
+    Search { query: String, limit: Option<u32> },
+    Finish,
 }
