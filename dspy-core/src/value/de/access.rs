@@ -9,7 +9,7 @@ use serde::{
 
 use super::{
     cx::{Cx, Plan},
-    fail::{Fail, Seg},
+    fail::{Cure, Fail, Seg},
     lex::Place,
     names,
     parser::{CUT_OFF, Parser},
@@ -24,6 +24,8 @@ struct Between {
     place: Place,
     /// Whether the list is the value of a key, so that another key means that its bracket is missing.
     keyed: bool,
+    /// Whether an ellipsis stands in front of further values: what it stands for is missing.
+    gap: bool,
 }
 
 /// In place of a closing bracket, where none was opened.
@@ -31,7 +33,7 @@ pub(super) const OPEN: char = '\0';
 
 impl Between {
     fn new(close: char, place: Place, keyed: bool) -> Self {
-        Self { first: true, done: false, close, place, keyed }
+        Self { first: true, done: false, close, place, keyed, gap: false }
     }
 
     /// Goes to the next value; whether there is one.
@@ -42,6 +44,7 @@ impl Between {
         parser.place = self.place;
         let cx = parser.cx;
         let mut comma = false;
+        let mut ellipsis = false;
         loop {
             match parser.head() {
                 None => {
@@ -78,12 +81,19 @@ impl Between {
                 }
                 Some('.' | '…') if parser.rest().starts_with("...") || parser.rest().starts_with('…') => {
                     cx.bend("an ellipsis", 2);
+                    ellipsis = true;
                     let rest = parser.rest().trim_start_matches(['.', '…']);
                     parser.pos = parser.text.len() - rest.len();
                     comma = true;
                     continue;
                 }
+                // An object in place of a key: the next item of a list, before which this one was not closed.
+                Some('{') if self.place == Place::Object && !self.first => {
+                    cx.bend("a closing bracket that is missing", 2);
+                    self.done = true;
+                }
                 Some(_) => {
+                    self.gap |= ellipsis;
                     if !self.first && !comma {
                         cx.bend("a missing comma", 1);
                     }
@@ -120,6 +130,9 @@ impl<'de> SeqAccess<'de> for Items<'_, '_, '_> {
         if !self.between.next(self.parser) {
             return Ok(None);
         }
+        if self.between.gap {
+            return Err(self.parser.refuse("all items: some are left out here").with(Cure::None));
+        }
         let (index, start) = (self.index, self.parser.pos);
         self.index += 1;
         let value = self.parser.value(seed, Place::List, || Seg::Index(index))?;
@@ -142,8 +155,10 @@ pub(super) struct Entries<'p, 't, 'c> {
     parser: &'p mut Parser<'t, 'c>,
     between: Between,
     fields: Option<&'static [&'static str]>,
-    /// How many fields were met: most objects have them in order.
+    /// How many keys were met: most objects have their fields in order.
     met: usize,
+    /// How many of them are fields.
+    known: usize,
     /// The key whose value is next.
     key: Cow<'t, str>,
     /// In an attempt that keeps the last of equal keys: where the last of each stands.
@@ -161,6 +176,7 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
             parser,
             fields,
             met: 0,
+            known: 0,
             key: Cow::Borrowed(""),
             last: Vec::new(),
         };
@@ -213,8 +229,14 @@ impl<'p, 't, 'c> Entries<'p, 't, 'c> {
         }
     }
 
-    /// Goes behind the object.
+    /// Goes behind the object. One that has nothing of what is asked for is not it, though all of that be optional.
     pub(super) fn end(mut self) -> Result<(), Fail> {
+        let cut = self.met == 0 && !self.parser.text[..self.parser.pos].ends_with(['}', ')']);
+        if let Some(fields) =
+            self.fields.filter(|f| !f.is_empty() && self.known == 0 && (self.met > 0 || cut))
+        {
+            return Err(self.parser.refuse(format!("at least one of the fields {}", fields.join(", "))));
+        }
         while self.between.next(self.parser) {
             self.parser.key()?;
             self.parser.deserialize_ignored_any(serde::de::IgnoredAny)?;
@@ -249,6 +271,7 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
                 self.parser.deserialize_ignored_any(serde::de::IgnoredAny)?;
                 continue;
             }
+            self.known += usize::from(!matches!(spelling, Spelling::Unknown));
             match spelling {
                 Spelling::Exact => {}
                 Spelling::Loose => self.parser.cx.bend("a key spelt loosely", 1),
@@ -408,5 +431,63 @@ impl<'de> VariantAccess<'de> for Tagged<'_, '_, '_> {
         self.parser
             .deserialize_struct("", fields, visitor)
             .map_err(|fail| fail.inside(Seg::Key(self.variant.into())))
+    }
+}
+
+/// A variant whose name does not stand around its fields but before or among them.
+pub(super) struct Beside<'p, 't, 'c> {
+    pub(super) parser: &'p mut Parser<'t, 'c>,
+    pub(super) variant: &'static str,
+    /// Where its fields stand.
+    pub(super) content: usize,
+    /// Where all of it ends.
+    pub(super) end: usize,
+}
+
+impl<'t, 'c> Beside<'_, 't, 'c> {
+    fn read<T>(self, read: impl FnOnce(&mut Parser<'t, 'c>) -> Result<T, Fail>) -> Result<T, Fail> {
+        self.parser.pos = self.content;
+        let value = read(self.parser).map_err(|fail| fail.inside(Seg::Key(self.variant.into())))?;
+        self.parser.pos = self.end.max(self.parser.pos);
+        Ok(value)
+    }
+}
+
+impl<'de> EnumAccess<'de> for Beside<'_, '_, '_> {
+    type Error = Fail;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fail> {
+        let name: serde::de::value::StrDeserializer<'_, Fail> = self.variant.into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Beside<'_, '_, '_> {
+    type Error = Fail;
+
+    fn unit_variant(self) -> Result<(), Fail> {
+        self.parser.pos = self.end;
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fail> {
+        self.read(|parser| match parser.head() {
+            // `Square(4)`
+            Some('(') => parser.unwrapped(|inner| seed.deserialize(inner)),
+            _ => seed.deserialize(parser),
+        })
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fail> {
+        self.read(|parser| parser.deserialize_tuple(len, visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
+        self.read(|parser| parser.deserialize_struct("", fields, visitor))
     }
 }

@@ -8,7 +8,7 @@ use serde::{
 };
 
 use super::{
-    access::Tagged,
+    access::{Beside, Tagged},
     fail::{Cure, Fail},
     find, lex, names,
     parser::Parser,
@@ -44,8 +44,10 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
         match self.head() {
             Some('{') if self.is_set() => self.list(None, visitor),
             Some('{') if self.escaped() => self.unescaped(|inner| inner.deserialize_any(visitor)),
-            Some('{') if self.wraps(None) => self.unwrapped(|inner| inner.deserialize_any(visitor)),
-            Some('{') => self.entries(None, visitor),
+            Some('{') => match self.wraps(None) {
+                Some(inner) => self.within(inner, |inner| inner.deserialize_any(visitor)),
+                None => self.entries(None, visitor),
+            },
             Some('[' | '(') => self.items(None, visitor),
             Some('t') if self.literal("true") => visitor.visit_bool(true),
             Some('f') if self.literal("false") => visitor.visit_bool(false),
@@ -98,6 +100,9 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
             Some('{' | '[') => {
                 let len = lex::value_len(self.rest(), self.place);
                 let text = &self.rest()[..len];
+                if text[1..].trim_start().starts_with("\"type\"") {
+                    return Err(self.refuse("text, not the schema of it"));
+                }
                 self.pos += len;
                 self.cx.bend("a structure in place of text", 3);
                 visitor.visit_str(text).map_err(|fail: Fail| fail.at(at, text))
@@ -227,6 +232,10 @@ impl<'de> Deserializer<'de> for &mut Parser<'_, '_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fail> {
+        if let Some((variant, content, end)) = self.named(variants) {
+            self.cx.bend("a variant that is named beside its fields", 2);
+            return visitor.visit_enum(Beside { parser: self, variant, content, end });
+        }
         match self.head() {
             Some('{') => match self.tag(variants) {
                 Some(variant) => {

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::lex::{self, Place};
+use super::{
+    lex::{self, Place},
+    prose::Piece,
+};
 
 /// How many structures of one text are looked at.
 const MOST_REGIONS: usize = 16;
@@ -106,6 +109,12 @@ pub(super) fn regions(text: &str) -> Vec<Region> {
     let mut out: Vec<Region> = Vec::new();
     let (mut at, mut unclosed) = (0, 0);
     while let Some(open) = text[at..].find(['{', '[']).map(|o| at + o) {
+        // `\\boxed{…}`
+        let command = text[..open].trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        if text[open..].starts_with('{') && command.len() < open && command.ends_with('\\') {
+            at = open + 1;
+            continue;
+        }
         let end = open + lex::value_len(&text[open..], Place::Alone);
         out.push(Region { range: open..end, inner: unclosed > 0 });
         let closed = text[..end].ends_with(['}', ']', ')']);
@@ -121,6 +130,53 @@ pub(super) fn regions(text: &str) -> Vec<Region> {
         }
     }
     out
+}
+
+/// Whether the words before a structure call it wrong or an example, or make it the answer of a later turn.
+pub(super) fn is_aside(text: &str, start: usize) -> bool {
+    const ASIDES: [&str; 9] = [
+        "incorrect",
+        "wrong",
+        "example",
+        "invalid",
+        "instead of",
+        "note that",
+        "would have",
+        "not ",
+        "rather than",
+    ];
+    let before = &text[..start];
+    let turn = before.rfind("\nUser:").or_else(|| before.rfind("\nHuman:"));
+    if turn.is_some_and(|turn| before[..turn].contains(['{', '['])) {
+        return true;
+    }
+    // The words of the same sentence, after the structure before.
+    let sentence = before.rfind(['}', ']', '\n']).map_or(0, |at| at + 1);
+    let sentence = &before[sentence..];
+    let near = &sentence[sentence.char_indices().rev().nth(120).map_or(0, |(at, _)| at)..];
+    let lower = near.to_ascii_lowercase();
+    ASIDES.iter().any(|word| lower.contains(word))
+}
+
+/// The objects of a text that has nothing else beside fences, when they are several.
+pub(super) fn only_objects(text: &str) -> Option<Vec<Piece<'_>>> {
+    let regions = regions(text);
+    let mut end = 0;
+    for region in &regions {
+        let Range { start, end: next } = region.range;
+        if region.inner || start < end || !text[start..].starts_with('{') {
+            return None;
+        }
+        let mut words = text[end..start].lines().filter(|line| !line.trim_start().starts_with("```"));
+        if words.any(|line| line.contains(char::is_alphanumeric)) {
+            return None;
+        }
+        end = next;
+    }
+    let rest = text[end..].chars().any(char::is_alphanumeric);
+    let piece =
+        |region: &Region| Piece { text: text[region.range.clone()].into(), offset: region.range.start };
+    (regions.len() > 1 && !rest).then(|| regions.iter().map(piece).collect())
 }
 
 /// The text behind the last announcement of an answer.
@@ -143,257 +199,31 @@ pub(super) fn announced(text: &str) -> Option<&str> {
         .filter(|t| !t.is_empty())
 }
 
-/// A piece of a text that is to be read as text itself.
-pub(super) struct Piece<'t> {
-    pub(super) text: std::borrow::Cow<'t, str>,
-    pub(super) offset: usize,
-}
-
-/// The length of the mark before an item, such as `- `, `2. ` or `[3] `.
-fn bullet(line: &str) -> Option<usize> {
-    if let Some(c) = line.chars().next().filter(|c| "-*•–+·".contains(*c)) {
-        let rest = &line[c.len_utf8()..];
-        return (rest.starts_with([' ', '\t']) || rest.is_empty())
-            .then(|| line.len() - rest.trim_start().len());
-    }
-    let open = line.starts_with(['[', '(']);
-    let inner = if open { &line[1..] } else { line };
-    let digits = inner.bytes().take_while(u8::is_ascii_digit).count();
-    if digits == 0 || digits > 4 {
-        return None;
-    }
-    let close = inner[digits..].chars().next()?;
-    let fits = if open { matches!(close, ']' | ')') } else { matches!(close, '.' | ')') };
-    let rest = &inner[digits + close.len_utf8()..];
-    (fits && rest.starts_with([' ', '\t'])).then(|| line.len() - rest.trim_start().len())
-}
-
-fn indent(line: &str) -> usize {
-    line.len() - line.trim_start().len()
-}
-
-/// The items of a list of bullets or numbers, when the text is one, with at most a line before it that ends in a colon.
-pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
-    let mut items: Vec<(usize, String)> = Vec::new();
-    let mut depth = 0;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
-        let bare = line.trim_end();
-        if bare.trim().is_empty() {
-            if let Some((_, item)) = items.last_mut() {
-                item.push('\n');
-            }
-            continue;
-        }
-        let pad = indent(bare);
-        let mark = bullet(&bare[pad..]).filter(|_| items.is_empty() || pad <= depth);
-        match (mark, items.last_mut()) {
-            (Some(mark), _) => {
-                depth = pad;
-                items.push((start + pad + mark, bare[pad + mark..].to_owned()));
-            }
-            (None, None) if bare.ends_with(':') && start == 0 => {}
-            (None, Some((_, item))) if pad > depth => {
-                item.push('\n');
-                // The further lines of a passage stand four spaces in, those of other items under their text.
-                item.push_str(&bare[pad.min(depth + 4)..]);
-            }
-            _ => return None,
-        }
-    }
-    if items.is_empty() {
-        return None;
-    }
-    Some(
-        items
-            .into_iter()
-            .map(|(offset, item)| Piece { text: item.trim_end().to_owned().into(), offset })
-            .collect(),
-    )
-}
-
-/// The lines of a text that are not blank.
-pub(super) fn lines(text: &str) -> Vec<Piece<'_>> {
-    let mut at = 0;
-    let mut out = Vec::new();
-    for line in text.split_inclusive('\n') {
-        if !line.trim().is_empty() {
-            out.push(Piece { text: line.trim().into(), offset: at + indent(line) });
-        }
-        at += line.len();
-    }
-    out
-}
-
-/// The words of a text.
-pub(super) fn words(text: &str) -> Vec<Piece<'_>> {
-    let place = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
-    text.split_whitespace().map(|word| Piece { text: word.into(), offset: place(word) }).collect()
-}
-
-/// The parts of a line between its commas, or semicolons, that stand outside quotes and brackets.
-pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
-    let mark = [';', ',', '、', '，'].into_iter().find(|mark| text.contains(*mark)).unwrap_or(',');
-    let mut out = Vec::new();
-    let (mut depth, mut quote, mut start, mut previous) = (0usize, None, 0, ' ');
-    let mut push = |from: usize, to: usize| {
-        let part = text[from..to].trim();
-        let part = part.strip_prefix("and ").filter(|_| !out.is_empty()).unwrap_or(part);
-        let bare = part.trim_matches(['"', '“', '”', '`']);
-        if !bare.is_empty() {
-            out.push(Piece { text: bare.into(), offset: from + indent(&text[from..to]) });
-        }
+/// The only word of a text that has digits or signs in it, such as a date or an address; of two that look alike, none.
+pub(super) fn notations(text: &str) -> Vec<&str> {
+    let trim = |c: char| c.is_whitespace() || "\"'`*_“”‘’<>()[].,;:!".contains(c);
+    let odd = |word: &&str| {
+        word.contains(|c: char| c.is_ascii_digit()) || word.contains("://") || word.contains('@')
     };
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' => quote = if quote.is_some() { None } else { Some(c) },
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            // A comma inside a number does not part it.
-            _ if c == mark && depth == 0 && quote.is_none() => {
-                let digits = previous.is_ascii_digit()
-                    && text[at + c.len_utf8()..].starts_with(|n: char| n.is_ascii_digit());
-                if !digits {
-                    push(start, at);
-                    start = at + c.len_utf8();
-                }
-            }
-            _ => {}
-        }
-        previous = c;
+    let shape =
+        |word: &str| -> String { word.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect() };
+    let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(trim)).collect();
+    // Half past two at noon is not half past two at night.
+    let half = |word: &str| matches!(&*word.to_ascii_lowercase(), "am" | "pm" | "a.m" | "p.m" | "bc" | "bce");
+    if words.iter().any(|word| half(word)) {
+        return Vec::new();
     }
-    push(start, text.len());
-    out
+    let found: Vec<&str> = words.into_iter().filter(odd).take(8).collect();
+    let mut shapes: Vec<String> = found.iter().map(|word| shape(word)).collect();
+    shapes.sort_unstable();
+    let several = shapes.windows(2).any(|pair| pair[0] == pair[1]);
+    if several { Vec::new() } else { found }
 }
 
-/// A `key: value` pair, whose value may go on over further lines.
-pub(super) struct Pair<'t> {
-    pub(super) key: &'t str,
-    pub(super) value: std::borrow::Cow<'t, str>,
-    pub(super) offset: usize,
-}
-
-/// The pairs of a text of `key: value` lines. `known` tells which keys count; the lines of others belong to the value
-/// before them. Text before the first key is passed over.
-pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair<'t>> {
-    let mut found: Vec<(&str, Range<usize>, usize)> = Vec::new();
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
-        let pad = indent(line);
-        let body = &line[pad..];
-        let mark = bullet(body).unwrap_or(0);
-        let deeper = found.first().is_some_and(|(_, _, first)| pad > *first);
-        let key =
-            body[mark..].find([':', '=']).map(|colon| (&body[mark..mark + colon], pad + mark + colon + 1));
-        let key = key.map(|(key, end)| (key.trim().trim_matches(['*', '_', '`', '"', '\'']), end));
-        match key.filter(|(key, _)| !deeper && !key.is_empty() && key.len() <= 64 && known(key)) {
-            Some((key, end)) => found.push((key, start + end..at, pad)),
-            None => {
-                if let Some((_, range, _)) = found.last_mut() {
-                    range.end = at;
-                }
-            }
-        }
+/// What stands behind the thoughts of a model, if it came to an end of them.
+pub(super) fn behind_thoughts(text: &str) -> Option<&str> {
+    if let Some((_, answer)) = text.rsplit_once("</think>") {
+        return Some(answer);
     }
-    found
-        .into_iter()
-        .map(|(key, range, _)| {
-            let value = text[range.clone()].trim_end();
-            let offset = range.start + indent(value.lines().next().unwrap_or_default());
-            Pair { key, value: dedent(value), offset }
-        })
-        .collect()
-}
-
-/// A value without the indentation of its further lines, and without the emphasis left over from its key.
-fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
-    let value = value.trim_start_matches(['*', ' ', '\t']);
-    if !value.contains('\n') {
-        let value = value.trim().trim_end_matches(',');
-        // Quotes around a value are YAML's, not the text's.
-        let inside =
-            |quote: char| value.strip_prefix(quote)?.strip_suffix(quote).filter(|v| !v.contains(quote));
-        return inside('"').or_else(|| inside('\'')).unwrap_or(value).into();
-    }
-    let further = value.lines().skip(1).filter(|line| !line.trim().is_empty());
-    let shared = further.map(indent).min().unwrap_or(0);
-    let mut lines = value.lines();
-    let first = lines.next().unwrap_or_default().trim();
-    let mut out = String::with_capacity(value.len());
-    // `|` and `>` announce a block of text.
-    if !matches!(first, "" | "|" | ">" | "|-" | ">-") {
-        out.push_str(first);
-        out.push('\n');
-    }
-    for line in lines {
-        out.push_str(line.get(shared..).unwrap_or_default().trim_end());
-        out.push('\n');
-    }
-    out.truncate(out.trim_end().len());
-    out.into()
-}
-
-/// The elements `<name>text</name>` of a text, one after the other, with at most one element around all of them.
-pub(super) fn elements(text: &str) -> Vec<Pair<'_>> {
-    let found = siblings(text, 0);
-    match found[..] {
-        [(_, ref inner)] => {
-            let inside = siblings(&text[inner.clone()], inner.start);
-            if inside.is_empty() { pairs_of(text, found) } else { pairs_of(text, inside) }
-        }
-        _ => pairs_of(text, found),
-    }
-}
-
-fn pairs_of<'t>(text: &'t str, found: Vec<(&'t str, Range<usize>)>) -> Vec<Pair<'t>> {
-    let pair = |(key, range): (&'t str, Range<usize>)| Pair {
-        key,
-        value: text[range.clone()].trim().into(),
-        offset: range.start + indent(&text[range]),
-    };
-    found.into_iter().map(pair).collect()
-}
-
-/// The elements that a text begins with; `base` is added to their places.
-fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
-    let mut out = Vec::new();
-    let mut at = 0;
-    while let Some(open) = text[at..].find('<').map(|o| at + o) {
-        let rest = &text[open + 1..];
-        let name =
-            &rest[..rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len())];
-        let start = open + 1 + name.len() + 1;
-        if name.is_empty() || !rest[name.len()..].starts_with('>') {
-            break;
-        }
-        let Some(end) = text[start..].find(&format!("</{name}>")).map(|e| start + e) else { break };
-        out.push((name, base + start..base + end));
-        at = end + name.len() + 3;
-        if out.len() == 4096 {
-            break;
-        }
-    }
-    out
-}
-
-/// The rows of a Markdown table, each as `key: value` lines.
-pub(super) fn table(text: &str) -> Option<Vec<Piece<'static>>> {
-    let mut lines = lines(text).into_iter().filter(|line| line.text.starts_with('|'));
-    let cells = |line: &str| -> Vec<String> {
-        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
-    };
-    let header = cells(&lines.next()?.text);
-    let rule = lines.next()?;
-    if !rule.text.chars().all(|c| "|-: ".contains(c)) {
-        return None;
-    }
-    let row = |line: Piece<'_>| {
-        let pairs = header.iter().zip(cells(&line.text)).map(|(name, cell)| format!("{name}: {cell}\n"));
-        Piece { text: pairs.collect::<String>().into(), offset: line.offset }
-    };
-    Some(lines.map(row).collect())
+    (!text.trim_start().starts_with("<think>")).then_some(text)
 }

@@ -12,7 +12,9 @@ pub(super) fn blank(text: &str) -> usize {
             b if b < 0x80 => break,
             _ => {
                 let Some(c) = text[at..].chars().next() else { break };
-                if !(c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{200c}' | '\u{2060}')) {
+                if !(c.is_whitespace()
+                    || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'))
+                {
                     break;
                 }
                 at += c.len_utf8();
@@ -42,6 +44,7 @@ pub(super) fn closing(open: char) -> Option<&'static [char]> {
         '“' | '”' | '„' => Some(&['”', '“', '"']),
         '‘' | '’' => Some(&['’', '‘', '\'']),
         '«' => Some(&['»']),
+        '「' => Some(&['」']),
         _ => None,
     }
 }
@@ -90,6 +93,9 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
         return Quoted { text: body[..end].into(), len, notes: [Some(("triple quotes", 1)), None, None] };
     }
     let (mut raw_break, mut unescaped) = (None, None);
+    // How many brackets the text has opened: one that is closed behind a quote belongs to the text, if quotes do.
+    let mut depth = 0i32;
+    let escapes = Escapes::of(text);
     let start = open.len_utf8();
     let bytes = text.as_bytes();
     // Escapes make a copy necessary; until the first one the text itself is enough.
@@ -102,7 +108,7 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
             let out = copy.get_or_insert_with(String::new);
             out.push_str(&text[copied..at]);
             at += 1;
-            at += escape(&text[at..], out);
+            at += escape(&text[at..], out, escapes);
             copied = at;
             continue;
         }
@@ -112,14 +118,17 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
             continue;
         }
         if b < 0x80 && b != b'"' && b != b'\'' && b != b'`' {
+            depth += i32::from(matches!(b, b'(' | b'[' | b'{')) - i32::from(matches!(b, b')' | b']' | b'}'));
             at += 1;
             continue;
         }
         let Some(c) = text[at..].chars().next() else { break };
         if close.contains(&c) {
             let behind = &text[at + c.len_utf8()..];
+            let inside = unescaped.is_some() && depth > 0;
             // `"name": "Bo, "age": 7`: the quote belongs to the next key, before which this text ends.
             if place == Place::Object
+                && depth <= 0
                 && skip_blank(behind).starts_with([':', '：'])
                 && let Some(end) = before_key(&text[..at]).filter(|end| *end >= copied.max(start))
             {
@@ -129,12 +138,15 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
                     notes: [Some(("a closing quote that is missing", 3)), raw_break, None],
                 };
             }
-            if ends(behind, place) {
-                return Quoted {
-                    text: finish(text, copy, copied, at),
-                    len: at + c.len_utf8(),
-                    notes: [odd, raw_break, unescaped],
+            if !(inside && behind.starts_with([')', ']', '}', ','])) && ends(behind, place) {
+                let found = finish(text, copy, copied, at);
+                let found = match (open, found) {
+                    // French leaves space inside its quotes.
+                    ('«', Cow::Borrowed(text)) => text.trim().into(),
+                    ('«', Cow::Owned(text)) => text.trim().to_owned().into(),
+                    (_, text) => text,
                 };
+                return Quoted { text: found, len: at + c.len_utf8(), notes: [odd, raw_break, unescaped] };
             }
             unescaped = Some(("a quote that is not escaped", 2));
         }
@@ -188,12 +200,15 @@ fn finish(text: &str, copy: Option<String>, copied: usize, end: usize) -> Cow<'_
 }
 
 /// Writes what an escape stands for; its length without the backslash.
-fn escape(text: &str, out: &mut String) -> usize {
-    let Some(c) = text.chars().next() else {
-        out.push('\\');
-        return 0;
-    };
+fn escape(text: &str, out: &mut String, escapes: Escapes) -> usize {
+    // An escape that is cut off with its text stands for nothing.
+    let Some(c) = text.chars().next() else { return 0 };
+    let followed = text[c.len_utf8()..].starts_with(|c: char| c.is_ascii_alphabetic());
     match c {
+        'n' | 't' | 'r' | 'b' | 'f' | 'u' if escapes == Escapes::Letters && followed => {
+            out.push('\\');
+            out.push(c);
+        }
         'n' => out.push('\n'),
         't' => out.push('\t'),
         'r' => out.push('\r'),
@@ -211,13 +226,41 @@ fn escape(text: &str, out: &mut String) -> usize {
     c.len_utf8()
 }
 
+/// What a backslash before a letter means in a string.
+#[derive(Clone, Copy, PartialEq)]
+enum Escapes {
+    /// What JSON says.
+    Json,
+    /// Itself: TeX or a path that was not escaped, as some other letter behind a backslash tells.
+    Letters,
+}
+
+impl Escapes {
+    /// Looks for a letter that JSON does not escape, up to where the string may end.
+    fn of(text: &str) -> Self {
+        let mut bytes = text.bytes().skip(1).take(4096);
+        while let Some(b) = bytes.next() {
+            match b {
+                b'\\' => match bytes.next() {
+                    Some(b'b' | b'f' | b'n' | b'r' | b't' | b'u') | None => {}
+                    Some(c) if c.is_ascii_alphabetic() => return Self::Letters,
+                    Some(_) => {}
+                },
+                b'"' => break,
+                _ => {}
+            }
+        }
+        Self::Json
+    }
+}
+
 /// A text without its escapes.
 pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
-        let len = escape(&rest[at + 1..], &mut out);
+        let len = escape(&rest[at + 1..], &mut out, Escapes::Json);
         rest = &rest[at + 1 + len..];
     }
     out.push_str(rest);
@@ -227,6 +270,9 @@ pub(super) fn unescape(text: &str) -> String {
 fn unicode(text: &str, out: &mut String) -> usize {
     let unit = |at: usize| text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
     let Some(first) = unit(1) else {
+        if text.len() < 5 && text[1..].bytes().all(|b| b.is_ascii_hexdigit()) {
+            return text.len();
+        }
         out.push_str("\\u");
         return 1;
     };
@@ -291,7 +337,8 @@ pub(super) fn quoted_key(text: &str) -> bool {
 pub(super) fn key_follows(text: &str) -> bool {
     let rest = skip_blank(text);
     match rest.chars().next() {
-        None | Some('}' | ']' | ',') => true,
+        // An object in place of a key: this one was not closed.
+        None | Some('}' | ']' | ',' | '{') => true,
         Some('.') => rest.starts_with("..."),
         Some('…') => true,
         Some(c) if closing(c).is_some() => quoted_key(rest),

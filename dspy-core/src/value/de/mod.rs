@@ -8,9 +8,11 @@
 //!
 //! From the bottom up: [`lex`] knows the characters, [`scalar`] and [`names`] what single words mean, [`word`] is a
 //! scalar of any type, [`parser`], [`shape`], [`access`] and [`asked`] are JSON, [`find`] tells where in a text a value
-//! may stand, and [`top`] with [`pieces`] is a whole answer.
+//! may stand, [`prose`] and [`pieces`] are lists and objects without brackets, and [`top`] with [`answer`] is a whole
+//! answer.
 
 mod access;
+mod answer;
 mod asked;
 mod cx;
 mod fail;
@@ -19,12 +21,14 @@ mod lex;
 mod names;
 mod parser;
 mod pieces;
+mod prose;
 mod scalar;
 mod shape;
+mod strict;
 mod top;
 mod word;
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
@@ -36,6 +40,7 @@ use self::{
     fail::{Cure, Fail},
     lex::Place,
     parser::Parser,
+    strict::{Strict, knows_key},
     top::Top,
 };
 
@@ -235,8 +240,12 @@ fn clean<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'de>, options: &ReadOpt
         return None;
     }
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = seed.deserialize(&mut json).ok()?;
-    json.end().ok().map(|()| value)
+    let fields = Cell::new(None);
+    let value = seed.deserialize(Strict { json: &mut json, fields: &fields }).ok()?;
+    json.end().ok()?;
+    // An object that has nothing of what is asked for is not it: that is left to the reader that can say so.
+    let known = fields.get().is_none_or(|fields| knows_key(text, fields));
+    known.then_some(value)
 }
 
 /// How often a text is read at most, all candidates together.

@@ -5,8 +5,10 @@ use std::{borrow::Cow, str::FromStr};
 use serde::de::{DeserializeSeed, Visitor};
 
 use super::{
+    access::object_members,
     cx::{Cx, Plan},
     fail::{Cure, Fail, Seg},
+    find,
     lex::{self, Place},
     names, scalar,
     word::Word,
@@ -371,6 +373,46 @@ impl<'t, 'c> Parser<'t, 'c> {
         .is_some()
     }
 
+    /// The variant that stands before its fields, as in `Circle(radius=2)` and `Circle: {"radius": 2}`, or among them, as
+    /// in `{"type": "circle", "radius": 2}`: with the place of the fields and of the end.
+    pub(super) fn named(
+        &mut self,
+        variants: &'static [&'static str],
+    ) -> Option<(&'static str, usize, usize)> {
+        const TAGS: [&str; 5] = ["type", "kind", "variant", "tag", "name"];
+        const CONTENTS: [&str; 4] = ["data", "value", "content", "arguments"];
+        let find = |name: &str| {
+            variants.iter().copied().find(|v| *v == name).or_else(|| names::loosely(name, variants))
+        };
+        match self.head()? {
+            '{' if self.tag(variants).is_none() => {
+                let found = object_members(self.rest());
+                let value = |at: usize| &self.rest()[at..];
+                let (_, tag) =
+                    found.members.iter().find(|(key, _)| TAGS.iter().any(|tag| names::same(tag, key)))?;
+                let head = value(tag.start).chars().next()?;
+                lex::closing(head)?;
+                let variant = find(&lex::quoted(value(tag.start), Place::Object).text)?;
+                let content =
+                    found.members.iter().find(|(key, _)| CONTENTS.iter().any(|name| names::same(name, key)));
+                let at = content.map_or(0, |(_, range)| range.start);
+                Some((variant, self.pos + at, self.pos + found.end))
+            }
+            c if c.is_alphabetic() => {
+                let rest = self.rest();
+                let name = |c: char| c.is_alphanumeric() || "_:.".contains(c);
+                let len = rest.find(|c| !name(c)).filter(|len| *len <= 64)?;
+                let after = rest[len..].trim_start();
+                after.starts_with(['(', '{']).then_some(())?;
+                let word = rest[..len].trim_end_matches(':');
+                let variant = find(word.rsplit([':', '.']).next()?)?;
+                let at = rest.len() - after.len();
+                Some((variant, self.pos + at, self.pos + at + lex::value_len(after, self.place)))
+            }
+            _ => None,
+        }
+    }
+
     /// The variant that the first key of the object names.
     pub(super) fn tag(&self, variants: &'static [&'static str]) -> Option<&'static str> {
         let key = self.look(|look| look.key().ok().map(Cow::into_owned))?;
@@ -383,10 +425,14 @@ impl<'t, 'c> Parser<'t, 'c> {
     }
 }
 
-/// A notation without what may stand around it.
+/// A notation without what may stand around it: the only word that looks like one, or all without quotes and brackets.
 fn bare(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[]".contains(c))
-        .trim_end_matches(['.', ',', ';'])
+    match find::notations(text)[..] {
+        [word] => word,
+        _ => text
+            .trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[]".contains(c))
+            .trim_end_matches(['.', ',', ';']),
+    }
 }
 
 /// The key that begins with a quote and goes up to a colon.

@@ -8,7 +8,7 @@ use super::{
     access::Key,
     cx::Cx,
     fail::{Fail, Seg},
-    find::{Pair, Piece},
+    prose::{Pair, Piece},
     top::Top,
     word::Word,
 };

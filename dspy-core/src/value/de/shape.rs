@@ -3,7 +3,7 @@
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 
 use super::{
-    access::{Entries, Items, OPEN},
+    access::{Entries, Items, OPEN, object_members},
     fail::{Cure, Fail, Seg},
     lex::{self, Place},
     names,
@@ -53,28 +53,47 @@ impl<'c> Parser<'_, 'c> {
         Ok(value)
     }
 
-    /// Whether the object that stands here has one key, which none of `fields` is, around another object.
-    pub(super) fn needless(&self, fields: &[&str]) -> bool {
-        if self.cx.wrappers.get() == 0 {
-            return false;
+    /// The only object or list in the object that stands here, when that has none of `fields`: where it stands and where
+    /// the object around it ends.
+    pub(super) fn needless(&self, fields: &[&str]) -> Option<(usize, usize)> {
+        if self.cx.wrappers.get() == 0 || fields.is_empty() {
+            return None;
         }
         // The usual case, at no cost: the first key is a field.
         if let Some(key) = self.rest()[1..].trim_start_matches([' ', '\n']).strip_prefix('"')
             && fields.iter().any(|field| key.strip_prefix(field).is_some_and(|rest| rest.starts_with('"')))
         {
-            return false;
+            return None;
         }
         self.cx.wrappers.update(|left| left - 1);
-        self.look(|look| {
-            let key = look.key().ok()?;
-            if fields.is_empty() || fields.iter().any(|f| *f == key || names::same(f, &key)) {
-                return None;
+        let found = object_members(self.rest());
+        let known = |key: &str| fields.iter().any(|field| *field == key || names::same(field, key));
+        let alone = found.members.len() == 1;
+        let holds =
+            |at: usize| self.rest()[at..].starts_with('{') || alone && self.rest()[at..].starts_with('[');
+        let mut inner = found.members.iter().filter(|(_, range)| holds(range.start));
+        match (inner.next(), inner.next()) {
+            (Some((_, range)), None) if !found.members.iter().any(|(key, _)| known(key)) => {
+                Some((self.pos + range.start, self.pos + found.end))
             }
-            look.head().filter(|c| matches!(c, '{' | '['))?;
-            look.pos += lex::value_len(look.rest(), Place::Object);
-            matches!(look.head(), None | Some('}')).then_some(())
-        })
-        .is_some()
+            _ => None,
+        }
+    }
+
+    /// Reads a value inside the object that stands here and ends at `end`.
+    pub(super) fn within<T>(
+        &mut self,
+        (value, end): (usize, usize),
+        read: impl FnOnce(&mut Self) -> Result<T, Fail>,
+    ) -> Result<T, Fail> {
+        let around = self.place;
+        self.cx.enter().map_err(|fail| fail.at(self.offset(), self.rest()))?;
+        self.cx.bend("a needless object around the value", 2);
+        (self.pos, self.place) = (value, Place::Object);
+        let value = read(self)?;
+        self.cx.leave();
+        (self.pos, self.place) = (end.max(self.pos), around);
+        Ok(value)
     }
 
     /// Whether the bracket `{` that stands here opens a set and not an object.
@@ -273,8 +292,10 @@ impl<'c> Parser<'_, 'c> {
         self.call();
         match self.head() {
             Some('{') if self.escaped() => self.unescaped(|inner| inner.object(fields, visitor)),
-            Some('{') if self.wraps(fields) => self.unwrapped(|inner| inner.object(fields, visitor)),
-            Some('{') => self.entries(fields, visitor),
+            Some('{') => match self.wraps(fields) {
+                Some(inner) => self.within(inner, |inner| inner.object(fields, visitor)),
+                None => self.entries(fields, visitor),
+            },
             Some('[') => self.unwrapped(|inner| inner.object(fields, visitor)),
             Some('(') if self.double() => self.unwrapped(|inner| inner.object(fields, visitor)),
             Some('(') => self.entries(fields, visitor),
@@ -290,16 +311,17 @@ impl<'c> Parser<'_, 'c> {
         }
     }
 
-    /// Whether the object that stands here is a needless wrapper around the one that is asked for. Of a type whose
-    /// fields are not known, that is tried only when nothing else helped.
-    pub(super) fn wraps(&self, fields: Option<&'static [&'static str]>) -> bool {
+    /// The object that is asked for, when the one that stands here is a needless wrapper around it. Of a type whose fields
+    /// are not known, that is tried only when nothing else helped.
+    pub(super) fn wraps(&self, fields: Option<&'static [&'static str]>) -> Option<(usize, usize)> {
         match fields {
             Some(fields) => self.needless(fields),
-            None if self.needless(&[""]) => {
+            None => {
+                let inner =
+                    self.needless(&[""]).filter(|_| object_members(self.rest()).members.len() == 1)?;
                 self.cx.doubtful.set(true);
-                self.cx.plan.otherwise
+                self.cx.plan.otherwise.then_some(inner)
             }
-            None => false,
         }
     }
 

@@ -2,22 +2,18 @@
 
 use std::borrow::Cow;
 
-use serde::{
-    Deserializer,
-    de::{IntoDeserializer, Visitor, value::StrDeserializer},
-};
+use serde::{Deserializer, de::Visitor};
 
 use super::{
     cx::Cx,
-    fail::Fail,
-    find::{self, Pair, Piece},
-    lex, names,
+    fail::{Cure, Fail},
+    find, lex, names,
     parser::Parser,
     pieces::{Pairs, Pieces},
+    prose::{self, Pair, Piece},
     scalar,
     word::{Word, object_with},
 };
-use crate::value::types::CODE_TOKEN;
 
 /// Free text that holds a value.
 pub(super) struct Top<'t, 'c> {
@@ -30,11 +26,13 @@ pub(super) struct Top<'t, 'c> {
 
 /// A way to read a text.
 #[derive(Clone)]
-enum Candidate {
+pub(super) enum Candidate {
     /// As the scalar that this piece is.
     Word(usize, usize, u32),
     /// As the structure in this piece.
     Json(usize, usize, u32),
+    /// As a list of the objects that stand in the text.
+    Objects,
     /// As the items of a list without brackets.
     Items(usize, usize),
     /// As lines, items or pairs.
@@ -46,35 +44,44 @@ struct Listing<'t> {
     pieces: Vec<Piece<'t>>,
     what: &'static str,
     cost: u32,
-    /// Whether every item has a mark before it, or tags around it.
-    marked: bool,
 }
 
 /// The cost of a structure inside one that is cut off.
 const INNER: u32 = 40;
 
+/// The cost of a structure that is called wrong, or an example.
+const ASIDE: u32 = 30;
+
 /// The cost of reading prose in a text that has structures.
 const PROSE: u32 = 20;
 
-const AROUND: &str = "text around the value";
+pub(super) const AROUND: &str = "text around the value";
 
 impl<'t, 'c> Top<'t, 'c> {
     /// The text without blank lines and space at its ends.
-    fn core(&self) -> &'t str {
+    pub(super) fn core(&self) -> &'t str {
         let text = self.text.trim_end();
         &text[lex::blank(text).min(text.len())..]
     }
 
-    fn place_of(&self, piece: &str) -> usize {
+    /// What stands behind the thoughts of a model. Thoughts without an end hold no answer.
+    pub(super) fn past_thoughts(self) -> Result<Self, Fail> {
+        match find::behind_thoughts(self.text) {
+            Some(text) => Ok(Self { text, base: self.base + (self.text.len() - text.len()), ..self }),
+            None => Err(self.refuse("an answer behind the thoughts").with(Cure::None)),
+        }
+    }
+
+    pub(super) fn place_of(&self, piece: &str) -> usize {
         piece.as_ptr() as usize - self.text.as_ptr() as usize
     }
 
-    fn piece(&self, piece: &'t str, cost: u32) -> Candidate {
+    pub(super) fn piece(&self, piece: &'t str, cost: u32) -> Candidate {
         let start = self.place_of(piece);
         Candidate::Word(start, start + piece.len(), cost)
     }
 
-    fn pick(&self, mut candidates: Vec<Candidate>) -> Option<Candidate> {
+    pub(super) fn pick(&self, mut candidates: Vec<Candidate>) -> Option<Candidate> {
         if !self.outer {
             return candidates.into_iter().next();
         }
@@ -96,7 +103,7 @@ impl<'t, 'c> Top<'t, 'c> {
         self.pick(candidates)
     }
 
-    fn refuse(&self, expected: impl Into<String>) -> Fail {
+    pub(super) fn refuse(&self, expected: impl Into<String>) -> Fail {
         let found = if self.core().is_empty() { "an empty text" } else { self.core() };
         Fail::new(expected, found.lines().next().unwrap_or_default()).at(self.base, "")
     }
@@ -118,7 +125,7 @@ impl<'t, 'c> Top<'t, 'c> {
     }
 
     /// The objects and lists of the text, and what may hide one; first the whole text, if it can be one.
-    fn structures(&self) -> Vec<Candidate> {
+    pub(super) fn structures(&self) -> Vec<Candidate> {
         let core = self.core();
         let start = self.place_of(core);
         let mut out = Vec::from_iter(self.whole());
@@ -136,6 +143,7 @@ impl<'t, 'c> Top<'t, 'c> {
             let cost = match range.len() * 2 > core.len() {
                 _ if whole => 0,
                 _ if inner => INNER,
+                _ if find::is_aside(core, range.start) => ASIDE,
                 true => 1,
                 false => 2,
             };
@@ -156,7 +164,7 @@ impl<'t, 'c> Top<'t, 'c> {
     }
 
     /// The pieces of the text that may be the scalar, the likeliest first.
-    fn scalars(&self) -> Vec<Candidate> {
+    pub(super) fn scalars(&self) -> Vec<Candidate> {
         let core = self.core();
         let mut out = vec![self.piece(core, 0)];
         if let Some(answer) = find::announced(core) {
@@ -170,7 +178,7 @@ impl<'t, 'c> Top<'t, 'c> {
         out
     }
 
-    fn json<T>(
+    pub(super) fn json<T>(
         &self,
         (start, end, cost): (usize, usize, u32),
         read: impl FnOnce(&mut Parser<'_, 'c>) -> Result<T, Fail>,
@@ -183,62 +191,59 @@ impl<'t, 'c> Top<'t, 'c> {
         result.map_err(|fail| if cost >= INNER { fail.aside() } else { fail })
     }
 
-    fn scalar<'de, V, F>(self, visitor: V, read: F) -> Result<V::Value, Fail>
+    pub(super) fn scalar<'de, V, F>(self, visitor: V, read: F) -> Result<V::Value, Fail>
     where
         V: Visitor<'de>,
         F: Fn(Word<'_, '_>, V) -> Result<V::Value, Fail>,
-        V: Sized,
     {
-        self.cx.ordered.set(self.outer);
-        let mut candidates = self.scalars();
-        candidates.extend(self.structures());
-        match self.pick(candidates) {
+        let this = self.past_thoughts()?;
+        this.cx.ordered.set(this.outer);
+        let mut candidates = this.scalars();
+        candidates.extend(this.structures());
+        match this.pick(candidates) {
             Some(Candidate::Word(start, end, cost)) => {
                 if cost > 0 {
-                    self.cx.bend(AROUND, cost);
+                    this.cx.bend(AROUND, cost);
                 }
-                let text = &self.text[start..end];
-                read(Word { text, cx: self.cx, quoted: false }, visitor)
-                    .map_err(|fail| fail.at(self.base + start, text))
+                let text = &this.text[start..end];
+                read(Word { text, cx: this.cx, quoted: false }, visitor)
+                    .map_err(|fail| fail.at(this.base + start, text))
             }
             Some(Candidate::Json(start, end, cost)) => {
-                self.json((start, end, cost), |parser| parser.scalar(visitor, read))
+                this.json((start, end, cost), |parser| parser.scalar(visitor, read))
             }
-            _ => Err(self.refuse("a value")),
+            _ => Err(this.refuse("a value")),
         }
     }
 
     /// The items that the text has without brackets around them.
     fn items(&self) -> Listing<'t> {
-        let core = self.core();
-        let mut listing = self.marked(core).unwrap_or_else(|| {
-            let listing = |pieces, what, cost| Listing { pieces, what, cost, marked: false };
-            let lines = find::lines(core);
-            let parts = if lines.len() > 1 { Vec::new() } else { find::parts(core) };
+        let core = find::unfenced(self.core()).trim();
+        self.marked(core).unwrap_or_else(|| {
+            let listing = |pieces, what, cost| Listing { pieces, what, cost };
+            let lines = prose::lines(core);
+            let parts = if lines.len() > 1 { Vec::new() } else { prose::parts(core) };
             match (lines.len(), parts.len()) {
                 _ if core.contains(' ') && core.split_whitespace().all(scalar::plain) => {
-                    listing(find::words(core), "spaces in place of commas", 3)
+                    listing(prose::words(core), "spaces in place of commas", 3)
                 }
                 (2.., _) => listing(lines, "lines in place of a list", 3),
                 (_, 2..) => listing(parts, "commas in place of a list", 3),
                 _ => listing(lines, "one value in place of a list", 2),
             }
-        });
-        let start = self.place_of(core);
-        listing.pieces.iter_mut().for_each(|piece| piece.offset += start);
-        listing
+        })
     }
 
     /// The items of a list whose items are marked as such.
     fn marked(&self, core: &'t str) -> Option<Listing<'t>> {
-        let listing = |pieces, what, cost| Some(Listing { pieces, what, cost, marked: true });
-        if let Some(items) = find::bullets(core) {
+        let listing = |pieces, what, cost| Some(Listing { pieces, what, cost });
+        if let Some(items) = prose::bullets(core) {
             return listing(items, "a list of bullets", 2);
         }
-        if let Some(rows) = find::table(core) {
+        if let Some(rows) = prose::table(core) {
             return listing(rows, "a table", 3);
         }
-        let elements = find::elements(core);
+        let elements = prose::elements(core);
         let first = elements.first()?.key;
         let piece = |pair: Pair<'t>| Piece { text: pair.value, offset: pair.offset };
         match elements.iter().all(|element| element.key == first) {
@@ -247,15 +252,14 @@ impl<'t, 'c> Top<'t, 'c> {
         }
     }
 
-    fn list<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
+    pub(super) fn list<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
+        self.past_thoughts()?.list_here(len, visitor)
+    }
+
+    fn list_here<'de, V: Visitor<'de>>(self, len: Option<usize>, visitor: V) -> Result<V::Value, Fail> {
         if len.is_none() && scalar::is_nothing(find::unfenced(self.text)) {
             self.cx.bend("a word for nothing in place of a list", 2);
-            return visitor.visit_seq(Pieces {
-                pieces: Vec::new().into_iter(),
-                index: 0,
-                base: 0,
-                cx: self.cx,
-            });
+            return self.pieces(Vec::new(), visitor);
         }
         let core = self.core();
         let mut prose = 0;
@@ -263,13 +267,23 @@ impl<'t, 'c> Top<'t, 'c> {
             // Objects one after the other, without brackets around them.
             let several =
                 core.starts_with(['{', '[']) && candidates.len() > 1 || core.starts_with(['"', '“']);
-            prose = self.prose(candidates);
-            if several {
+            // Items that are marked may hold brackets of their own.
+            let marked = self.whole().is_none() && prose::bullets(core).is_some();
+            prose = if marked { 0 } else { self.prose(candidates) };
+            if marked {
+                candidates.clear();
+            } else if several {
                 candidates.push(self.items_at(core));
+            } else if find::only_objects(core).is_some() {
+                candidates.push(Candidate::Objects);
             }
-            candidates.push(Candidate::Prose);
+            self.add_prose(candidates, marked);
         });
         match picked {
+            Some(Candidate::Objects) => {
+                self.cx.bend("brackets that are missing", 2);
+                self.pieces(find::only_objects(core).unwrap_or_default(), visitor)
+            }
             Some(Candidate::Items(start, end)) => {
                 let mut parser = Parser::new(&self.text[start..end], self.base + start, self.cx);
                 parser.items_here(visitor)
@@ -279,26 +293,25 @@ impl<'t, 'c> Top<'t, 'c> {
                 Some(len) => parser.deserialize_tuple(len, visitor),
             }),
             _ => {
-                let Listing { pieces, what, cost, marked } = self.items();
+                let Listing { pieces, what, cost } = self.items();
                 if pieces.is_empty() || len.is_some_and(|len| len != pieces.len()) {
                     return Err(self.refuse(match len {
                         Some(len) => format!("a list of {len} items"),
                         None => "a list".to_owned(),
                     }));
                 }
-                // Where items are marked, brackets may stand inside of them.
-                if !marked || self.whole().is_some() {
-                    self.cx.weigh(prose);
-                }
+                self.cx.weigh(prose);
                 self.cx.bend(what, cost);
-                visitor.visit_seq(Pieces {
-                    pieces: pieces.into_iter(),
-                    index: 0,
-                    base: self.base,
-                    cx: self.cx,
-                })
+                self.pieces(pieces, visitor)
             }
         }
+    }
+
+    /// A list of pieces of the text.
+    fn pieces<'de, V: Visitor<'de>>(self, mut pieces: Vec<Piece<'t>>, visitor: V) -> Result<V::Value, Fail> {
+        let start = self.place_of(self.core());
+        pieces.iter_mut().for_each(|piece| piece.offset += start);
+        visitor.visit_seq(Pieces { pieces: pieces.into_iter(), index: 0, base: self.base, cx: self.cx })
     }
 
     /// What reading prose costs beside these candidates.
@@ -306,12 +319,30 @@ impl<'t, 'c> Top<'t, 'c> {
         if candidates.is_empty() { 0 } else { PROSE }
     }
 
+    /// Adds prose to what a text may be: never where it begins as a structure, and first for a part of other prose.
+    fn add_prose(&self, candidates: &mut Vec<Candidate>, marked: bool) {
+        let begun = self.core().starts_with(['{', '[', '(']) && !marked;
+        if begun && !candidates.is_empty() {
+            return;
+        }
+        let at = if self.outer || begun { candidates.len() } else { 0 };
+        candidates.insert(at, Candidate::Prose);
+    }
+
     fn items_at(&self, piece: &'t str) -> Candidate {
         let start = self.place_of(piece);
         Candidate::Items(start, start + piece.len())
     }
 
-    fn object<'de, V: Visitor<'de>>(
+    pub(super) fn object<'de, V: Visitor<'de>>(
+        self,
+        fields: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value, Fail> {
+        self.past_thoughts()?.object_here(fields, visitor)
+    }
+
+    fn object_here<'de, V: Visitor<'de>>(
         self,
         fields: Option<&'static [&'static str]>,
         visitor: V,
@@ -319,7 +350,7 @@ impl<'t, 'c> Top<'t, 'c> {
         let mut prose = 0;
         let picked = self.pick_structure(|candidates| {
             prose = self.prose(candidates);
-            candidates.push(Candidate::Prose);
+            self.add_prose(candidates, false);
         });
         match picked {
             Some(Candidate::Json(start, end, cost)) => self.json((start, end, cost), |parser| match fields {
@@ -334,26 +365,33 @@ impl<'t, 'c> Top<'t, 'c> {
     }
 
     /// The object that the text has as `key: value` lines, as elements or as a table of one row.
-    fn pairs<'de, V: Visitor<'de>>(
+    pub(super) fn pairs<'de, V: Visitor<'de>>(
         self,
         fields: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value, Fail> {
         let name = |key: &str| match fields {
+            // A colon in a sentence makes no key.
+            None if key.contains([',', '.', '!', '?', ';']) || key.split_whitespace().count() > 4 => None,
             None => Some(Cow::Owned(key.to_owned())),
             Some(fields) => match fields.iter().find(|f| **f == key) {
                 Some(name) => Some(Cow::Borrowed(*name)),
                 None => names::loosely(key, fields).map(Cow::Borrowed),
             },
         };
-        if let Some([row]) = find::table(self.core()).as_deref() {
+        if let Some(text) = prose::table_of_pairs(self.core(), |key| fields.is_some() && name(key).is_some())
+        {
+            self.cx.bend("a table", 3);
+            return Top { text: &text, base: self.base, cx: self.cx, outer: false }.pairs(fields, visitor);
+        }
+        if let Some([row]) = prose::table(self.core()).as_deref() {
             self.cx.bend("a table", 3);
             return Top { text: &row.text, base: self.base + row.offset, cx: self.cx, outer: false }
                 .pairs(fields, visitor);
         }
-        let mut pairs = find::pairs(self.text, |key| name(key).is_some());
+        let mut pairs = prose::pairs(self.text, |key| name(key).is_some());
         if pairs.is_empty() {
-            pairs = find::elements(self.core());
+            pairs = prose::elements(self.core());
             pairs.retain(|pair| name(pair.key).is_some());
         }
         if pairs.is_empty() {
@@ -387,17 +425,11 @@ impl<'t, 'c> Top<'t, 'c> {
             out.extend([self.piece(piece.trim_matches(quote), 2), self.piece(piece.trim_matches(mark), 2)]);
         }
         out.extend(self.structures());
-        // The only word that has digits or signs in it, such as a date or an address.
-        let mut odd = core.split_whitespace().map(|word| word.trim_matches(mark)).filter(|word| {
-            word.contains(|c: char| c.is_ascii_digit()) || word.contains("://") || word.contains('@')
-        });
-        if let (Some(word), None) = (odd.next(), odd.next()) {
-            out.push(self.piece(word, 4));
-        }
+        out.extend(find::notations(core).into_iter().map(|word| self.piece(word, 4)));
         out
     }
 
-    fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
+    pub(super) fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
         self.cx.ordered.set(self.outer);
         // Indentation belongs to a text of several lines.
         let text = self.text.trim_end();
@@ -423,153 +455,5 @@ impl<'t, 'c> Top<'t, 'c> {
             _ => visitor.visit_str(whole),
         }
         .map_err(|fail: Fail| fail.at(self.base, core))
-    }
-}
-
-macro_rules! scalars {
-    ($($method:ident)*) => { $(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-            self.scalar(visitor, |word, v| word.$method(v))
-        }
-    )* };
-}
-
-impl<'de> Deserializer<'de> for Top<'_, '_> {
-    type Error = Fail;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        let core = self.core();
-        let structured = core.starts_with(['{', '[', '"', '`']);
-        let mut candidates = self.structures();
-        if !structured || candidates.is_empty() {
-            candidates.insert(0, self.piece(core, 0));
-        }
-        candidates.push(Candidate::Prose);
-        match self.pick(candidates) {
-            Some(Candidate::Json(start, end, cost)) => {
-                self.json((start, end, cost), |parser| parser.deserialize_any(visitor))
-            }
-            Some(Candidate::Prose) => self.pairs(None, visitor),
-            _ => match scalar::is_literal(core) || matches!(core, "null" | "None") {
-                true => Word { text: core, cx: self.cx, quoted: false }.deserialize_any(visitor),
-                false => visitor.visit_str(core),
-            }
-            .map_err(|fail: Fail| fail.at(self.base, core)),
-        }
-    }
-
-    scalars! {
-        deserialize_bool
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
-        deserialize_f32 deserialize_f64 deserialize_char deserialize_unit deserialize_identifier
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        self.text(visitor)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        self.text(visitor)
-    }
-
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        self.list(None, visitor)
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        self.list(None, visitor)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        if !scalar::is_nothing(find::unfenced(self.text)) {
-            return visitor.visit_some(self);
-        }
-        if !matches!(self.text.trim(), "" | "null") {
-            self.cx.bend("a word for nothing", 1);
-        }
-        visitor.visit_none()
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fail> {
-        self.deserialize_unit(visitor)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
-        if name != CODE_TOKEN {
-            return visitor.visit_newtype_struct(self);
-        }
-        let Some(fence) = find::fence_within(self.text) else { return visitor.visit_newtype_struct(self) };
-        if !fence.closed {
-            self.cx.bend("a fence that is not closed", 1);
-        }
-        let code: StrDeserializer<'_, Fail> = fence.text.into_deserializer();
-        visitor.visit_newtype_struct(code)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        self.list(None, visitor)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fail> {
-        self.list(Some(len), visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
-        self.list(Some(len), visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        self.object(None, visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
-        self.object(Some(fields), visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
-        let mut candidates = self.structures();
-        match self.core().starts_with(['{', '[']) {
-            true => candidates.extend(self.scalars()),
-            false => candidates.splice(0..0, self.scalars()).for_each(drop),
-        }
-        match self.pick(candidates) {
-            Some(Candidate::Word(start, end, cost)) => {
-                if cost > 0 {
-                    self.cx.bend(AROUND, cost);
-                }
-                let text = &self.text[start..end];
-                Word { text, cx: self.cx, quoted: false }
-                    .deserialize_enum(name, variants, visitor)
-                    .map_err(|fail| fail.at(self.base + start, text))
-            }
-            Some(Candidate::Json(start, end, cost)) => {
-                self.json((start, end, cost), |parser| parser.deserialize_enum(name, variants, visitor))
-            }
-            _ => Err(self.refuse(format!("one of {}", variants.join(", ")))),
-        }
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        visitor.visit_unit()
     }
 }

@@ -1,0 +1,379 @@
+//! Lists and objects that are written as prose: bullets, lines, commas, tables, tags.
+
+use std::ops::Range;
+
+/// A piece of a text that is to be read as text itself.
+pub(super) struct Piece<'t> {
+    pub(super) text: std::borrow::Cow<'t, str>,
+    pub(super) offset: usize,
+}
+
+/// The length of the mark before an item, such as `- `, `2. ` or `[3] `.
+fn bullet(line: &str) -> Option<usize> {
+    let behind = |rest: &str| line.len() - rest.trim_start().len();
+    if let Some(c) = line.chars().next().filter(|c| "-*•–+·・".contains(*c)) {
+        let rest = &line[c.len_utf8()..];
+        return (c == '・' || rest.starts_with([' ', '\t']) || rest.is_empty()).then(|| behind(rest));
+    }
+    let open = line.starts_with(['[', '(']);
+    let inner = if open { &line[1..] } else { line };
+    let digits = inner.bytes().take_while(u8::is_ascii_digit).count();
+    // `a)` as well as `1)`
+    let letter = usize::from(digits == 0 && inner.starts_with(|c: char| c.is_ascii_lowercase()));
+    let count = digits + letter;
+    if count == 0 || digits > 4 {
+        return None;
+    }
+    let rest = &inner[count..];
+    if let Some(rest) = rest.strip_prefix("\u{fe0f}\u{20e3}").or_else(|| rest.strip_prefix('、')) {
+        return (letter == 0).then(|| behind(rest));
+    }
+    let close = rest.chars().next()?;
+    let fits = match open {
+        true => matches!(close, ']' | ')') && letter == 0,
+        false => close == ')' || (close == '.' && letter == 0),
+    };
+    let rest = &rest[close.len_utf8()..];
+    (fits && rest.starts_with([' ', '\t'])).then(|| behind(rest))
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// The items of a list of bullets or numbers, when the text is one. Before it, an introduction may stand that ends in a
+/// colon, or a heading; behind it, after a blank line, a last word.
+pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
+    struct Item {
+        offset: usize,
+        text: String,
+        /// Where its text begins in its first line, or further lines do.
+        column: usize,
+        /// The length that it had before a paragraph without indentation was added.
+        before: Option<usize>,
+    }
+    let mut items: Vec<Item> = Vec::new();
+    let (mut depth, mut at, mut blank) = (0, 0, false);
+    let mut lead = "";
+    // Whether a paragraph without indentation belongs to the item before it: it does if items have such ones.
+    let mut paragraphs = false;
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let bare = line.trim_end();
+        if bare.trim().is_empty() {
+            blank = true;
+            if let Some(item) = items.last_mut() {
+                item.text.push('\n');
+            }
+            continue;
+        }
+        let pad = indent(bare);
+        let mark = bullet(&bare[pad..]).filter(|_| items.is_empty() || pad <= depth);
+        match (mark, items.last_mut()) {
+            (Some(mark), last) => {
+                paragraphs |= last.is_some_and(|item| item.before.is_some());
+                depth = pad;
+                let passage = bare[pad..].starts_with('[');
+                items.push(Item {
+                    offset: start + pad + mark,
+                    text: bare[pad + mark..].to_owned(),
+                    // The further lines of a passage stand four spaces in.
+                    column: pad + if passage { 4 } else { mark },
+                    before: None,
+                });
+            }
+            (None, None) => lead = bare.trim(),
+            (None, Some(item)) => {
+                if pad <= depth {
+                    if !blank && item.before.is_none() {
+                        return None;
+                    }
+                    item.before.get_or_insert(item.text.trim_end().len());
+                }
+                item.text.push('\n');
+                item.text.push_str(&bare[pad.min(item.column)..]);
+            }
+        }
+        blank = false;
+    }
+    let introduced =
+        lead.is_empty() || lead.trim_end_matches(['*', '_']).ends_with(':') || lead.starts_with('#');
+    if items.is_empty() || !introduced {
+        return None;
+    }
+    let last = items.len() - 1;
+    if let Some(before) = items[last].before.filter(|_| !paragraphs) {
+        items[last].text.truncate(before);
+    }
+    let pieces =
+        items.into_iter().map(|i| Piece { text: i.text.trim_end().to_owned().into(), offset: i.offset });
+    // A mark without an item is where the text was cut off.
+    let pieces: Vec<_> =
+        pieces.enumerate().filter(|(i, p)| *i < last || !p.text.is_empty()).map(|(_, p)| p).collect();
+    (!pieces.is_empty()).then_some(pieces)
+}
+
+/// The lines of a text that are not blank.
+pub(super) fn lines(text: &str) -> Vec<Piece<'_>> {
+    let mut at = 0;
+    let mut out = Vec::new();
+    for line in text.split_inclusive('\n') {
+        if !line.trim().is_empty() {
+            out.push(Piece { text: line.trim().into(), offset: at + indent(line) });
+        }
+        at += line.len();
+    }
+    out
+}
+
+/// The words of a text.
+pub(super) fn words(text: &str) -> Vec<Piece<'_>> {
+    let place = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
+    text.split_whitespace().map(|word| Piece { text: word.into(), offset: place(word) }).collect()
+}
+
+/// The length of the words before a colon that announce a list.
+fn label(text: &str, mark: char) -> usize {
+    let Some(colon) = text.rfind([':', '：']).filter(|colon| !text[..*colon].contains(mark)) else {
+        return 0;
+    };
+    let behind = text[colon..].trim_start_matches([':', '：', '*', '_']);
+    let list = behind.starts_with(char::is_whitespace) && behind.contains(mark);
+    if list { text.len() - behind.len() } else { 0 }
+}
+
+/// The parts of a line between its commas, or semicolons, that stand outside quotes and brackets.
+pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
+    let mark = [';', ',', '、', '，', '،'].into_iter().find(|mark| text.contains(*mark)).unwrap_or(',');
+    let mut out = Vec::new();
+    let (mut depth, mut quote, mut start, mut previous) = (0usize, None, label(text, mark), ' ');
+    let mut push = |from: usize, to: usize| {
+        let part = text[from..to].trim();
+        let part = part.strip_prefix("and ").filter(|_| !out.is_empty()).unwrap_or(part);
+        let bare = part.trim_matches(['"', '“', '”', '`']);
+        if !bare.is_empty() {
+            out.push(Piece { text: bare.into(), offset: from + indent(&text[from..to]) });
+        }
+    };
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' => quote = if quote.is_some() { None } else { Some(c) },
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            // A comma inside a number does not part it.
+            _ if c == mark && depth == 0 && quote.is_none() => {
+                let digits = previous.is_ascii_digit()
+                    && text[at + c.len_utf8()..].starts_with(|n: char| n.is_ascii_digit());
+                if !digits {
+                    push(start, at);
+                    start = at + c.len_utf8();
+                }
+            }
+            _ => {}
+        }
+        previous = c;
+    }
+    push(start, text.len());
+    out
+}
+
+/// A `key: value` pair, whose value may go on over further lines.
+pub(super) struct Pair<'t> {
+    pub(super) key: &'t str,
+    pub(super) value: std::borrow::Cow<'t, str>,
+    pub(super) offset: usize,
+}
+
+/// The pairs of a text of `key: value` lines. `known` tells which keys count; the lines of others belong to the value
+/// before them. Text before the first key is passed over. A key may also be a heading of its own, and several pairs may
+/// stand in one line, with commas between them.
+pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair<'t>> {
+    struct Found<'t> {
+        key: &'t str,
+        range: Range<usize>,
+        pad: usize,
+        marked: bool,
+    }
+    let mut found: Vec<Found<'t>> = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let pad = indent(line);
+        let body = &line[pad..];
+        let mark = bullet(body).unwrap_or(0);
+        // Deeper lines belong to the value, and bullets do unless the keys are bullets themselves.
+        let inside = found.first().is_some_and(|first| pad > first.pad || (mark > 0) != first.marked);
+        let pair = key_before(&body[mark..]).filter(|(key, _)| !inside && known(key));
+        match pair.or_else(|| heading(body).filter(|(key, _)| known(key))) {
+            Some((key, len)) => {
+                let from = start + pad + mark.min(len) + len;
+                let from = if len == body.len() { at } else { from };
+                found.push(Found { key, range: from..at, pad, marked: mark > 0 });
+                // "Name: Bo, Age: 7"
+                while let Some((key, comma, colon)) =
+                    next_pair(&text[found[found.len() - 1].range.clone()], &known)
+                {
+                    let Some(last) = found.last_mut() else { break };
+                    let value = last.range.start + colon..last.range.end;
+                    last.range.end = last.range.start + comma;
+                    found.push(Found { key, range: value, pad, marked: mark > 0 });
+                }
+            }
+            None => {
+                if let Some(last) = found.last_mut() {
+                    last.range.end = at;
+                }
+            }
+        }
+    }
+    found
+        .into_iter()
+        .map(|Found { key, range, .. }| {
+            let value = text[range.clone()].trim_end();
+            let offset = range.start + indent(value.lines().next().unwrap_or_default());
+            Pair { key, value: dedent(value), offset }
+        })
+        .collect()
+}
+
+/// The key at the start of a line, and the length up to its value.
+fn key_before(line: &str) -> Option<(&str, usize)> {
+    let colon = line.find([':', '：', '='])?;
+    let key = line[..colon].trim().trim_matches(['*', '_', '`', '"', '\'']);
+    let sign = line[colon..].chars().next().map_or(1, char::len_utf8);
+    (!key.is_empty() && key.len() <= 64).then_some((key, colon + sign))
+}
+
+/// The key that a whole line is, as a heading.
+fn heading(line: &str) -> Option<(&str, usize)> {
+    let text = line.trim();
+    let key = match text.strip_prefix('#') {
+        Some(title) => title.trim_start_matches('#'),
+        None => text.strip_prefix("**")?.strip_suffix("**")?,
+    };
+    let key = key.trim().trim_matches(['*', '_', '`', ':']);
+    (!key.is_empty() && key.len() <= 64).then_some((key, line.len()))
+}
+
+/// The next key in a value on one line: the key, where the comma before it stands, and where its value begins.
+fn next_pair<'t>(value: &'t str, known: &impl Fn(&str) -> bool) -> Option<(&'t str, usize, usize)> {
+    if value.trim_start().starts_with(['{', '[', '"', '\'']) {
+        return None;
+    }
+    value.match_indices([',', ';']).find_map(|(comma, sign)| {
+        let rest = &value[comma + sign.len()..];
+        let (key, len) = key_before(rest)?;
+        let plain = !key.contains([',', ';', '"', '.']) && key.split_whitespace().count() <= 4;
+        (plain && rest.starts_with(' ') && known(key)).then_some((key, comma, comma + sign.len() + len))
+    })
+}
+
+/// A value without the indentation of its further lines, and without the emphasis left over from its key.
+fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
+    let value = value.trim_start_matches(['*', ' ', '\t']);
+    if !value.contains('\n') {
+        let value = value.trim().trim_end_matches(',');
+        // Quotes around a value are YAML's, not the text's.
+        let inside =
+            |quote: char| value.strip_prefix(quote)?.strip_suffix(quote).filter(|v| !v.contains(quote));
+        return inside('"').or_else(|| inside('\'')).unwrap_or(value).into();
+    }
+    let further = value.lines().skip(1).filter(|line| !line.trim().is_empty());
+    let shared = further.map(indent).min().unwrap_or(0);
+    let mut lines = value.lines();
+    let first = lines.next().unwrap_or_default().trim();
+    let mut out = String::with_capacity(value.len());
+    // `|` and `>` announce a block of text.
+    if !matches!(first, "" | "|" | ">" | "|-" | ">-") {
+        out.push_str(first);
+        out.push('\n');
+    }
+    for line in lines {
+        out.push_str(line.get(shared..).unwrap_or_default().trim_end());
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out.into()
+}
+
+/// The elements `<name>text</name>` of a text, one after the other, with at most one element around all of them.
+pub(super) fn elements(text: &str) -> Vec<Pair<'_>> {
+    let found = siblings(text, 0);
+    match found[..] {
+        [(_, ref inner)] => {
+            let inside = siblings(&text[inner.clone()], inner.start);
+            if inside.is_empty() { pairs_of(text, found) } else { pairs_of(text, inside) }
+        }
+        _ => pairs_of(text, found),
+    }
+}
+
+fn pairs_of<'t>(text: &'t str, found: Vec<(&'t str, Range<usize>)>) -> Vec<Pair<'t>> {
+    let pair = |(key, range): (&'t str, Range<usize>)| Pair {
+        key,
+        value: text[range.clone()].trim().into(),
+        offset: range.start + indent(&text[range]),
+    };
+    found.into_iter().map(pair).collect()
+}
+
+/// The elements that a text begins with; `base` is added to their places.
+fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find('<').map(|o| at + o) {
+        let rest = &text[open + 1..];
+        let name =
+            &rest[..rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len())];
+        let start = open + 1 + name.len() + 1;
+        if name.is_empty() || !rest[name.len()..].starts_with('>') {
+            break;
+        }
+        let Some(end) = text[start..].find(&format!("</{name}>")).map(|e| start + e) else { break };
+        out.push((name, base + start..base + end));
+        at = end + name.len() + 3;
+        if out.len() == 4096 {
+            break;
+        }
+    }
+    out
+}
+
+/// The rows of a Markdown table with two columns, of which the first holds the keys, as `key: value` lines.
+pub(super) fn table_of_pairs(text: &str, known: impl Fn(&str) -> bool) -> Option<String> {
+    let rows = table(text)?;
+    let header = text.lines().find(|line| line.trim().starts_with('|'))?;
+    let titles: Vec<&str> = header.trim().trim_matches('|').split('|').map(str::trim).collect();
+    let [first, second] = titles[..] else { return None };
+    if known(first) && known(second) {
+        return None;
+    }
+    let mut out = String::new();
+    for row in rows {
+        let mut cells = row.text.lines().map(|line| line.split_once(": ").map_or("", |(_, cell)| cell));
+        if let (Some(key), Some(value)) = (cells.next(), cells.next()) {
+            out.push_str(&format!("{key}: {value}\n"));
+        }
+    }
+    Some(out)
+}
+
+/// The rows of a Markdown table, each as `key: value` lines.
+pub(super) fn table(text: &str) -> Option<Vec<Piece<'static>>> {
+    let mut lines = lines(text).into_iter().filter(|line| line.text.starts_with('|'));
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let header = cells(&lines.next()?.text);
+    let rule = lines.next()?;
+    if !rule.text.chars().all(|c| "|-: ".contains(c)) {
+        return None;
+    }
+    let row = |line: Piece<'_>| {
+        let pairs = header.iter().zip(cells(&line.text)).map(|(name, cell)| format!("{name}: {cell}\n"));
+        Piece { text: pairs.collect::<String>().into(), offset: line.offset }
+    };
+    Some(lines.map(row).collect())
+}
