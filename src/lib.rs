@@ -73,7 +73,7 @@ pub use dspy_core::{
     optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
     predict::{ChainOfThought, Predict, Predictor, Rendered},
     settings,
-    signature::{DynSignature, GrammarError, Record, Signature, SignatureSpec, StaticSignature},
+    signature::{DynSignature, GrammarError, Reasoned, Record, Signature, SignatureSpec, StaticSignature},
     with,
 };
 pub use dspy_macros::{Example, module, predict, signature, value};
@@ -85,7 +85,7 @@ pub mod prelude {
     pub use crate::{
         Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, ChainOfThought, ChatAdapter, Compiled,
         Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot, Metric, Module,
-        Optimizer, Options, Predict, Prediction, Program, Record, Rendered, Result, Signature,
+        Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result, Signature,
         StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
