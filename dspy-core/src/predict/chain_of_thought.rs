@@ -19,9 +19,13 @@ pub struct ChainOfThought<S> {
     predict: Predict<WithReasoning<S>>,
 }
 
-impl<S: StaticSignature> ChainOfThought<S> {
+// The condition stands at the function, where the compiler says what is missing in words of this library.
+impl<S> ChainOfThought<S> {
     /// A chain of thought to the outputs of this signature.
-    pub fn new() -> Self {
+    pub fn new() -> Self
+    where
+        S: StaticSignature,
+    {
         Self { predict: Predict::new() }
     }
 }
