@@ -73,6 +73,23 @@ fn scopes_nest_and_end() {
 }
 
 #[test]
+fn settings_can_be_read_while_they_change() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        configure(|c| {
+            let before = dspy::settings();
+            c.repairs(before.repairs)
+        });
+        done.send(())
+    });
+    assert_eq!(
+        ended.recv_timeout(Duration::from_secs(10)),
+        Ok(()),
+        "a reader and the change wait for each other"
+    );
+}
+
+#[test]
 fn scopes_add_next_to_nothing_to_a_future() {
     let program = Predict::<Echo>::new();
     let plain = size_of_val(&program.call("x"));

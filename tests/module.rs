@@ -153,3 +153,19 @@ fn generic_programs_hold_any_module() {
     assert!(source.contains("        // So does this one.\n        for _ in 1..self.times {"), "{source}");
     assert_eq!(Empty::source(), None);
 }
+
+/// A program that may hold another of its own kind.
+#[module]
+struct Chain<M> {
+    first: M,
+    rest: Option<Box<Chain<M>>>,
+}
+
+#[test]
+fn a_generic_program_may_hold_its_own_kind() {
+    let last = Chain { first: Predict::<Qa>::new(), rest: None };
+    let program = Chain { first: Predict::<Qa>::new(), rest: Some(Box::new(last)) };
+    let copy = program.clone();
+    let paths: Vec<String> = copy.predictors().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["first", "rest.first"]);
+}

@@ -99,6 +99,22 @@ fn the_second_model_may_answer_in_json() {
 }
 
 #[test]
+fn the_second_model_is_asked_in_json_for_the_same_text() {
+    run(async {
+        let writer = Model::script(&[PROSE]).await;
+        let extractor = Model::script(&["I cannot see any.", r#"{"legs": 4, "sounds": ["moo"]}"#]).await;
+        let program = Predict::<Describe>::new()
+            .lm(writer.lm.clone())
+            .adapter(TwoStepAdapter::new(extractor.lm.clone()));
+        assert_eq!(program.forward("cow".into()).await.unwrap(), DescribeOutput::from(cow()));
+        assert_eq!((writer.count(), extractor.count()), (1, 2));
+        let again = &extractor.asked()[1];
+        assert!(again.last().contains("a cow walks on all fours"), "{}", again.last());
+        assert_eq!(again.body["response_format"]["type"], "json_schema");
+    });
+}
+
+#[test]
 fn nothing_is_drawn_from_an_answer_that_was_cut_off() {
     run(async {
         let message = json!({"role": "assistant", "content": "A cow has"});

@@ -9,7 +9,7 @@ mod settings;
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, LazyLock, PoisonError, RwLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError, RwLock},
     task::{self, Poll},
 };
 
@@ -18,6 +18,8 @@ pub use recorder::{PredictorId, Record, Recorded, Recorder, Step, StepOutcome, U
 pub use settings::Settings;
 
 static GLOBAL: LazyLock<RwLock<Arc<Settings>>> = LazyLock::new(RwLock::default);
+/// Held while the global settings change, so that no change is lost, and none keeps readers waiting.
+static CHANGING: Mutex<()> = Mutex::new(());
 
 tokio::task_local! {
     static SCOPE: Context;
@@ -30,8 +32,9 @@ tokio::task_local! {
 /// configure(|c| c.adapter(ChatAdapter::default()).concurrency(8));
 /// ```
 pub fn configure(change: impl FnOnce(Settings) -> Settings) {
-    let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
-    *global = Arc::new(change((**global).clone()));
+    let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+    let changed = Arc::new(change((*global()).clone()));
+    *GLOBAL.write().unwrap_or_else(PoisonError::into_inner) = changed;
 }
 
 /// Runs a future under settings that differ from those around it.

@@ -110,8 +110,8 @@ impl Settings {
     pub fn require_lm(&self) -> Result<LM> {
         self.lm.clone().ok_or_else(|| {
             Error::Context(
-                "no language model is configured; call `dspy::configure(|c| c.lm(LM::new(\"openai/gpt-4o-mini\")?))` \
-                 first, or give the program one with `set_lm`"
+                "no language model is configured; first write `let lm = LM::new(\"openai/gpt-4o-mini\")?;` and \
+                 `configure(|c| c.lm(lm));`, or give the program one with `set_lm`"
                     .into(),
             )
         })

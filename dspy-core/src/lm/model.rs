@@ -94,6 +94,11 @@ impl Delta {
 pub type DeltaSink<'a> = dyn FnMut(Delta) + Send + 'a;
 
 /// A language model that answers requests: one attempt, no cache and no retry, which [`LM`](super::LM) adds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a language model",
+    label = "not a language model",
+    note = "make one of its name: `LM::new(\"openai/gpt-4o-mini\")?`"
+)]
 pub trait LanguageModel: Send + Sync + 'static {
     /// The model's identifier, as `provider/name`.
     fn id(&self) -> &str;

@@ -105,7 +105,11 @@ impl RetryPolicy {
         let share = self.jitter.as_ref().map_or_else(random, |jitter| jitter());
         let backoff = ceiling.mul_f64(if share.is_finite() { share.clamp(0.0, 1.0) } else { 1.0 });
         // Where the provider names a time, the jitter only spreads those who were all told the same.
-        Some(error.retry_after.map_or(backoff, |t| t.min(self.max_retry_after) + backoff.min(self.base)))
+        Some(
+            error
+                .retry_after
+                .map_or(backoff, |t| t.min(self.max_retry_after).saturating_add(backoff.min(self.base))),
+        )
     }
 }
 

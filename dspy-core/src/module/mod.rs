@@ -30,7 +30,8 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a module",
     label = "not a module",
-    note = "mark the struct with `#[module]` and write `impl Module for ...` with its `forward`"
+    note = "mark the struct with `#[module]` and write `impl Module for ...` with its `forward`",
+    note = "a reference to a module is none: where a module is wanted, give it a clone"
 )]
 pub trait Module: Program + Send + Sync {
     /// What it takes.

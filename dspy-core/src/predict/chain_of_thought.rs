@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Predict, Predictor};
 use crate::{
     Result,
+    adapter::Adapter,
     lm::{LM, Options},
     module::{Module, Path, Program, Walk},
     signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
@@ -18,9 +19,13 @@ pub struct ChainOfThought<S> {
     predict: Predict<WithReasoning<S>>,
 }
 
-impl<S: StaticSignature> ChainOfThought<S> {
+// The condition stands at the function, where the compiler says what is missing in words of this library.
+impl<S> ChainOfThought<S> {
     /// A chain of thought to the outputs of this signature.
-    pub fn new() -> Self {
+    pub fn new() -> Self
+    where
+        S: StaticSignature,
+    {
         Self { predict: Predict::new() }
     }
 }
@@ -55,6 +60,29 @@ impl<S: Signature> ChainOfThought<S> {
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.predict = self.predict.options(options);
+        self
+    }
+
+    /// Gives it a format of its own.
+    #[must_use]
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.predict = self.predict.adapter(adapter);
+        self
+    }
+
+    /// Gives it demonstrations: see [`Predict::demos`]. A row may have the field `reasoning` besides.
+    ///
+    /// # Errors
+    /// As [`Predict::demos`].
+    pub fn demos<D: serde::Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
+        self.predict = self.predict.demos(rows)?;
+        Ok(self)
+    }
+
+    /// How far one call goes to complete an answer that could not be read: the number of further requests.
+    #[must_use]
+    pub fn repairs(mut self, requests: u32) -> Self {
+        self.predict = self.predict.repairs(requests);
         self
     }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::Predictor;
 use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
-    adapter::{Adapter, NoStructure},
+    adapter::{Adapter, Extraction, NoStructure},
     context::{Context, Recorded, Step, StepOutcome},
     lm::{
         Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, ToolSpec, Usage,
@@ -87,16 +87,19 @@ impl Ask<'_> {
     pub(super) async fn drive(&mut self, open: &Open<'_>, read: &mut Read<'_>) -> Result<()> {
         let Opening { mut prompt, response_format, mut tools } = open(&self.adapter)?;
         let mut answer = self.request(&prompt, response_format, &tools).await?;
+        let mut free = None;
         if let Some(extraction) = self.adapter.extraction().cloned() {
             let choice = answer.first();
             if choice.finish == FinishReason::Length {
                 return Err(self.parse_error(ParseErrorKind::Truncated, Vec::new(), choice));
             }
-            prompt = extraction.prompt(self.spec, &choice.text);
+            free = Some(choice.text.clone());
             (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
             // Options of the predictor are meant for the model that answers, not for the one that copies.
             self.options = Options::default();
-            answer = self.request(&prompt, self.response_format(self.spec), &[]).await?;
+            let opening = self.opening(open, free.as_deref())?;
+            (prompt, tools) = (opening.prompt, opening.tools);
+            answer = self.request(&prompt, opening.response_format, &tools).await?;
         }
         let (mut reading, mut found) = loop {
             match self.best(&answer, read) {
@@ -111,7 +114,7 @@ impl Ask<'_> {
                     };
                     self.again(format!("asked again through the {} adapter: {error}", fallback.name()));
                     self.adapter = fallback;
-                    let opening = open(&self.adapter)?;
+                    let opening = self.opening(open, free.as_deref())?;
                     (prompt, tools) = (opening.prompt, opening.tools);
                     answer = self.request(&prompt, opening.response_format, &tools).await?;
                 }
@@ -143,6 +146,18 @@ impl Ask<'_> {
             reading = read(&found);
         }
         self.finish(reading)
+    }
+
+    /// The first request in the adapter's format: for the input, or for the free answer that the outputs are drawn
+    /// from.
+    fn opening(&self, open: &Open<'_>, free: Option<&str>) -> Result<Opening> {
+        let Some(text) = free else { return open(&self.adapter) };
+        let extraction = Extraction::new(self.lm.clone(), self.adapter.clone());
+        Ok(Opening {
+            prompt: extraction.prompt(self.spec, text),
+            response_format: self.response_format(self.spec),
+            tools: Vec::new(),
+        })
     }
 
     /// Reads the first of the answers that can be read whole; otherwise what there is of the first.

@@ -25,9 +25,13 @@ pub struct Predict<S> {
     signature: PhantomData<fn() -> S>,
 }
 
-impl<S: StaticSignature> Predict<S> {
+// The condition stands at the function, where the compiler says what is missing in words of this library.
+impl<S> Predict<S> {
     /// A predictor of this signature.
-    pub fn new() -> Self {
+    pub fn new() -> Self
+    where
+        S: StaticSignature,
+    {
         Self::with_spec(S::spec())
     }
 }

@@ -118,6 +118,12 @@ impl From<Map<String, Value>> for Record {
     }
 }
 
+impl From<&Self> for Record {
+    fn from(record: &Self) -> Self {
+        record.clone()
+    }
+}
+
 impl<K: Into<String>, V: Into<Value>, const N: usize> From<[(K, V); N]> for Record {
     fn from(fields: [(K, V); N]) -> Self {
         fields.into_iter().collect()

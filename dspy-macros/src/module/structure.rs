@@ -76,13 +76,13 @@ fn walk(model: &Model, private: &TokenStream) -> TokenStream {
     let (shared, unique) = (visits("walk", &quote!(&)), visits("walk_mut", &quote!(&mut)));
     quote! {
         #[automatically_derived]
-        #[allow(unused_variables)]
         impl #impls #private::Walk for #ident #types #bounds {
             fn walk<#a>(
                 &#a self,
                 #path: &mut #private::Path,
                 #visit: &mut dyn ::core::ops::FnMut(&#private::Path, &#a #private::Predictor),
             ) {
+                let _ = (&#path, &#visit);
                 #(#shared)*
             }
 
@@ -91,6 +91,7 @@ fn walk(model: &Model, private: &TokenStream) -> TokenStream {
                 #path: &mut #private::Path,
                 #visit: &mut dyn ::core::ops::FnMut(&#private::Path, &#a mut #private::Predictor),
             ) {
+                let _ = (&#path, &#visit);
                 #(#unique)*
             }
         }
@@ -117,11 +118,14 @@ fn clone(model: &Model) -> TokenStream {
 }
 
 /// The struct's own conditions, and `bound` for the types of fields that depend on its parameters. Types that do not
-/// are left to the body, where a failure is reported at the field.
+/// are left to the body, where a failure is reported at the field. So are those that hold the struct itself: the
+/// condition would ask for what it is a condition of.
 fn bounded(model: &Model, bound: &TokenStream, of: impl Fn(&Field) -> bool) -> TokenStream {
     let mut generics = model.item.generics.clone();
     let params: HashSet<String> = generics.type_params().map(|p| p.ident.to_string()).collect();
-    let types = model.fields.iter().filter(|f| of(f) && mentions(&f.ty, &params)).map(|f| f.ty.clone());
+    let own = HashSet::from([model.item.ident.to_string(), "Self".to_owned()]);
+    let depends = |f: &&Field| of(f) && mentions(&f.ty, &params) && !mentions(&f.ty, &own);
+    let types = model.fields.iter().filter(depends).map(|f| f.ty.clone());
     let types: Vec<Type> = types.collect();
     if !types.is_empty() {
         let clause = generics.make_where_clause();

@@ -226,6 +226,14 @@ impl Expander<'_> {
         });
         let (input, output) = (&self.input, &self.output);
         let (given, asked) = (hidden("input"), hidden("output"));
+        let borrowed = quote! {
+            #[automatically_derived]
+            impl ::core::convert::From<&#input> for #input where #(#bounds),* {
+                fn from(#given: &#input) -> Self {
+                    ::core::clone::Clone::clone(#given)
+                }
+            }
+        };
         let parts: Option<Vec<_>> = self
             .model
             .fields
@@ -251,6 +259,7 @@ impl Expander<'_> {
         });
         quote! {
             #(#sides)*
+            #borrowed
             #whole
 
             #[automatically_derived]

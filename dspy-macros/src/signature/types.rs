@@ -46,7 +46,7 @@ impl Expander<'_> {
             #[doc = #summary]
             #derives
             #[derive(#(#others),*)]
-            #[allow(dead_code, missing_docs, unreachable_pub)]
+            #[allow(dead_code)]
             #(#shared)*
             #vis struct #name { #(#fields),* }
             #impls
