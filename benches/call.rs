@@ -87,7 +87,7 @@ fn answer() -> String {
 
 fn program(cache: Cache) -> Predict<ReadOrder> {
     let lm = LM::wrap(Obedient(answer())).cache(cache).build().unwrap();
-    Predict::<ReadOrder>::new().lm(lm).demos((0..8).map(record)).unwrap()
+    Predict::<ReadOrder>::new().lm(lm).demos((0..8).map(record))
 }
 
 /// Everything but the model: rendering with 8 demonstrations that are rendered already, reading five fields.

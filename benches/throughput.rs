@@ -146,7 +146,7 @@ fn program(api_base: &str, demos: usize, concurrency: usize) -> Arc<Predict<Qa>>
         .build()
         .unwrap();
     let rows = (0..demos).map(demo).map(|(question, answer)| Qa { question, answer });
-    Arc::new(Predict::<Qa>::new().lm(lm).demos(rows).unwrap())
+    Arc::new(Predict::<Qa>::new().lm(lm).demos(rows))
 }
 
 /// What a careful engineer writes by hand: the same messages, built as a `serde_json::Value` at every call, and a limit

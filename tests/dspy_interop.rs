@@ -80,8 +80,7 @@ fn learnt() -> Qa {
         places: vec![Place { page: 3, line: None }, Place { page: u32::MAX, line: Some(1) }],
     };
     // DSPy cleans instructions as Python cleans docstrings: blank lines at the ends and a common indentation go.
-    program.answers =
-        vec![Predict::new().demos([row]).unwrap().instructions("Answer:\n\n- briefly\n  - at once")];
+    program.answers = vec![Predict::new().demos([row]).instructions("Answer:\n\n- briefly\n  - at once")];
     program
 }
 

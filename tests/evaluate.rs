@@ -183,6 +183,24 @@ async fn failures_keep_their_errors_and_stop_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_never_answered_has_no_score_to_show() {
+    let lm = LM::builder("openai/echo").api_base("http://127.0.0.1:9/v1").api_key("k").cache(Cache::off());
+    dspy::with(|c| c.lm(lm.retries(0).build().unwrap()), async {
+        let result = Evaluate::new(&rows(3), same).run(&Careful::default()).await.unwrap();
+        assert_eq!((result.score, result.score_of_answered()), (0.0, None));
+        let shown = result.to_string();
+        assert!(shown.contains("no row could be answered: openai/echo: transport"), "{shown}");
+        assert!(!shown.contains("score 0.0"), "{shown}");
+        // One row that the program itself fails on is an answer.
+        let mut some = rows(2);
+        some.push(row("refused"));
+        let shown = Evaluate::new(&some, same).run(&Careful::default()).await.unwrap().to_string();
+        assert!(shown.contains("score 0.0000 (0 of 3 rows)"), "{shown}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn metrics_have_many_shapes() {
     /// Looks it up elsewhere.
     async fn asks(gold: &Echo, found: &EchoOutput) -> Result<(bool, String)> {

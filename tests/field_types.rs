@@ -67,7 +67,7 @@ fn parts(host: &str, between: impl Fn(&str) -> String) -> Vec<Value> {
 fn media_become_parts_of_the_message_where_they_stand() {
     run(async {
         let model = Model::script(&["[[ ## answer ## ]]\na cat\n\n[[ ## completed ## ]]"]).await;
-        let program = Predict::<Compare>::new().lm(model.lm.clone()).demos([compare("demo")]).unwrap();
+        let program = Predict::<Compare>::new().lm(model.lm.clone()).demos([compare("demo")]);
         assert_eq!(program.forward(CompareInput::from(compare("call"))).await.unwrap().answer, "a cat");
         let asked = &model.asked()[0];
         assert_eq!(asked.roles(), ["system", "user", "assistant", "user"]);
@@ -124,7 +124,7 @@ fn a_conversation_becomes_turns() {
         history.push(&json!({"question": "2 + 2?", "answer": "4"})).unwrap();
         history.push(&json!({"question": "And again?"})).unwrap();
         history.push(&json!({"answer": "4, as I said", "mood": "annoyed"})).unwrap();
-        let program = Predict::<Talk>::new().lm(model.lm.clone()).demos([talk("1 + 1?", "2")]).unwrap();
+        let program = Predict::<Talk>::new().lm(model.lm.clone()).demos([talk("1 + 1?", "2")]);
         let output = program.forward(TalkInput { history, question: "3 + 3?".into() }).await.unwrap();
         assert_eq!(output.answer, "6");
         let asked = &model.asked()[0];
@@ -191,7 +191,7 @@ fn mend() -> Mend {
 
 #[test]
 fn code_thoughts_and_calls_stand_in_demonstrations_as_they_are_wanted() {
-    let messages = Predict::<Mend>::new().demos([mend()]).unwrap().render(MendInput::from(mend())).unwrap();
+    let messages = Predict::<Mend>::new().demos([mend()]).render(MendInput::from(mend())).unwrap();
     let texts: Vec<&str> = messages.iter().map(|m| m.content.text()).collect();
     // Code is given as it is, and asked for in a fence.
     let given = "[[ ## broken ## ]]\ndef f(:\n    pass\n\n[[ ## tools ## ]]\n";
@@ -210,7 +210,7 @@ fn code_thoughts_and_calls_stand_in_demonstrations_as_they_are_wanted() {
 fn code_thoughts_and_calls_come_back_as_they_were_shown() {
     run(async {
         let model = Model::saying(|asked| asked.texts("assistant").pop().unwrap_or_default()).await;
-        let program = Predict::<Mend>::new().lm(model.lm.clone()).repairs(0).demos([mend()]).unwrap();
+        let program = Predict::<Mend>::new().lm(model.lm.clone()).repairs(0).demos([mend()]);
         for program in [
             program.clone().adapter(ChatAdapter::new().without_fallback()),
             program.clone().adapter(JsonAdapter::new()),
@@ -256,9 +256,9 @@ fn demonstrations_of_every_type_survive_in_a_saved_program() {
     history.push(&json!({"question": "0 + 1?", "answer": "1"})).unwrap();
     let talk = Talk { history, question: "1 + 1?".into(), answer: "2".into() };
     let program = Everything {
-        compare: Predict::new().demos([compare("one"), compare("two")]).unwrap(),
-        talk: Predict::new().demos([talk]).unwrap(),
-        mend: Predict::new().demos([mend()]).unwrap(),
+        compare: Predict::new().demos([compare("one"), compare("two")]),
+        talk: Predict::new().demos([talk]),
+        mend: Predict::new().demos([mend()]),
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("program.json");

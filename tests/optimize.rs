@@ -470,6 +470,31 @@ async fn without_a_model_or_rows_nothing_is_compiled() {
 }
 
 #[tokio::test]
+async fn a_model_that_is_never_reached_compiles_nothing() {
+    let lm = LM::builder("openai/demo").api_base("http://127.0.0.1:9/v1").api_key("k").cache(Cache::off());
+    let few = &train()[..3];
+    dspy::with(|c| c.lm(lm.retries(0).build().unwrap()), async {
+        let program = Predict::<Sort>::new;
+        let first = BootstrapFewShot::new().compile(program(), few, right).await.unwrap_err();
+        let second = BootstrapFewShotWithRandomSearch::new()
+            .max_errors(None)
+            .compile(program(), few, right)
+            .await
+            .unwrap_err();
+        let unled = BootstrapFewShotWithRandomSearch::new().max_errors(None).max_bootstrapped_demos(0);
+        let third = unled.compile(program(), few, right).await.unwrap_err();
+        for error in [first, second, third] {
+            let text = error.to_string();
+            assert!(
+                error.kind() == "limit" && text.contains("no row could be answered: openai/demo"),
+                "{text}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn rounds_and_thresholds_decide_what_is_accepted() {
     let (server, seen) = server(None);
     let train = train();

@@ -51,6 +51,61 @@ async fn lm(stars: &str, tone: &str, summary: &str) -> LM {
     LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0).build().unwrap()
 }
 
+#[test]
+fn a_chain_of_thought_has_all_settings() {
+    let row = Rate {
+        text: "nice".into(),
+        language: "English".into(),
+        stars: 5,
+        tone: Tone::Warm,
+        summary: "good".into(),
+    };
+    let thinking = || ChainOfThought::<Rate>::new().adapter(JsonAdapter::default()).repairs(0);
+    let prompt = thinking().demos([&row]).render(input()).unwrap();
+    assert_eq!(prompt.len(), 4);
+    let shown = prompt[2].content.text();
+    assert!(shown.starts_with('{') && shown.contains("\"summary\": \"good\""), "{shown}");
+    let partial = json!({ "review": "nice", "stars": 4 });
+    let program = thinking().try_demos([partial]).unwrap();
+    assert_eq!(program.predictor().demos().len(), 1);
+    assert_eq!(program.render(input()).unwrap().len(), 4);
+    assert!(thinking().try_demos([3]).is_err());
+}
+
+#[test]
+fn a_demonstration_that_cannot_be_written_fails_the_call() {
+    #[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
+    struct Refuses;
+
+    impl serde::Serialize for Refuses {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("not this"))
+        }
+    }
+
+    #[signature]
+    struct Stubborn {
+        #[input]
+        text: String,
+        #[output]
+        answer: Refuses,
+    }
+
+    let rows = [Stubborn { text: "a".into(), answer: Refuses }];
+    let program = Predict::<Stubborn>::new().demos(&rows);
+    for error in [program.render("a").unwrap_err(), program.to_json().unwrap_err()] {
+        assert!(error.to_string().contains("not this"), "{error}");
+    }
+    assert!(program.try_demos([json!({ "text": "a", "answer": "b" })]).unwrap().render("a").is_ok());
+}
+
+#[tokio::test]
+async fn settings_have_shortcuts_to_the_options() {
+    let change = |c: dspy::Settings| c.options(Options::new().n(2)).temperature(0.5).max_tokens(9);
+    let options = dspy::with(change, async { dspy::settings().options.clone() }).await;
+    assert_eq!(options, Options::new().n(2).temperature(0.5).max_tokens(9));
+}
+
 fn input() -> RateInput {
     RateInput { text: "nice".into(), language: "English".into() }
 }

@@ -89,7 +89,7 @@ fn learnt() -> Qa {
         .predict_mut()
         .predictor_mut()
         .set_demos(vec![Demo::augmented(row.as_object().unwrap().clone())]);
-    let answers = Predict::new().demos([answer("a"), answer("b")]).unwrap();
+    let answers = Predict::new().demos([answer("a"), answer("b")]);
     program.answers = vec![answers.instructions("Answer briefly.")];
     program
 }
@@ -312,8 +312,14 @@ fn a_file_that_cannot_be_read_is_named() {
     text.extend(serde_json::to_vec(&learnt().to_json().unwrap()).unwrap());
     std::fs::write(folder.file(), text).unwrap();
     assert!(qa().load(folder.file()).is_ok(), "a byte-order mark does no harm");
-    let nowhere = learnt().save(folder.0.join("no/such/folder.json")).unwrap_err();
+    learnt().save(folder.0.join("not/yet/there.json")).unwrap();
+    assert!(qa().load(folder.0.join("not/yet/there.json")).is_ok(), "folders are made");
+    let nowhere = learnt().save(folder.file().join("there.json")).unwrap_err();
     assert_eq!(nowhere.kind(), "state");
+    assert!(
+        nowhere.to_string().contains("there.json: ") && nowhere.to_string().contains("the folder "),
+        "{nowhere}"
+    );
 }
 
 #[test]

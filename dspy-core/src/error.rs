@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::value::ReadError;
+use crate::value::{MediaError, ReadError, WriteError};
 
 /// What a fallible function of this library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -10,7 +10,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Everything that can go wrong, by what a program can do about it.
 ///
 /// Errors are cheap to clone, because equal requests that wait for one answer share its failure.
-#[derive(Debug, Clone, thiserror::Error)]
+///
+/// `{:?}`, which `fn main() -> dspy::Result<()>` prints, is the message and what caused it; `{:#?}` is the structure.
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The language model could not be asked, or refused.
@@ -82,6 +84,55 @@ impl Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return self.with_causes(f);
+        }
+        let mut tuple = |name, value: &dyn fmt::Debug| f.debug_tuple(name).field(value).finish();
+        match self {
+            Self::Lm(e) => tuple("Lm", e),
+            Self::Parse(e) => tuple("Parse", e),
+            Self::Constraint { signature, field, message } => f
+                .debug_struct("Constraint")
+                .field("signature", signature)
+                .field("field", field)
+                .field("message", message)
+                .finish(),
+            Self::Context(message) => tuple("Context", message),
+            Self::State(e) => tuple("State", e),
+            Self::Dataset { path, line, message } => f
+                .debug_struct("Dataset")
+                .field("path", path)
+                .field("line", line)
+                .field("message", message)
+                .finish(),
+            Self::Signature(e) => tuple("Signature", e),
+            Self::Limit(message) => tuple("Limit", message),
+            Self::Task(message) => tuple("Task", message),
+            Self::Other(e) => tuple("Other", e),
+        }
+    }
+}
+
+impl Error {
+    /// The message, and a line for each cause that it does not tell itself.
+    fn with_causes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told = self.to_string();
+        f.write_str(&told)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            if !told.contains(&message) {
+                write!(f, "\ncaused by: {message}")?;
+                told = message;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 impl From<LmError> for Error {
     fn from(e: LmError) -> Self {
         Self::Lm(Box::new(e))
@@ -100,6 +151,21 @@ impl From<StateError> for Error {
 impl From<crate::signature::GrammarError> for Error {
     fn from(e: crate::signature::GrammarError) -> Self {
         Self::Signature(Box::new(e))
+    }
+}
+impl From<ReadError> for Error {
+    fn from(e: ReadError) -> Self {
+        Self::other(e)
+    }
+}
+impl From<WriteError> for Error {
+    fn from(e: WriteError) -> Self {
+        Self::other(e)
+    }
+}
+impl From<MediaError> for Error {
+    fn from(e: MediaError) -> Self {
+        Self::other(e)
     }
 }
 impl From<std::io::Error> for Error {
@@ -331,5 +397,35 @@ pub(crate) fn shorten(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
     match text.char_indices().nth(max) {
         None => text.into(),
         Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_for_people_unless_the_structure_is_asked_for() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the step failed")]
+        struct Outer(#[source] std::io::Error);
+
+        let lm = Error::from(LmError::new(LmErrorKind::Auth, "openai/x", "no such key"));
+        assert_eq!(format!("{lm:?}"), "openai/x: auth: no such key");
+        assert!(format!("{lm:#?}").starts_with("Lm(\n    LmError {"));
+        let outer = Error::other(Outer(std::io::Error::other("disk full")));
+        assert_eq!(format!("{outer:?}"), "the step failed\ncaused by: disk full");
+        let dataset = Error::Dataset { path: "a.csv".into(), line: Some(2), message: "no `x`".into() };
+        assert_eq!(format!("{dataset:?}"), dataset.to_string());
+        assert!(format!("{dataset:#?}").contains("line: Some("));
+    }
+
+    #[test]
+    fn errors_of_the_parts_become_it() {
+        fn media() -> Result<()> {
+            crate::value::Image::from_path("no/such/file.png")?;
+            Ok(())
+        }
+        assert_eq!(media().unwrap_err().kind(), "other");
     }
 }

@@ -22,9 +22,9 @@ pub mod context;
 
 pub mod module;
 
-pub mod predict;
-
 pub mod data;
+
+pub mod predict;
 
 pub mod evaluate;
 

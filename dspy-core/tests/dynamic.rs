@@ -70,7 +70,7 @@ fn the_prompt_is_that_of_a_typed_signature() {
         .unwrap();
     assert_eq!(signature.to_string(), "context: list[str], question -> answer");
     let demo = json!({"context": ["x"], "question": "q", "answer": "a"});
-    let predict = Predict::dynamic(signature).demos([demo]).unwrap();
+    let predict = Predict::dynamic(signature).try_demos([demo]).unwrap();
     let input = Record::new().with("question", "Where?").with("context", vec!["one", "two"]);
     let prompt = predict.render(input).unwrap();
     let system = prompt[0].content.text();
@@ -134,8 +134,13 @@ async fn programs_of_data_are_evaluated_saved_and_loaded() {
 
     let mut learnt = Predict::dynamic(rating());
     learnt.predictor_mut().set_instructions("Rate it.");
-    let row = json!({"text": "t", "most": 3, "stars": 1, "tone": "cold"});
-    let learnt = learnt.demos([row]).unwrap();
+    let row = Record::from([
+        ("text", json!("t")),
+        ("most", json!(3)),
+        ("stars", json!(1)),
+        ("tone", json!("cold")),
+    ]);
+    let learnt = learnt.demos([row]);
     let state = learnt.to_json().unwrap();
     let loaded = Predict::dynamic(rating()).load_json(&state).unwrap();
     assert_eq!(loaded.predictor().instructions(), "Rate it.");

@@ -12,7 +12,6 @@ use dspy_core::{
         history,
     },
 };
-use futures_util::StreamExt;
 use support::{Ending, Reply, Server};
 
 fn lm(server: &Server) -> LM {

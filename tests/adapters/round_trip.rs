@@ -190,7 +190,7 @@ fn survives(adapter: &(impl Adapter + Clone), texts: impl Strategy<Value = Strin
     let model = runtime.block_on(Model::saying(|asked| asked.texts("assistant").pop().unwrap_or_default()));
     check(rich(texts), |record| {
         let program = Predict::<Rich>::new().lm(model.lm.clone()).adapter(adapter.clone()).repairs(0);
-        let program = program.demos([&record]).unwrap();
+        let program = program.demos([&record]);
         let output = runtime.block_on(program.forward(RichInput::from(&record)));
         let output = output.map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert_eq!(output, RichOutput::from(&record));

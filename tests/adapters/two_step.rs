@@ -49,7 +49,7 @@ fn a_second_model_draws_the_fields_from_a_free_answer() {
         let (writer, extractor) = (Model::script(&[PROSE]).await, extractor().await);
         let adapter = TwoStepAdapter::new(named("openai/small", &extractor));
         let program = Predict::<Describe>::new().lm(named("openai/large", &writer)).adapter(adapter);
-        let program = program.options(Options::new().temperature(0.9).n(1)).demos([cow()]).unwrap();
+        let program = program.options(Options::new().temperature(0.9).n(1)).demos([cow()]);
         let p = program.call("calf").await.unwrap();
         assert_eq!(*p.output(), DescribeOutput::from(cow()));
         // The first request asks for no format, and shows none.

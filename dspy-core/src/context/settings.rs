@@ -68,6 +68,20 @@ impl Settings {
         self
     }
 
+    /// Sets how random the answers are, leaving the other sampling options.
+    #[must_use]
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.options = self.options.temperature(temperature);
+        self
+    }
+
+    /// Sets how many tokens an answer has at most, leaving the other sampling options.
+    #[must_use]
+    pub fn max_tokens(mut self, tokens: u32) -> Self {
+        self.options = self.options.max_tokens(tokens);
+        self
+    }
+
     /// Sets which draw of several the calls are.
     #[must_use]
     pub fn rollout(mut self, rollout: u64) -> Self {
@@ -110,8 +124,8 @@ impl Settings {
     pub fn require_lm(&self) -> Result<LM> {
         self.lm.clone().ok_or_else(|| {
             Error::Context(
-                "no language model is configured; first write `let lm = LM::new(\"openai/gpt-4o-mini\")?;` and \
-                 `configure(|c| c.lm(lm));`, or give the program one with `set_lm`"
+                "no language model is configured; first say `let lm = LM::new(\"openai/gpt-4o-mini\")?; \
+                 dspy::configure(|c| c.lm(lm));`, or give the program one with `set_lm`"
                     .into(),
             )
         })

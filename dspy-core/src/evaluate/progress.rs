@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 /// Work that is shorter has no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -40,8 +40,7 @@ impl Progress {
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::new(self.total).with_elapsed(self.started.elapsed());
-            if let Ok(style) =
-                ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {elapsed}, {eta} left  {msg}")
+            if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {elapsed}{msg}")
             {
                 bar.set_style(style);
             }
@@ -49,8 +48,19 @@ impl Progress {
             bar
         });
         bar.set_position(self.done);
-        bar.set_message(message());
+        let left = left(self.started.elapsed(), self.done, self.total)
+            .map(|left| format!(", {:#} left", HumanDuration(left)))
+            .unwrap_or_default();
+        bar.set_message(format!("{left}  {}", message()));
     }
+}
+
+/// How long the rest takes if it goes on like this; `None` as long as too little is done to tell.
+fn left(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
+    /// What the first units take, when all start at once and some come from the cache, tells little.
+    const TELLING: f64 = 0.05;
+    let done = done as f64 / total as f64;
+    (done >= TELLING).then(|| elapsed.mul_f64((1.0 / done - 1.0).max(0.0)))
 }
 
 impl Drop for Progress {
@@ -58,5 +68,17 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_estimated_from_the_first_units() {
+        let left = |done, total| left(Duration::from_secs(10), done, total).map(|d| d.as_secs());
+        assert_eq!((left(0, 0), left(0, 100), left(4, 100)), (None, None, None));
+        assert_eq!((left(5, 100), left(50, 100), left(100, 100)), (Some(190), Some(10), Some(0)));
     }
 }

@@ -90,7 +90,8 @@ pub struct Row<E, O> {
 #[non_exhaustive]
 pub struct Evaluation<E, O> {
     /// The mean over all rows, in the units of the metric (1 is the best of a metric that says yes or no; not a
-    /// percentage). Rows that failed count the failure score.
+    /// percentage). Rows that failed count the failure score, also when all of them did: see
+    /// [`score_of_answered`](Self::score_of_answered).
     pub score: f64,
     /// The rows, in the order of the data.
     pub rows: Vec<Row<E, O>>,
@@ -179,7 +180,7 @@ impl<E: Example, O: Serialize> fmt::Display for Evaluation<E, O> {
         /// More rows are for a file.
         const ROWS: usize = 10;
         f.write_str(&self.table(ROWS))?;
-        writeln!(f, "{}", self.summary())?;
+        writeln!(f, "{}", self.unheard().unwrap_or_else(|| self.summary()))?;
         let kinds = self.errors_by_kind();
         if !kinds.is_empty() {
             let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
@@ -201,6 +202,17 @@ impl<E: Example, O: Serialize> fmt::Display for Evaluation<E, O> {
 }
 
 impl<E, O> Evaluation<E, O> {
+    /// What no row could be scored for, if so: a mean of failures would look like a score.
+    fn unheard(&self) -> Option<String> {
+        if self.score_of_answered().is_some() {
+            return None;
+        }
+        self.failures().next().map(|(_, failure)| match failure {
+            Failure::Program(error) => format!("no row could be answered: {error}"),
+            Failure::Metric(error) => format!("no row could be judged: {error}"),
+        })
+    }
+
     /// `score 0.8500 (17 of 20 rows)` when the metric says yes or no, otherwise `score 0.4217 (20 rows)`.
     fn summary(&self) -> String {
         let binary = self.rows.iter().all(|r| r.score == 0.0 || r.score == 1.0);

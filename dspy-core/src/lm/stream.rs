@@ -45,6 +45,22 @@ impl ResponseStream {
         Self { work: Some(Box::pin(work(Box::new(sink)))), arrived, end: None }
     }
 
+    /// Waits for the next event; `None` after the last one.
+    ///
+    /// Dropping the returned future loses nothing.
+    ///
+    /// ```
+    /// # async fn show(lm: dspy_core::lm::LM, request: dspy_core::lm::Request) -> dspy_core::Result<()> {
+    /// let mut stream = lm.stream(request);
+    /// while let Some(event) = stream.next().await {
+    ///     println!("{:?}", event?);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn next(&mut self) -> Option<Result<StreamEvent, LmError>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
     /// Waits for the whole answer.
     ///
     /// # Errors

@@ -63,12 +63,14 @@ pub trait Program: Walk {
     /// program that is itself a predictor stands at the top. Keys of models are never part of it.
     ///
     /// # Errors
-    /// [`Error::State`] when two predictors have the same path.
+    /// [`Error::State`] when two predictors have the same path, [`Error::Other`] when demonstrations that a predictor
+    /// was given cannot be shown.
     fn to_json(&self) -> Result<Value> {
         state::to_json(&self.predictors(), Map::new())
     }
 
-    /// Saves [`to_json`](Self::to_json) as a file. The file is written whole or not at all.
+    /// Saves [`to_json`](Self::to_json) as a file, in a folder that is made if need be. The file is written whole
+    /// or not at all.
     ///
     /// # Errors
     /// [`Error::State`] naming the file.

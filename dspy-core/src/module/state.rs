@@ -46,6 +46,7 @@ pub(super) fn to_json(predictors: &[(String, &Predictor)], origin: Map<String, V
 }
 
 fn state_of(predictor: &Predictor) -> Result<Map<String, Value>> {
+    predictor.usable()?;
     let spec = predictor.spec();
     let fields: Vec<Value> = spec
         .fields
@@ -103,6 +104,10 @@ pub(super) fn write(path: &Path, state: &Value) -> Result<()> {
         error
     };
     let mut text = serde_json::to_vec_pretty(state).map_err(|e| fail(e.to_string()))?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let failed = |e| fail(format!("the folder {} cannot be made: {e}", folder.display()));
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
     text.push(b'\n');
     files::write_all_atomically(path, &text).map_err(|e| fail(format!("the file cannot be written: {e}")))?;
     Ok(())

@@ -26,7 +26,7 @@ pub trait Optimizer<P> {
     /// Compiles a program. `data` is `&train`, or `(&train, &validation)`.
     ///
     /// # Errors
-    /// [`Error::Limit`](crate::Error::Limit) when the model could not be reached too often,
+    /// [`Error::Limit`](crate::Error::Limit) when the model could not be reached too often, or for no row at all,
     /// [`Error::Other`](crate::Error::Other) when the data or the teacher do not fit.
     fn compile<'a, E, M, K>(
         &self,

@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::engine::{Data, ErrorBudget, Origin, Shown, from_step, labeled};
+use super::engine::{
+    Data, ErrorBudget, Origin, Shown, from_step, is_no_fault_of_the_program, labeled, nothing_heard,
+};
 use crate::{
     Result,
     adapter::Demo,
@@ -44,8 +46,8 @@ pub(super) enum Outcome {
     Accepted(HashMap<Arc<str>, Demo>),
     /// The metric accepted none.
     Rejected,
-    /// The last run failed with an error of this kind.
-    Failed(&'static str),
+    /// Every run failed, the last one so.
+    Failed(Failure),
 }
 
 /// What a student is to learn.
@@ -78,7 +80,7 @@ where
             next.sort_unstable();
             next.dedup();
             if next.is_empty() {
-                return Ok(());
+                return self.was_heard();
             }
             let (lesson, outcomes) = (&self.lesson, &mut self.outcomes);
             let work = |i: usize| {
@@ -90,13 +92,27 @@ where
                 let panicked = |error| {
                     let failure = Failure::Program(error);
                     lesson.budget.allows(&failure);
-                    Outcome::Failed(failure.error().kind())
+                    Outcome::Failed(failure)
                 };
                 outcomes[next[i]] = Some(outcome.unwrap_or_else(panicked));
                 if lesson.budget.check().is_err() { Flow::Drain } else { Flow::Continue }
             };
             fan_out(next.len(), self.concurrency, work, done).await;
             self.lesson.budget.check()?;
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Limit`] when rows were run and not one of them tells anything about the program.
+    fn was_heard(&self) -> Result<()> {
+        let mut failures = self.outcomes.iter().flatten().map(|outcome| match outcome {
+            Outcome::Failed(failure) if is_no_fault_of_the_program(failure) => Some(failure),
+            _ => None,
+        });
+        let Some(Some(first)) = failures.next() else { return Ok(()) };
+        match failures.all(|failure| failure.is_some()) {
+            true => Err(nothing_heard(first)),
+            false => Ok(()),
         }
     }
 
@@ -127,7 +143,7 @@ where
             match outcome {
                 Outcome::Accepted(_) => accepted += 1,
                 Outcome::Rejected => {}
-                Outcome::Failed(kind) => *failed.entry(kind).or_default() += 1,
+                Outcome::Failed(failure) => *failed.entry(failure.error().kind()).or_default() += 1,
             }
         }
         let mut note = format!("the teacher ran on {tried} rows, {accepted} of them were accepted");
@@ -180,24 +196,25 @@ where
         M: Metric<E, P::Output, K>,
     {
         let teacher = self.teacher.for_row(&self.data.records, &self.data.records[row]);
-        let mut outcome = Outcome::Rejected;
+        let mut outcome = None;
         for round in 0..self.max_rounds {
-            outcome = match self.round(&teacher, &self.data.rows[row], round).await {
+            match self.round(&teacher, &self.data.rows[row], round).await {
                 Ok((prediction, score)) if self.accepts(score) => {
                     return Outcome::Accepted(self.demos(row, &teacher, &prediction));
                 }
-                Ok(_) => Outcome::Rejected,
+                Ok(_) => outcome = Some(Outcome::Rejected),
                 Err(failure) => {
                     let go_on = self.budget.allows(&failure);
-                    let failed = Outcome::Failed(failure.error().kind());
-                    if !go_on {
-                        return failed;
+                    if !matches!(outcome, Some(Outcome::Rejected)) {
+                        outcome = Some(Outcome::Failed(failure));
                     }
-                    failed
+                    if !go_on {
+                        break;
+                    }
                 }
-            };
+            }
         }
-        outcome
+        outcome.unwrap_or(Outcome::Rejected)
     }
 
     async fn round<K>(
@@ -258,6 +275,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     #[test]
     fn no_row_is_run_that_would_not_be_in_turn() {
@@ -271,7 +289,12 @@ mod tests {
         let none = [None, None, None, None];
         assert_eq!(course(&[2, 0, 1, 3], 2).next(&none), [2, 0]);
         assert_eq!(course(&[0], 0).next(&none), [0; 0]);
-        let some = [Some(Outcome::Rejected), None, accepted(), Some(Outcome::Failed("parse"))];
+        let some = [
+            Some(Outcome::Rejected),
+            None,
+            accepted(),
+            Some(Outcome::Failed(Failure::Program(Error::other("no")))),
+        ];
         assert_eq!(course(&[2, 0, 1, 3], 2).next(&some), [1]);
         assert_eq!(course(&[2, 0, 1, 3], 1).next(&some), [0; 0]);
         assert_eq!(course(&[0, 3, 2, 1], 1).accepted(&some).len(), 1);

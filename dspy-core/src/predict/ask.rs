@@ -22,6 +22,7 @@ pub(super) fn format<S: Signature>(
     capabilities: Capabilities,
     input: &S::Input,
 ) -> Result<Opening> {
+    predictor.usable()?;
     let (spec, frame) = (predictor.spec(), predictor.frame(adapter, capabilities));
     let layout = &**adapter;
     let (mut content, mut beside) = (Content::new(), Beside::default());

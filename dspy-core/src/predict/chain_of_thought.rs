@@ -1,8 +1,10 @@
 //! Thinking before answering.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use super::{Predict, Predictor};
+use serde::Serialize;
+
+use super::{DemoOf, Predict, Predictor};
 use crate::{
     Result,
     adapter::Adapter,
@@ -39,14 +41,14 @@ impl<S: StaticSignature> Default for ChainOfThought<S> {
 impl ChainOfThought<DynSignature> {
     /// A chain of thought to the outputs of a signature that arrived as data.
     pub fn dynamic(signature: impl Into<DynSignature>) -> Self {
-        Self::with_spec(signature.into().spec())
+        Self::with_spec(signature.into())
     }
 }
 
 impl<S: Signature> ChainOfThought<S> {
     /// A chain of thought to the outputs of a signature whose fields are given as data.
-    pub fn with_spec(spec: &SignatureSpec) -> Self {
-        Self { predict: Predict::with_spec(WithReasoning::<S>::extend(spec)) }
+    pub fn with_spec(spec: impl Into<Arc<SignatureSpec>>) -> Self {
+        Self { predict: Predict::with_spec(WithReasoning::<S>::extend(&spec.into())) }
     }
 
     /// Gives it a model of its own.
@@ -91,6 +93,46 @@ impl<S: Signature> ChainOfThought<S> {
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.predict = self.predict.instructions(instructions);
         self
+    }
+
+    /// Gives it a format of its own.
+    #[must_use]
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.predict = self.predict.adapter(adapter);
+        self
+    }
+
+    /// Gives it demonstrations, as [`Predict::demos`]; they need no `reasoning`.
+    #[must_use]
+    pub fn demos(mut self, rows: impl IntoIterator<Item: DemoOf<S>>) -> Self {
+        self.predict = self.predict.demos(rows);
+        self
+    }
+
+    /// Gives it demonstrations, as [`Predict::try_demos`].
+    ///
+    /// # Errors
+    /// As [`Predict::try_demos`].
+    pub fn try_demos<D: Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
+        self.predict = self.predict.try_demos(rows)?;
+        Ok(self)
+    }
+
+    /// How far one call goes to complete an answer that could not be read: the number of further requests.
+    #[must_use]
+    pub fn repairs(mut self, requests: u32) -> Self {
+        self.predict = self.predict.repairs(requests);
+        self
+    }
+
+    /// What is learnable of it, and its settings.
+    pub fn predictor(&self) -> &Predictor {
+        self.predict.predictor()
+    }
+
+    /// The same, to change it.
+    pub fn predictor_mut(&mut self) -> &mut Predictor {
+        self.predict.predictor_mut()
     }
 
     /// The predictor within.

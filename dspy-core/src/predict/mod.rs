@@ -2,12 +2,14 @@
 
 mod ask;
 mod chain_of_thought;
+mod demo_of;
 mod drive;
 mod predictor;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 pub use chain_of_thought::ChainOfThought;
+pub use demo_of::DemoOf;
 pub use predictor::Predictor;
 
 use crate::{
@@ -90,11 +92,22 @@ impl<S: Signature> Predict<S> {
         self
     }
 
-    /// Gives it demonstrations: records of the signature, or any rows that have its fields.
+    /// Gives it demonstrations: records of the signature. Other rows can be given with [`try_demos`](Self::try_demos).
+    ///
+    /// A record cannot fail to be a demonstration, unless a type of the program refuses to be serialised; every call
+    /// fails with its error then.
+    #[must_use]
+    pub fn demos(mut self, rows: impl IntoIterator<Item: DemoOf<S>>) -> Self {
+        let demos = rows.into_iter().map(|row| row.demo()).collect();
+        self.predictor.try_set_demos(demos);
+        self
+    }
+
+    /// Gives it demonstrations: rows that have fields of the signature, possibly not all of them.
     ///
     /// # Errors
     /// [`Error::Other`](crate::Error::Other) when a row cannot be turned into fields.
-    pub fn demos<D: serde::Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
+    pub fn try_demos<D: serde::Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
         let demos: Result<Vec<_>> = rows.into_iter().map(|row| Demo::from_row(&row)).collect();
         self.predictor.set_demos(demos?);
         Ok(self)

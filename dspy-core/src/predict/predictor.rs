@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Result,
+    Error, Result,
     adapter::{Adapter, Demo},
     context::{PredictorId, Settings},
     lm::{Capabilities, LM, Options, Prefix, ResponseFormat},
@@ -27,6 +27,8 @@ pub struct Predictor {
     options: Options,
     adapter: Option<Arc<dyn Adapter>>,
     repairs: Option<u32>,
+    /// Why the demonstrations that it was given cannot be shown.
+    unusable: Option<Error>,
     /// What is rendered once, for each adapter and model that has been used.
     frames: Mutex<Vec<Arc<Frame>>>,
     /// What outputs must fulfil beyond their types, by field.
@@ -60,6 +62,7 @@ impl Predictor {
             options: Options::default(),
             adapter: None,
             repairs: None,
+            unusable: None,
             frames: Mutex::default(),
             validators,
         }
@@ -100,7 +103,24 @@ impl Predictor {
     /// Replaces the demonstrations.
     pub fn set_demos(&mut self, demos: Vec<Demo>) {
         self.demos = demos;
+        self.unusable = None;
         self.changed();
+    }
+
+    /// Replaces the demonstrations. The failure of one becomes that of every call, until others are given.
+    pub(super) fn try_set_demos(&mut self, demos: Result<Vec<Demo>>) {
+        let (demos, unusable) = match demos {
+            Ok(demos) => (demos, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        self.set_demos(demos);
+        self.unusable = unusable;
+    }
+
+    /// # Errors
+    /// Why the demonstrations that it was given cannot be shown.
+    pub(crate) fn usable(&self) -> Result<()> {
+        self.unusable.clone().map_or(Ok(()), Err)
     }
 
     /// Its own model, if it has one.
@@ -137,8 +157,7 @@ impl Predictor {
     /// Takes away what was learnt.
     pub fn reset(&mut self) {
         self.spec = self.original.clone();
-        self.demos.clear();
-        self.changed();
+        self.set_demos(Vec::new());
     }
 
     pub(super) fn lm_or(&self, settings: &Settings) -> Result<LM> {
@@ -234,6 +253,7 @@ impl Clone for Predictor {
             options: self.options.clone(),
             adapter: self.adapter.clone(),
             repairs: self.repairs,
+            unusable: self.unusable.clone(),
             validators: self.validators.clone(),
             frames: Mutex::new(self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }

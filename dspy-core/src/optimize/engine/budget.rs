@@ -24,6 +24,15 @@ pub(in crate::optimize) fn is_no_fault_of_the_program(failure: &Failure) -> bool
     failure.is_infrastructure() || matches!(failure, Failure::Metric(_))
 }
 
+/// The error of a compile in which no row told anything about the program.
+pub(in crate::optimize) fn nothing_heard(first: &Failure) -> Error {
+    let what = match first {
+        Failure::Program(_) => "answered",
+        Failure::Metric(_) => "judged",
+    };
+    Error::Limit(format!("no row could be {what}: {}", first.error()))
+}
+
 impl ErrorBudget {
     pub(in crate::optimize) fn new(limit: Option<usize>) -> Self {
         Self { limit, state: Mutex::default() }

@@ -5,8 +5,7 @@ mod demos;
 
 use std::sync::Arc;
 
-pub(super) use budget::ErrorBudget;
-use budget::is_no_fault_of_the_program;
+pub(super) use budget::{ErrorBudget, is_no_fault_of_the_program, nothing_heard};
 pub(super) use demos::{Origin, Shown, from_step, labeled};
 
 use serde_json::{Map, Value};
@@ -145,6 +144,12 @@ impl<E: Example, M> Judge<'_, E, M> {
         let (rows, _) = run_rows(&rows, self.metric, program_for, plan).await;
         self.budget.check()?;
         let rows: Vec<Row<E, P::Output>> = rows.into_iter().flatten().collect();
+        let unheard = |row: &Row<E, P::Output>| row.failure.clone().filter(is_no_fault_of_the_program);
+        if let Some(first) = rows.first().and_then(unheard)
+            && rows.iter().all(|row| unheard(row).is_some())
+        {
+            return Err(nothing_heard(&first));
+        }
         Ok(rows.chunks(n).map(Judgement::of).collect())
     }
 }
