@@ -14,7 +14,7 @@ mod types;
 mod validate;
 
 pub use content::{Content, Part, Segment};
-pub use de::{Coercion, Form, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
+pub use de::{Coercion, Form, PartialReader, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
 pub use dynamic::Types;
 pub(crate) use dynamic::{Dynamic, constant};
 pub use hint::{HintStyle, hint, hint_with, strict_object, strict_schema};

@@ -18,6 +18,7 @@ mod find;
 mod lex;
 mod names;
 mod parser;
+mod partial;
 mod pieces;
 mod scalar;
 mod shape;
@@ -25,6 +26,8 @@ mod top;
 mod word;
 
 use std::fmt;
+
+pub use self::partial::PartialReader;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
