@@ -496,10 +496,12 @@ impl Machine {
         if let Some(value) = words::scalar(node, text, quoted) {
             return Some(value);
         }
-        let list = node.list.as_ref()?;
+        // One value in place of a list of them.
+        let item = node.list.as_ref().filter(|_| !node.any)?.item(0);
         match words::nothing(text) {
             true => Some(Value::Array(Vec::new())),
-            false => self.whole(list.item(0), text, quoted).map(|one| Value::Array(vec![one])),
+            false if self.plan.node(item).list.is_some() => None,
+            false => self.whole(item, text, quoted).map(|one| Value::Array(vec![one])),
         }
     }
 

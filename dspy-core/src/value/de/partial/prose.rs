@@ -13,6 +13,11 @@ pub(super) struct Prose {
     held: String,
     /// How far that is known to be space.
     seen: usize,
+    /// Where the first line begins that is not empty, once there is one.
+    first: Option<usize>,
+    /// How far a second line was looked for, and whether the first one has ended.
+    line: usize,
+    broken: bool,
     value: Option<Value>,
 }
 
@@ -48,19 +53,22 @@ impl Prose {
     /// Looks for the first line.
     fn begin(&mut self, chunk: &str) {
         self.held.push_str(chunk);
-        self.seen += lex::blank(&self.held[self.seen..]);
-        let core = &self.held[self.seen..];
-        if core.is_empty() {
+        let start = match self.first {
+            Some(first) => first,
+            None => {
+                self.seen += lex::blank(&self.held[self.seen..]);
+                if self.seen == self.held.len() {
+                    return;
+                }
+                self.line = self.seen;
+                *self.first.insert(self.held[..self.seen].rfind('\n').map_or(0, |newline| newline + 1))
+            }
+        };
+        // The indentation of a text belongs to it if it has several lines.
+        if start < self.seen && !self.has_second_line() {
             return;
         }
-        // The indentation of a text belongs to it if it has several lines.
-        let first = self.held[..self.seen].rfind('\n').map_or(0, |newline| newline + 1);
-        let start = match core.trim_end().contains('\n') {
-            true => first,
-            false if first == self.seen => first,
-            false => return,
-        };
-        if self.optional && may_be_nothing(core) {
+        if self.optional && may_be_nothing(&self.held[self.seen..]) {
             return;
         }
         let text = std::mem::take(&mut self.held);
@@ -69,12 +77,24 @@ impl Prose {
         self.held = text[end..].to_owned();
     }
 
+    fn has_second_line(&mut self) -> bool {
+        if !self.broken {
+            let Some(len) = self.held[self.line..].find('\n') else {
+                self.line = self.held.len();
+                return false;
+            };
+            (self.broken, self.line) = (true, self.line + len);
+        }
+        self.line += lex::blank(&self.held[self.line..]);
+        self.line < self.held.len()
+    }
+
     pub(super) fn finish(&mut self) {
         if self.value.is_some() {
             return;
         }
         let core = self.held[self.seen..].trim_end();
-        self.value = Some(match self.optional && scalar::is_nothing(core) {
+        self.value = Some(match self.optional && scalar::is_nothing(find::unfenced(&self.held)) {
             true => Value::Null,
             false => core.into(),
         });
@@ -193,8 +213,15 @@ impl Fenced {
                 }
             }
             _ => {
-                let fence = find::fence_within(&self.held);
-                self.value = Some(fence.map_or(self.held.trim_end(), |fence| fence.text).into());
+                self.value = match find::fence_within(&self.held) {
+                    Some(fence) => Some(fence.text.into()),
+                    None => {
+                        let mut prose = Prose::default();
+                        prose.push(&self.held);
+                        prose.finish();
+                        prose.into_value()
+                    }
+                };
             }
         }
     }

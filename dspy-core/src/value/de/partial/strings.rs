@@ -39,7 +39,7 @@ impl Quoted {
         let letter = usize::from(rest.starts_with(|c: char| c.is_ascii_alphabetic()));
         let raw = rest[..letter].eq_ignore_ascii_case("r");
         let string = &rest[letter..];
-        if more && (matches!(string, "\"\"" | "''")) {
+        if more && string.len() < 3 && ("\"\"\"".starts_with(string) || "'''".starts_with(string)) {
             return None;
         }
         let quote = string.chars().next()?;
