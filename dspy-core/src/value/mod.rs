@@ -16,6 +16,7 @@ mod validate;
 pub use content::{Content, Part, Segment};
 pub use de::{Coercion, Form, PartialReader, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
 pub use dynamic::Types;
+pub(crate) use de::{MemberPiece, Members};
 pub(crate) use dynamic::{Dynamic, constant};
 pub use hint::{HintStyle, hint, hint_with, strict_object, strict_schema};
 pub use info::{DynTypeInfo, Kind, TypeInfo};

@@ -28,6 +28,7 @@ mod word;
 use std::fmt;
 
 pub use self::partial::PartialReader;
+pub(crate) use self::partial::{MemberPiece, Members};
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 

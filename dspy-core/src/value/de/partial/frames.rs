@@ -24,15 +24,16 @@ pub(super) struct Frame {
     pub(super) live: bool,
     /// How many items there were.
     pub(super) count: usize,
-    /// The member at hand.
+    /// The member at hand, and which property it is.
     pub(super) key: String,
+    pub(super) property: Option<usize>,
     /// Whether the member at hand stands last in the result, where it is found without its key.
     last: bool,
 }
 
 impl Frame {
     pub(super) fn new(shape: Shape, node: NodeId, close: char, live: bool) -> Self {
-        Self { shape, node, close, live, count: 0, key: String::new(), last: true }
+        Self { shape, node, close, live, count: 0, key: String::new(), property: None, last: true }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
         parser::Parser,
     },
     ahead,
-    plan::{NodeId, Object},
+    plan::Object,
 };
 
 /// What stands behind an opening brace.
@@ -64,16 +64,19 @@ pub(super) fn name(text: &str) -> Option<usize> {
     (len < text.len()).then_some(len)
 }
 
-/// The property that a key names, and its type.
-pub(super) fn property<'o>(object: &'o Object, key: &str) -> Option<(&'o str, NodeId)> {
+/// Which property a key names.
+pub(super) fn property_at(object: &Object, key: &str) -> Option<usize> {
     let properties = &object.properties;
-    let exact = properties.iter().find(|(name, _)| name == key);
-    let found = exact.or_else(|| {
+    properties.iter().position(|(name, _)| name == key).or_else(|| {
         let names: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
         let name = names::loosely(key, &names)?;
-        properties.iter().find(|(known, _)| known == name)
-    });
-    found.map(|(name, id)| (name.as_str(), *id))
+        properties.iter().position(|(known, _)| known == name)
+    })
+}
+
+/// Whether a key names a property.
+pub(super) fn is_property(object: &Object, key: &str) -> bool {
+    property_at(object, key).is_some()
 }
 
 /// Whether the brace at the start is followed by a property in quotes: the usual case, at no cost.

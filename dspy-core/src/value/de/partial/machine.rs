@@ -20,6 +20,18 @@ const MOST_WRAPPERS: usize = 8;
 /// How far is looked ahead for a key.
 const FARTHEST: usize = 1024;
 
+/// A member of the outermost object.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Member {
+    /// How many came before it.
+    number: usize,
+    /// Its place among the properties.
+    pub(super) property: Option<usize>,
+}
+
+/// Told of the text of members.
+pub(super) type Tap<'t> = dyn FnMut(Option<Member>, &str) + 't;
+
 /// What a step came to.
 enum Flow {
     /// Something was read.
@@ -109,6 +121,12 @@ impl Machine {
     }
 
     pub(super) fn push(&mut self, chunk: &str) {
+        self.push_with(chunk, &mut |_, _| {});
+    }
+
+    /// Takes the next piece of the text, and tells `tap` of each piece of it that is read, with the member of the
+    /// outermost object that it belonged to before.
+    pub(super) fn push_with(&mut self, chunk: &str, tap: &mut Tap<'_>) {
         if self.is_done() {
             return;
         }
@@ -116,7 +134,7 @@ impl Machine {
         if self.text.len() - self.at < self.wait {
             return;
         }
-        self.run();
+        self.run(tap);
         // What was read is dropped now and then, so that this costs little.
         if self.at == self.text.len() {
             self.text.clear();
@@ -129,15 +147,28 @@ impl Machine {
 
     /// The text has ended.
     pub(super) fn finish(&mut self) {
+        self.finish_with(&mut |_, _| {});
+    }
+
+    pub(super) fn finish_with(&mut self, tap: &mut Tap<'_>) {
         self.ended = true;
-        self.run();
+        self.run(tap);
         self.state = State::Done;
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, tap: &mut Tap<'_>) {
         self.wait = 0;
         while !self.is_done() {
-            if let Flow::More = self.step() {
+            let (from, member) = (self.at, self.member_at_hand());
+            let flow = self.step();
+            if let Some(member) = member {
+                tap(Some(member), &self.text[from..self.at]);
+            }
+            let now = self.member_at_hand();
+            if now != member {
+                tap(now, "");
+            }
+            if let Flow::More = flow {
                 // What decides may be far: it is looked for again when the text has grown by a part of itself, so
                 // that all looks together take linear time.
                 let pending = self.text.len() - self.at;
@@ -145,6 +176,15 @@ impl Machine {
                 return;
             }
         }
+    }
+
+    /// The member of the outermost object whose value is being read: its number, and its property.
+    fn member_at_hand(&self) -> Option<Member> {
+        let depth = self.frames.iter().position(|frame| frame.shape != Shape::Wrapper)?;
+        let frame = self.frames.get(depth).filter(|frame| frame.shape == Shape::Object)?;
+        let inside = !matches!(self.state, State::Between | State::Done) || self.frames.len() > depth + 1;
+        let member = Member { number: frame.count, property: frame.property };
+        (inside && !self.is_done() && frame.property.is_some()).then_some(member)
     }
 
     fn step(&mut self) -> Flow {
@@ -327,12 +367,12 @@ impl Machine {
         let wrappers = self.wrappers < MOST_WRAPPERS;
         match (&node.object, &node.list) {
             (Some(object), _) => {
-                let unknown = object.rest.is_none() && look::property(object, &key).is_none();
+                let unknown = object.rest.is_none() && !look::is_property(object, &key);
                 if unknown && wrappers && behind == '{' {
                     // Around another object that has a known key, it is a needless one.
                     return match look::inside(&self.rest()[len..], !self.ended) {
                         None if self.rest().len() < FARTHEST && !self.ended => self.more(State::Value(id, place)),
-                        Some(Inside::Key { key, .. }) if look::property(object, &key).is_some() => {
+                        Some(Inside::Key { key, .. }) if look::is_property(object, &key) => {
                             self.wrapper(id, len, '}', Place::Object)
                         }
                         _ => self.open_object(id, '}'),
@@ -342,7 +382,7 @@ impl Machine {
             }
             (None, Some(list)) => {
                 let item = self.plan.node(list.item(0)).object.as_ref();
-                let known = item.is_some_and(|item| look::property(item, &key).is_some());
+                let known = item.is_some_and(|item| look::is_property(item, &key));
                 if behind == '[' && !known && wrappers {
                     return self.wrapper(id, len, '}', Place::Object);
                 }
@@ -520,6 +560,7 @@ impl Machine {
                     let Some(frame) = self.frames.last() else { return self.stop() };
                     self.at += usize::from(frame.close == c);
                     self.close();
+                    return self.next(State::Between);
                 }
                 '.' | '…' => {
                     let rest = self.rest();
@@ -574,8 +615,14 @@ impl Machine {
         let Some(frame) = self.frames.last_mut() else { return self.stop() };
         let node = match &plan.node(frame.node).object {
             None => Some((key, ANY)),
-            Some(object) => look::property(object, key).or(object.rest.map(|rest| (key, rest))),
+            Some(object) => {
+                frame.property = look::property_at(object, key);
+                let known = frame.property.and_then(|at| object.properties.get(at));
+                let known = known.map(|(name, id)| (name.as_str(), *id));
+                known.or(object.rest.map(|rest| (key, rest)))
+            }
         };
+        frame.count += 1;
         self.live = frame.live && node.is_some();
         let (name, node) = node.unwrap_or((key, ANY));
         name.clone_into(&mut frame.key);
@@ -603,12 +650,5 @@ impl Machine {
     /// The value that was put last, in what is open.
     fn slot(&mut self) -> Option<&mut Value> {
         frames::descend(&mut self.value, &self.frames)
-    }
-
-    /// The member of the outermost object that is being read, and where: for those who split an object.
-    pub(super) fn outermost(&self) -> Option<(&str, bool)> {
-        let frame = self.frames.iter().find(|frame| frame.shape != Shape::Wrapper)?;
-        let value = !matches!(self.state, State::Between) || self.frames.len() > 1;
-        Some((&frame.key, value))
     }
 }

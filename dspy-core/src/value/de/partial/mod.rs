@@ -4,12 +4,15 @@ pub(super) mod ahead;
 mod frames;
 mod look;
 mod machine;
+mod members;
 mod plan;
 mod prose;
 mod strings;
 mod words;
 
 use std::{fmt, sync::Arc};
+
+pub(crate) use self::members::{MemberPiece, Members};
 
 use schemars::Schema;
 use serde_json::Value;
