@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::{Predict, Predictor};
+use super::{Predict, PredictionStream, Predictor};
 use crate::{
     Result,
     lm::{LM, Options},
-    module::{Module, Path, Program, Walk},
+    module::{Module, Path, Paths, Program, Walk},
     signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
 };
 
@@ -73,6 +73,12 @@ impl<S: Signature> ChainOfThought<S> {
     /// The predictor within, to change it.
     pub fn predict_mut(&mut self) -> &mut Predict<WithReasoning<S>> {
         &mut self.predict
+    }
+
+    /// Asks like [`call`](Module::call), and shows the reasoning and the outputs while they arrive; see
+    /// [`Predict::stream`].
+    pub fn stream(&self, input: impl Into<S::Input>) -> PredictionStream<Reasoned<S::Output>> {
+        self.predict.stream_in(Paths::of(self), input.into())
     }
 
     /// The exact messages that a call with this input would send, without sending them.

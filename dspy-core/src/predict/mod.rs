@@ -4,18 +4,23 @@ mod ask;
 mod chain_of_thought;
 mod drive;
 mod predictor;
+mod shown;
+mod stream;
+mod watch;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 pub use chain_of_thought::ChainOfThought;
 pub use predictor::Predictor;
+pub use shown::Partial;
+pub use stream::{PredictionStream, Update};
 
 use crate::{
     Result,
     adapter::{Adapter, Demo},
     context::{Context, show_messages},
     lm::{LM, Message, Options},
-    module::{Module, Path, Program, Walk},
+    module::{Module, Path, Paths, Program, Walk},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
 };
 
@@ -113,6 +118,34 @@ impl<S: Signature> Predict<S> {
         &mut self.predictor
     }
 
+    /// Asks like [`call`](Module::call), and shows the answer while it arrives.
+    ///
+    /// ```no_run
+    /// # use dspy_core::{lm::LM, predict::{Predict, Update}, signature::{DynSignature, Record}};
+    /// # async fn f() -> dspy_core::Result<()> {
+    /// use futures_util::StreamExt;
+    ///
+    /// let qa = Predict::dynamic(DynSignature::parse("question -> answer, sources: list[str]")?);
+    /// let mut stream = qa.stream(Record::from([("question", "Why is the sky blue?")]));
+    /// while let Some(update) = stream.next().await {
+    ///     match update? {
+    ///         Update::Delta { field, text } if &*field == "answer" => print!("{text}"),
+    ///         Update::Done(prediction) => println!("\n{}", prediction["sources"]),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The stream owns all that it needs. Nothing is sent before it is polled, and dropping it stops the request.
+    pub fn stream(&self, input: impl Into<S::Input>) -> PredictionStream<S::Output> {
+        self.stream_in(Paths::of(self), input.into())
+    }
+
+    fn stream_in(&self, paths: Paths, input: S::Input) -> PredictionStream<S::Output> {
+        PredictionStream::new::<S>(self.predictor.same(), paths, input)
+    }
+
     /// The exact messages that a call with this input would send, without sending them.
     ///
     /// # Errors
@@ -149,7 +182,7 @@ impl<S: Signature> Module for Predict<S> {
     type Output = S::Output;
 
     async fn forward(&self, input: S::Input) -> Result<S::Output> {
-        ask::run::<S>(&self.predictor, input).await
+        ask::run::<S>(&self.predictor, input, None).await
     }
 }
 
