@@ -71,7 +71,7 @@ pub use dspy_core::{
     lm::{LM, LanguageModel, Options},
     module::{Module, Prediction, Program},
     optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
-    predict::{ChainOfThought, Predict, Predictor, Rendered},
+    predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
     settings,
     signature::{DynSignature, GrammarError, Record, Signature, SignatureSpec, StaticSignature},
     with,

@@ -98,7 +98,8 @@ fn rich(text: BoxedStrategy<String>) -> impl Strategy<Value = Rich> {
     let leaf = t().prop_map(|name| Tree { name, children: Vec::new() });
     let again = t();
     let tree = leaf.prop_recursive(3, 8, 3, move |inner| {
-        (again.clone(), proptest::collection::vec(inner, 0..3)).prop_map(|(name, children)| Tree { name, children })
+        (again.clone(), proptest::collection::vec(inner, 0..3))
+            .prop_map(|(name, children)| Tree { name, children })
     });
     let float = prop_oneof![
         any::<f64>().prop_filter("JSON has no other", |f| f.is_finite()),
@@ -174,7 +175,14 @@ fn grows(ty: &TypeInfo, form: Form, text: &str, chunks: &[String]) -> Result<(),
         reader.push(chunk);
         let Some(value) = reader.value() else { continue };
         let so_far = chunks[..=index].concat();
-        prop_assert!(begins(value, &whole), "{} does not begin {}\nafter {}\nof {}", value, whole, so_far, text);
+        prop_assert!(
+            begins(value, &whole),
+            "{} does not begin {}\nafter {}\nof {}",
+            value,
+            whole,
+            so_far,
+            text
+        );
         if let Some(before) = &before {
             prop_assert!(begins(before, value), "{} became {}\nafter {}", before, value, so_far);
         }
@@ -408,13 +416,54 @@ fn structures_in_odd_places() {
 fn long_texts_take_linear_time() {
     const SIZE: usize = 8_000;
     for unit in [
-        "{", "[", "(", "\"", "'", "{\"a\":", "[[1],", "\",", "\",/*", "\"//", "a:", "a\n", "```\n", "{a", "1,", "...", "\\",
-        "\"\"\"", ",", "\u{a0}", "“", "{\"name\":\"a\",", "{\"name\":\"a\",\"children\":[", " ", "/*", "#", "a ", " a", "\n",
+        "{",
+        "[",
+        "(",
+        "\"",
+        "'",
+        "{\"a\":",
+        "[[1],",
+        "\",",
+        "\",/*",
+        "\"//",
+        "a:",
+        "a\n",
+        "```\n",
+        "{a",
+        "1,",
+        "...",
+        "\\",
+        "\"\"\"",
+        ",",
+        "\u{a0}",
+        "“",
+        "{\"name\":\"a\",",
+        "{\"name\":\"a\",\"children\":[",
+        " ",
+        "/*",
+        "#",
+        "a ",
+        " a",
+        "\n",
     ] {
-        for start in ["", "{\"title\": \"a\"", "{\"title\": \"a", "{\"tags\": [", "  a", "{\"title\": a", "```\n", "x ["] {
+        for start in [
+            "",
+            "{\"title\": \"a\"",
+            "{\"title\": \"a",
+            "{\"tags\": [",
+            "  a",
+            "{\"title\": a",
+            "```\n",
+            "x [",
+        ] {
             let started = Instant::now();
             let text = format!("{start}{}", unit.repeat(SIZE / unit.len()));
-            for ty in [RICH, TypeInfo::of::<Vec<String>>(), TypeInfo::of::<Option<String>>(), TypeInfo::of::<Code<Rust>>()] {
+            for ty in [
+                RICH,
+                TypeInfo::of::<Vec<String>>(),
+                TypeInfo::of::<Option<String>>(),
+                TypeInfo::of::<Code<Rust>>(),
+            ] {
                 let mut reader = PartialReader::new(&ty, Form::Text);
                 by_char(&text).iter().for_each(|part| reader.push(part));
                 reader.finish();

@@ -125,7 +125,9 @@ impl Iterator for Headers<'_> {
             }
             self.seen = from;
             let lead = &self.text[self.line..from];
-            let Some((target, tail)) = counts(self.spec, &self.text[from..], (name, len), Some(lead)) else { continue };
+            let Some((target, tail)) = counts(self.spec, &self.text[from..], (name, len), Some(lead)) else {
+                continue;
+            };
             let at_line_start = lead.chars().all(is_decoration);
             self.at = from + len + tail;
             return Some(Header {

@@ -121,7 +121,8 @@ impl HeaderSplitter {
         }
         while !matches!(self.open, Open::Completed) {
             let Some(at) = self.held.find('[') else {
-                let len = if ended { self.held.len() } else { self.held.trim_end_matches(is_decoration).len() };
+                let len =
+                    if ended { self.held.len() } else { self.held.trim_end_matches(is_decoration).len() };
                 self.give(len, out);
                 return;
             };
@@ -156,7 +157,9 @@ impl HeaderSplitter {
             self.within = true;
             self.close(out);
             self.open = match target {
-                Target::Output(index) if !self.filled.contains(&index) => Open::Blank(index, String::new(), true),
+                Target::Output(index) if !self.filled.contains(&index) => {
+                    Open::Blank(index, String::new(), true)
+                }
                 Target::Completed if !self.filled.is_empty() => Open::Completed,
                 _ => Open::Nothing,
             };
@@ -265,4 +268,98 @@ fn may_be_header(text: &str) -> bool {
     let name = body.trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '));
     let closed = name.trim_start_matches([' ', '\t', '*', '`', ':']).trim_start_matches('#');
     closed.trim_start_matches([' ', '\t']).trim_start_matches(']').is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::{prelude::*, sample::Index};
+
+    use super::*;
+    use crate::{
+        adapter::object,
+        signature::{Field, Sections},
+        value::TypeInfo,
+    };
+
+    fn spec() -> SignatureSpec {
+        let text = TypeInfo::of::<String>();
+        let outputs = ["answer", "completed_at", "x"].map(|name| Field::output(name, text.clone()));
+        let mut fields = vec![Field::input("question", text)];
+        fields.extend(outputs);
+        SignatureSpec::new("S", "", fields)
+    }
+
+    fn found(splitter: &mut dyn Splitter, chunks: &[&str]) -> BTreeMap<usize, String> {
+        let mut found = BTreeMap::new();
+        let mut open = None;
+        let mut out = |piece: Piece<'_>| match piece {
+            Piece::Begin(field, _) => {
+                found.insert(field, String::new());
+                open = Some(field);
+            }
+            Piece::Text(text) => found.entry(open.unwrap_or_default()).or_default().push_str(text),
+            Piece::End => open = None,
+        };
+        chunks.iter().for_each(|chunk| splitter.push(chunk, &mut out));
+        splitter.finish(&mut out);
+        found
+    }
+
+    fn whole(sections: &Sections<'_>) -> BTreeMap<usize, String> {
+        let filled = sections.iter().filter(|(_, section)| !section.text.is_empty());
+        filled.map(|(field, section)| (field, section.text.clone().into_owned())).collect()
+    }
+
+    fn cut<'t>(text: &'t str, cuts: &[Index]) -> Vec<&'t str> {
+        let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let mut at: Vec<usize> = cuts.iter().map(|cut| *cut.get(&places)).chain([0, text.len()]).collect();
+        at.sort_unstable();
+        at.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn headers_are_found_as_in_the_whole(parts in proptest::collection::vec(prop::sample::select(vec![
+            "[[ ## answer ## ]]", "[[ ## completed_at ## ]]", "[[ ## x ## ]]", "[[ ## completed ## ]]", "[[ ## other ## ]]",
+            "[[ ## question ## ]]", "[[##Answer##]]", "[ ## x ## ]", "[[ x ## ]]", "[[ ## ", " ## ]]", "[[", "]]", "[", "]", "#",
+            "\n", "\n\n", " ", "  ", "\t", "**", "*", "`", ":", "- ", "> ", "### ", "text", "[x]", "[[1, 2]]", "answer", "é", "a b",
+        ]), 0..24), cuts in proptest::collection::vec(any::<Index>(), 0..12)) {
+            let (text, spec) = (parts.concat(), spec());
+            let expected = whole(&headers::split(&spec, &text));
+            let trimmed = |chunks: &[&str]| -> BTreeMap<usize, String> {
+                let found = found(&mut HeaderSplitter::new(&spec), chunks);
+                found.into_iter().map(|(field, text)| (field, headers::trim_outer(&text).to_owned())).collect()
+            };
+            prop_assert_eq!(trimmed(&cut(&text, &cuts)), expected.clone(), "{}", text);
+            let characters: Vec<&str> = text.split("").filter(|c| !c.is_empty()).collect();
+            prop_assert_eq!(trimmed(&characters), expected, "{}", text);
+        }
+
+        #[test]
+        fn members_are_found_as_in_the_whole(
+            values in proptest::collection::vec(prop::sample::select(vec![
+                "1", "\"a\"", "\"a, b\"", "\"say \\\"hi\\\"\"", "[1, {\"x\": \"}\"}]", "{\"answer\": 2}", "null", "True", "'it'",
+                "\"\\u00e9\"", "\"\"", "\"line\nbreak\"", "\"a \"b\" c\"",
+            ]), 3),
+            order in Just(vec!["answer", "Completed At", "x", "unknown"]).prop_shuffle(),
+            around in prop::sample::select(vec![("", ""), ("```json\n", "\n```"), ("Here: ", " Done.")]),
+            cuts in proptest::collection::vec(any::<Index>(), 0..12),
+        ) {
+            let spec = spec();
+            let members: Vec<String> =
+                order.iter().zip(values.iter().chain(["0"].iter())).map(|(name, value)| format!("\"{name}\": {value}")).collect();
+            let text = format!("{}{{{}}}{}", around.0, members.join(",\n "), around.1);
+            let expected = object::split(&spec, &text).map(|sections| whole(&sections)).unwrap_or_default();
+            for chunks in [cut(&text, &cuts), text.split("").filter(|c| !c.is_empty()).collect()] {
+                let found = found(&mut ObjectSplitter::new(&spec), &chunks);
+                let trimmed: BTreeMap<_, _> =
+                    found.into_iter().map(|(field, text)| (field, text.trim().to_owned())).collect();
+                prop_assert_eq!(trimmed, expected.clone(), "{}", text);
+            }
+        }
+    }
 }

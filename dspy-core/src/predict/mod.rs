@@ -123,8 +123,6 @@ impl<S: Signature> Predict<S> {
     /// ```no_run
     /// # use dspy_core::{lm::LM, predict::{Predict, Update}, signature::{DynSignature, Record}};
     /// # async fn f() -> dspy_core::Result<()> {
-    /// use futures_util::StreamExt;
-    ///
     /// let qa = Predict::dynamic(DynSignature::parse("question -> answer, sources: list[str]")?);
     /// let mut stream = qa.stream(Record::from([("question", "Why is the sky blue?")]));
     /// while let Some(update) = stream.next().await {
@@ -137,7 +135,7 @@ impl<S: Signature> Predict<S> {
     /// # Ok(()) }
     /// ```
     ///
-    /// The stream owns all that it needs. Nothing is sent before it is polled, and dropping it stops the request.
+    /// It is a [`Stream`](futures_util::Stream), too. It owns all that it needs. Nothing is sent before it is polled, and dropping it stops the request.
     pub fn stream(&self, input: impl Into<S::Input>) -> PredictionStream<S::Output> {
         self.stream_in(Paths::of(self), input.into())
     }

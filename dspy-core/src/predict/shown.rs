@@ -255,9 +255,11 @@ impl Shown {
                 _ => String::new(),
             };
             // What was told cannot be taken back.
-            let begins = output.told == 0 || output.value().and_then(Value::as_str).is_some_and(|told| {
-                value.as_str().is_some_and(|text| text.starts_with(told))
-            });
+            let begins = output.told == 0
+                || output
+                    .value()
+                    .and_then(Value::as_str)
+                    .is_some_and(|told| value.as_str().is_some_and(|text| text.starts_with(told)));
             output.so_far = SoFar::Whole(value);
             if begins && !text.is_empty() {
                 output.told += text.len();

@@ -3,12 +3,13 @@
 use std::{
     collections::VecDeque,
     fmt,
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context as Task, Poll},
 };
 
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -95,6 +96,11 @@ impl<O: Serialize + Send + 'static> PredictionStream<O> {
         self.shown.partial()
     }
 
+    /// The next update; `None` after the last one. Nothing is lost when this is dropped before it is done.
+    pub async fn next(&mut self) -> Option<Result<Update<O>>> {
+        poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
+    }
+
     /// Waits for the prediction.
     ///
     /// # Errors
@@ -153,6 +159,8 @@ impl<O: Serialize + Send + 'static> Stream for PredictionStream<O> {
 
 impl<O> fmt::Debug for PredictionStream<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PredictionStream").field("shown", &self.shown.partial().to_record()).finish_non_exhaustive()
+        f.debug_struct("PredictionStream")
+            .field("shown", &self.shown.partial().to_record())
+            .finish_non_exhaustive()
     }
 }

@@ -83,7 +83,10 @@ pub(super) fn is_property(object: &Object, key: &str) -> bool {
 pub(super) fn first_key_is(text: &str, object: &Object) -> bool {
     let key = text[1..].trim_start_matches([' ', '\n', '\t', '\r']).strip_prefix('"');
     key.is_some_and(|key| {
-        object.properties.iter().any(|(name, _)| key.strip_prefix(&**name).is_some_and(|rest| rest.starts_with('"')))
+        object
+            .properties
+            .iter()
+            .any(|(name, _)| key.strip_prefix(&**name).is_some_and(|rest| rest.starts_with('"')))
     })
 }
 

@@ -371,7 +371,9 @@ impl Machine {
                 if unknown && wrappers && behind == '{' {
                     // Around another object that has a known key, it is a needless one.
                     return match look::inside(&self.rest()[len..], !self.ended) {
-                        None if self.rest().len() < FARTHEST && !self.ended => self.more(State::Value(id, place)),
+                        None if self.rest().len() < FARTHEST && !self.ended => {
+                            self.more(State::Value(id, place))
+                        }
                         Some(Inside::Key { key, .. }) if look::is_property(object, &key) => {
                             self.wrapper(id, len, '}', Place::Object)
                         }

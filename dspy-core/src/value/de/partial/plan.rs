@@ -191,7 +191,9 @@ impl<'s> Build<'s> {
                     }
                     _ => {
                         object = true;
-                        for (name, schema) in part.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                        for (name, schema) in
+                            part.get("properties").and_then(Value::as_object).into_iter().flatten()
+                        {
                             match properties.iter_mut().find(|(known, _)| *known == name) {
                                 Some((_, schemas)) => schemas.push(schema),
                                 None => properties.push((name, vec![schema])),
@@ -225,7 +227,17 @@ impl<'s> Build<'s> {
 /// Whether a schema says nothing of its values.
 fn is_anything(schema: &Value) -> bool {
     const TELLING: [&str; 11] = [
-        "type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "properties", "items", "prefixItems", "not",
+        "type",
+        "enum",
+        "const",
+        "$ref",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "properties",
+        "items",
+        "prefixItems",
+        "not",
     ];
     match schema {
         Value::Object(schema) => !TELLING.iter().any(|key| schema.contains_key(*key)),

@@ -178,7 +178,10 @@ impl Fenced {
         let mut used = 0;
         for line in self.held.split_inclusive('\n') {
             let whole = line.ends_with('\n');
-            if !self.within && marks(line) && if whole { line.trim().len() >= ticks } else { line.len() <= 64 } {
+            if !self.within
+                && marks(line)
+                && if whole { line.trim().len() >= ticks } else { line.len() <= 64 }
+            {
                 self.closed = whole;
                 break;
             }

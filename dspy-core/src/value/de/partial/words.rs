@@ -29,11 +29,14 @@ pub(super) fn scalar(node: &Node, text: &str, quoted: bool) -> Option<Value> {
     if node.any {
         return match quoted {
             true => Some(text.into()),
-            false => read::<Value>(Raw::json(text), &ReadOptions::default()).ok().map(|reading| reading.value),
+            false => {
+                read::<Value>(Raw::json(text), &ReadOptions::default()).ok().map(|reading| reading.value)
+            }
         };
     }
     let number = || {
-        let integer = || of::<i64>(text, quoted).map(Value::from).or_else(|| of::<u64>(text, quoted).map(Value::from));
+        let integer =
+            || of::<i64>(text, quoted).map(Value::from).or_else(|| of::<u64>(text, quoted).map(Value::from));
         let float = || match node.single {
             true => crate::value::write_json(&of::<f32>(text, quoted)?).ok(),
             false => Number::from_f64(of::<f64>(text, quoted)?).map(Value::Number),
