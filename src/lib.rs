@@ -76,7 +76,7 @@ pub use dspy_core::{
     lm::{LM, LanguageModel, Options, inspect_history},
     module::{Module, Prediction, Program},
     optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
-    predict::{ChainOfThought, Predict, Predictor, Rendered},
+    predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
     settings,
     signature::{DynSignature, GrammarError, Reasoned, Record, Signature, SignatureSpec, StaticSignature},
     with,

@@ -1,14 +1,15 @@
-//! Reading a 100 KB answer: clean beside `serde_json`, and mangled.
+//! Reading a 100 KB answer: clean beside `serde_json`, mangled, and in pieces as it arrives.
 
 use divan::{Bencher, counter::BytesCount};
-use dspy_core::value::{Raw, ReadOptions, read};
+use dspy_core::value::{Form, PartialReader, Raw, ReadOptions, TypeInfo, read};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 fn main() {
     divan::main();
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct Order {
     id: u64,
     customer: String,
@@ -17,7 +18,7 @@ struct Order {
     lines: Vec<Line>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Status {
     Open,
@@ -25,7 +26,7 @@ enum Status {
     Delivered,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct Line {
     sku: String,
     quantity: u32,
@@ -105,5 +106,37 @@ fn dspy_value_clean(bencher: Bencher<'_, '_>) {
     let text = clean();
     bencher.counter(BytesCount::of_str(&text)).bench_local(|| {
         read::<serde_json::Value>(Raw::json(divan::black_box(&text)), &ReadOptions::default()).is_ok()
+    });
+}
+
+/// An answer of `copies` times 100 KB, 20 bytes at a time, with a look at the value after each piece.
+#[divan::bench(args = [1, 10])]
+fn dspy_partial(bencher: Bencher<'_, '_>, copies: usize) {
+    in_pieces(bencher, &serde_json::to_string(&repeated(copies)).unwrap_or_default());
+}
+
+/// The same, indented and in a fence.
+#[divan::bench(args = [1, 10])]
+fn dspy_partial_pretty(bencher: Bencher<'_, '_>, copies: usize) {
+    let text = serde_json::to_string_pretty(&repeated(copies)).unwrap_or_default();
+    in_pieces(bencher, &format!("Here are the orders:\n```json\n{text}\n```"));
+}
+
+fn repeated(copies: usize) -> Vec<Order> {
+    (0..copies).flat_map(|_| orders()).collect()
+}
+
+fn in_pieces(bencher: Bencher<'_, '_>, text: &str) {
+    let ty = TypeInfo::of::<Vec<Order>>();
+    let pieces: Vec<&str> =
+        text.as_bytes().chunks(20).filter_map(|piece| std::str::from_utf8(piece).ok()).collect();
+    bencher.counter(BytesCount::of_str(text)).bench_local(|| {
+        let mut reader = PartialReader::new(&ty, Form::Text);
+        for piece in &pieces {
+            reader.push(divan::black_box(piece));
+            divan::black_box(reader.value());
+        }
+        reader.finish();
+        reader.into_value()
     });
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Adapter, Demo, JsonAdapter, NoStructure, headers, loose,
     prompt::{Sides, complaints, demo_messages, describe, names, short_hint, turn_messages, write_output},
+    splitter::{HeaderSplitter, Splitter},
 };
 use crate::{
     FieldError,
@@ -110,6 +111,10 @@ impl Adapter for ChatAdapter {
             return Ok(sections);
         }
         loose::split(spec, text)
+    }
+
+    fn splitter(&self, spec: &SignatureSpec) -> Option<Box<dyn Splitter>> {
+        Some(Box::new(HeaderSplitter::new(spec)))
     }
 
     fn ask_again(&self, wanted: &SignatureSpec, errors: &[FieldError], out: &mut Content) {

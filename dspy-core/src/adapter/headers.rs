@@ -63,7 +63,7 @@ pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Sections<'a> {
 
 /// What a header announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+pub(super) enum Target {
     /// The output at this position of the specification.
     Output(usize),
     /// The end of the answer.
@@ -96,16 +96,17 @@ impl<'a> Headers<'a> {
     fn new(spec: &'a SignatureSpec, text: &'a str) -> Self {
         Self { spec, text, at: 0, line: 0, seen: 0 }
     }
+}
 
-    fn target(&self, name: &str) -> Target {
-        if name.eq_ignore_ascii_case("completed") {
-            return Target::Completed;
-        }
-        match position(self.spec, name) {
-            Some(index) if self.spec.fields[index].role == FieldRole::Output => Target::Output(index),
-            Some(_) => Target::Input,
-            None => Target::Unknown,
-        }
+/// What a header of this name announces.
+pub(super) fn target(spec: &SignatureSpec, name: &str) -> Target {
+    if name.eq_ignore_ascii_case("completed") {
+        return Target::Completed;
+    }
+    match position(spec, name) {
+        Some(index) if spec.fields[index].role == FieldRole::Output => Target::Output(index),
+        Some(_) => Target::Input,
+        None => Target::Unknown,
     }
 }
 
@@ -124,20 +125,10 @@ impl Iterator for Headers<'_> {
             }
             self.seen = from;
             let lead = &self.text[self.line..from];
-            let target = self.target(name);
-            let at_line_start = lead.chars().all(is_decoration);
-            // Inside a line only the exact form of a known name counts, and of an unknown name only the exact form on
-            // a line of its own: text may speak of headers.
-            let known = target != Target::Unknown;
-            let exact = || self.text[from..from + len] == format!("[[ ## {name} ## ]]");
-            let counts = if at_line_start { known || exact() } else { known && exact() };
-            if !counts {
+            let Some((target, tail)) = counts(self.spec, &self.text[from..], (name, len), Some(lead)) else {
                 continue;
-            }
-            let after = &self.text[from + len..];
-            let tail = after.len() - after.trim_start_matches(['*', '_', '`', ':']).len();
-            // A decoration is taken off behind the header only if one stands before it.
-            let tail = if lead.trim().is_empty() && !after.starts_with(':') { 0 } else { tail };
+            };
+            let at_line_start = lead.chars().all(is_decoration);
             self.at = from + len + tail;
             return Some(Header {
                 start: if at_line_start { self.line } else { from },
@@ -148,13 +139,38 @@ impl Iterator for Headers<'_> {
     }
 }
 
-fn is_decoration(c: char) -> bool {
+/// What the header at the start of `text` announces, and the length of the decoration behind it; `None` when it does
+/// not count. `lead` is what stands before it on its line; `None` when that cannot be decoration.
+pub(super) fn counts(
+    spec: &SignatureSpec,
+    text: &str,
+    (name, len): (&str, usize),
+    lead: Option<&str>,
+) -> Option<(Target, usize)> {
+    let target = target(spec, name);
+    let decoration = lead.filter(|lead| lead.chars().all(is_decoration));
+    // Inside a line only the exact form of a known name counts, and of an unknown name only the exact form on a line
+    // of its own: text may speak of headers.
+    let known = target != Target::Unknown;
+    let exact = || text[..len] == format!("[[ ## {name} ## ]]");
+    let counts = if decoration.is_some() { known || exact() } else { known && exact() };
+    let after = &text[len..];
+    let tail = after.len() - after.trim_start_matches(TAIL).len();
+    // A decoration is taken off behind the header only if one stands before it.
+    let plain = lead.is_some_and(|lead| lead.trim().is_empty());
+    counts.then_some((target, if plain && !after.starts_with(':') { 0 } else { tail }))
+}
+
+/// What may stand behind a header as a part of it.
+pub(super) const TAIL: [char; 4] = ['*', '_', '`', ':'];
+
+pub(super) fn is_decoration(c: char) -> bool {
     c.is_whitespace() || matches!(c, '*' | '#' | '_' | '>' | '`' | '-' | '•')
 }
 
 /// The name in a header at the start of `text`, and the header's length: `[[ ## name ## ]]` with any spacing, with
 /// one bracket or two, and with the marks of at least one side.
-fn bracketed(text: &str) -> Option<(&str, usize)> {
+pub(super) fn bracketed(text: &str) -> Option<(&str, usize)> {
     let double = text.starts_with("[[");
     let inner = text.trim_start_matches('[');
     let opened = inner.trim_start_matches([' ', '\t']);

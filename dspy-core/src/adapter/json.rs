@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Adapter, Demo, NoStructure, headers, loose, object,
     prompt::{NOT_SHOWN, Sides, complaints, demo_messages, describe, names, turn_messages, type_hint},
+    splitter::{ObjectSplitter, Splitter},
 };
 use crate::{
     FieldError,
@@ -121,6 +122,10 @@ impl Adapter for JsonAdapter {
             return Ok(sections);
         }
         loose::split(spec, text)
+    }
+
+    fn splitter(&self, spec: &SignatureSpec) -> Option<Box<dyn Splitter>> {
+        Some(Box::new(ObjectSplitter::new(spec)))
     }
 
     fn ask_again(&self, wanted: &SignatureSpec, errors: &[FieldError], out: &mut Content) {

@@ -8,6 +8,7 @@ mod json;
 mod loose;
 mod object;
 mod prompt;
+mod splitter;
 mod tags;
 mod two_step;
 mod xml;
@@ -20,6 +21,7 @@ pub use chat::ChatAdapter;
 pub use demo::{Coverage, Demo};
 pub use extraction::Extraction;
 pub use json::JsonAdapter;
+pub use splitter::{Piece, Splitter};
 pub use two_step::TwoStepAdapter;
 pub use xml::XmlAdapter;
 
@@ -58,6 +60,12 @@ pub trait Adapter: Layout + fmt::Debug + Send + Sync + 'static {
     /// [`NoStructure`] when nothing of the adapter's format is there; an answer that has some of the fields is
     /// returned with those.
     fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure>;
+
+    /// Finds the output fields while an answer arrives. Without it, which is the default, a stream has nothing to show
+    /// of an answer before its end.
+    fn splitter(&self, _spec: &SignatureSpec) -> Option<Box<dyn Splitter>> {
+        None
+    }
 
     /// Writes the user message that asks again for the fields that could not be read, and for nothing else.
     fn ask_again(&self, spec: &SignatureSpec, errors: &[FieldError], out: &mut Content);

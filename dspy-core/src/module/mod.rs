@@ -14,6 +14,7 @@ use serde::Serialize;
 
 pub(crate) use batch::{Flow, fan_out};
 pub use path::Path;
+pub(crate) use prediction::Paths;
 pub use prediction::{Prediction, Trace, TraceStep};
 pub use program::Program;
 pub(crate) use program::save_with_origin;

@@ -20,7 +20,13 @@ struct Details {
 
 impl<O> Prediction<O> {
     pub(crate) fn new<P: Program + ?Sized>(output: O, record: Record, program: &P) -> Self {
-        let trace = Trace::resolve(record.steps, record.dropped, program);
+        let paths = || Paths::of(program);
+        Self::with_paths(output, record, paths)
+    }
+
+    /// A prediction of the program that has these paths.
+    pub(crate) fn with_paths(output: O, record: Record, paths: impl FnOnce() -> Paths) -> Self {
+        let trace = Trace::resolve(record.steps, record.dropped, paths);
         Self { output, details: Arc::new(Details { trace, usage: record.usage }) }
     }
 
@@ -109,14 +115,24 @@ impl Deref for TraceStep {
     }
 }
 
+/// The paths of a program's predictors.
+pub(crate) struct Paths(Vec<(PredictorId, Arc<str>)>);
+
+impl Paths {
+    pub(crate) fn of<P: Program + ?Sized>(program: &P) -> Self {
+        let predictors = program.predictors().into_iter();
+        let mut paths: Vec<_> = predictors.map(|(path, p)| (p.id(), path.into())).collect();
+        paths.sort_by_key(|(id, _)| *id);
+        Self(paths)
+    }
+}
+
 impl Trace {
-    fn resolve<P: Program + ?Sized>(steps: Vec<(u64, Arc<Step>)>, dropped: usize, program: &P) -> Self {
+    fn resolve(steps: Vec<(u64, Arc<Step>)>, dropped: usize, paths: impl FnOnce() -> Paths) -> Self {
         if steps.is_empty() {
             return Self { steps: Vec::new(), dropped };
         }
-        let mut paths: Vec<(PredictorId, Arc<str>)> =
-            program.predictors().into_iter().map(|(path, p)| (p.id(), path.into())).collect();
-        paths.sort_by_key(|(id, _)| *id);
+        let Paths(paths) = paths();
         let path = |step: &Step| {
             paths.binary_search_by_key(&step.predictor, |(id, _)| *id).ok().map(|i| paths[i].1.clone())
         };

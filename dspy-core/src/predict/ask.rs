@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use super::{
     Predictor,
     drive::{Ask, Log, Opening, Reading},
+    watch::Watch,
 };
 use crate::{
     Error, Result,
@@ -41,8 +42,12 @@ pub(super) fn format<S: Signature>(
     })
 }
 
-/// Runs a predictor and records the step.
-pub(super) async fn run<S: Signature>(predictor: &Predictor, input: S::Input) -> Result<S::Output> {
+/// Runs a predictor and records the step. With `watch`, answers are told of while they arrive.
+pub(super) async fn run<S: Signature>(
+    predictor: &Predictor,
+    input: S::Input,
+    watch: Option<Watch>,
+) -> Result<S::Output> {
     let (started, sequence) = (Instant::now(), next_sequence());
     let context = Context::current();
     let settings = context.settings();
@@ -72,6 +77,7 @@ pub(super) async fn run<S: Signature>(predictor: &Predictor, input: S::Input) ->
         repairs: predictor.repairs_or(&settings),
         context: &context,
         log: Log::default(),
+        watch,
     };
     let capabilities = ask.lm.capabilities();
     let open = |adapter: &Arc<dyn Adapter>| format::<S>(predictor, adapter, capabilities, &input);

@@ -4,12 +4,12 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-use super::{DemoOf, Predict, Predictor};
+use super::{DemoOf, Predict, PredictionStream, Predictor};
 use crate::{
     Result,
     adapter::Adapter,
     lm::{LM, Options},
-    module::{Module, Path, Program, Walk},
+    module::{Module, Path, Paths, Program, Walk},
     signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
 };
 
@@ -62,29 +62,6 @@ impl<S: Signature> ChainOfThought<S> {
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.predict = self.predict.options(options);
-        self
-    }
-
-    /// Gives it a format of its own.
-    #[must_use]
-    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
-        self.predict = self.predict.adapter(adapter);
-        self
-    }
-
-    /// Gives it demonstrations: see [`Predict::demos`]. A row may have the field `reasoning` besides.
-    ///
-    /// # Errors
-    /// As [`Predict::demos`].
-    pub fn demos<D: serde::Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
-        self.predict = self.predict.demos(rows)?;
-        Ok(self)
-    }
-
-    /// How far one call goes to complete an answer that could not be read: the number of further requests.
-    #[must_use]
-    pub fn repairs(mut self, requests: u32) -> Self {
-        self.predict = self.predict.repairs(requests);
         self
     }
 
@@ -143,6 +120,12 @@ impl<S: Signature> ChainOfThought<S> {
     /// The predictor within, to change it.
     pub fn predict_mut(&mut self) -> &mut Predict<WithReasoning<S>> {
         &mut self.predict
+    }
+
+    /// Asks like [`call`](Module::call), and shows the reasoning and the outputs while they arrive; see
+    /// [`Predict::stream`].
+    pub fn stream(&self, input: impl Into<S::Input>) -> PredictionStream<Reasoned<S::Output>> {
+        self.predict.stream_in(Paths::of(self), input.into())
     }
 
     /// The exact messages that a call with this input would send, without sending them.

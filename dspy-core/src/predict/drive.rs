@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Predictor;
+use super::{
+    Predictor,
+    watch::{Event, Watch},
+};
 use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
     adapter::{Adapter, Extraction, NoStructure},
@@ -80,13 +83,15 @@ pub(super) struct Ask<'a> {
     pub(super) repairs: u32,
     pub(super) context: &'a Context,
     pub(super) log: Log,
+    /// Who sees answers while they arrive.
+    pub(super) watch: Option<Watch>,
 }
 
 impl Ask<'_> {
     /// Asks until an output is read or no further request is allowed.
     pub(super) async fn drive(&mut self, open: &Open<'_>, read: &mut Read<'_>) -> Result<()> {
         let Opening { mut prompt, response_format, mut tools } = open(&self.adapter)?;
-        let mut answer = self.request(&prompt, response_format, &tools).await?;
+        let mut answer = self.request(self.spec, &prompt, response_format, &tools).await?;
         let mut free = None;
         if let Some(extraction) = self.adapter.extraction().cloned() {
             let choice = answer.first();
@@ -99,7 +104,7 @@ impl Ask<'_> {
             self.options = Options::default();
             let opening = self.opening(open, free.as_deref())?;
             (prompt, tools) = (opening.prompt, opening.tools);
-            answer = self.request(&prompt, opening.response_format, &tools).await?;
+            answer = self.request(self.spec, &prompt, opening.response_format, &tools).await?;
         }
         let (mut reading, mut found) = loop {
             match self.best(&answer, read) {
@@ -116,7 +121,7 @@ impl Ask<'_> {
                     self.adapter = fallback;
                     let opening = self.opening(open, free.as_deref())?;
                     (prompt, tools) = (opening.prompt, opening.tools);
-                    answer = self.request(&prompt, opening.response_format, &tools).await?;
+                    answer = self.request(self.spec, &prompt, opening.response_format, &tools).await?;
                 }
             }
         };
@@ -133,7 +138,7 @@ impl Ask<'_> {
             self.adapter.ask_again(&wanted, &reading.errors, &mut question);
             prompt.tail.push(Message::assistant(choice.text.as_str()));
             prompt.tail.push(Message::user(question));
-            answer = self.request(&prompt, self.response_format(&wanted), &tools).await?;
+            answer = self.request(&wanted, &prompt, self.response_format(&wanted), &tools).await?;
             let choice = answer.first();
             let mut again = self.adapter.parse(&wanted, choice).unwrap_or_default();
             self.add_native(&wanted, choice, &mut again);
@@ -245,6 +250,7 @@ impl Ask<'_> {
 
     async fn request(
         &mut self,
+        wanted: &SignatureSpec,
         prompt: &Prompt,
         format: ResponseFormat,
         tools: &[ToolSpec],
@@ -256,7 +262,10 @@ impl Ask<'_> {
         request.tools = tools.to_vec();
         let model = self.lm.shared_id().clone();
         self.log.model.get_or_insert_with(|| model.clone());
-        let answer = self.lm.generate(request).await?;
+        let answer = match &self.watch {
+            None => self.lm.generate(request).await?,
+            Some(watch) => watch.generate(&self.lm, request, &*self.adapter, wanted).await?,
+        };
         let usage = answer.usage();
         self.log.usage += usage;
         if let Some(recorder) = self.context.recorder() {
@@ -272,6 +281,9 @@ impl Ask<'_> {
 
     fn again(&mut self, why: String) {
         tracing::debug!(signature = self.spec.name, "{why}");
+        if let Some(watch) = &self.watch {
+            watch.tell(Event::Again(why.clone()));
+        }
         self.repairs -= 1;
         self.log.retries.push(why);
     }

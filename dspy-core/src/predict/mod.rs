@@ -5,19 +5,24 @@ mod chain_of_thought;
 mod demo_of;
 mod drive;
 mod predictor;
+mod shown;
+mod stream;
+mod watch;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 pub use chain_of_thought::ChainOfThought;
 pub use demo_of::DemoOf;
 pub use predictor::Predictor;
+pub use shown::Partial;
+pub use stream::{PredictionStream, Update};
 
 use crate::{
     Result,
     adapter::{Adapter, Demo},
     context::{Context, show_messages},
     lm::{LM, Message, Options},
-    module::{Module, Path, Program, Walk},
+    module::{Module, Path, Paths, Program, Walk},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
 };
 
@@ -130,6 +135,32 @@ impl<S: Signature> Predict<S> {
         &mut self.predictor
     }
 
+    /// Asks like [`call`](Module::call), and shows the answer while it arrives.
+    ///
+    /// ```no_run
+    /// # use dspy_core::{lm::LM, predict::{Predict, Update}, signature::{DynSignature, Record}};
+    /// # async fn f() -> dspy_core::Result<()> {
+    /// let qa = Predict::dynamic(DynSignature::parse("question -> answer, sources: list[str]")?);
+    /// let mut stream = qa.stream(Record::from([("question", "Why is the sky blue?")]));
+    /// while let Some(update) = stream.next().await {
+    ///     match update? {
+    ///         Update::Delta { field, text } if &*field == "answer" => print!("{text}"),
+    ///         Update::Done(prediction) => println!("\n{}", prediction["sources"]),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It is a [`Stream`](futures_util::Stream), too. It owns all that it needs. Nothing is sent before it is polled, and dropping it stops the request.
+    pub fn stream(&self, input: impl Into<S::Input>) -> PredictionStream<S::Output> {
+        self.stream_in(Paths::of(self), input.into())
+    }
+
+    fn stream_in(&self, paths: Paths, input: S::Input) -> PredictionStream<S::Output> {
+        PredictionStream::new::<S>(self.predictor.same(), paths, input)
+    }
+
     /// The exact messages that a call with this input would send, without sending them.
     ///
     /// # Errors
@@ -166,7 +197,7 @@ impl<S: Signature> Module for Predict<S> {
     type Output = S::Output;
 
     async fn forward(&self, input: S::Input) -> Result<S::Output> {
-        ask::run::<S>(&self.predictor, input).await
+        ask::run::<S>(&self.predictor, input, None).await
     }
 }
 

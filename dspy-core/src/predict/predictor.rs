@@ -22,7 +22,7 @@ pub struct Predictor {
     id: PredictorId,
     spec: Arc<SignatureSpec>,
     original: Arc<SignatureSpec>,
-    demos: Vec<Demo>,
+    demos: Arc<Vec<Demo>>,
     lm: Option<LM>,
     options: Options,
     adapter: Option<Arc<dyn Adapter>>,
@@ -57,7 +57,7 @@ impl Predictor {
             id: PredictorId::fresh(),
             original: spec.clone(),
             spec,
-            demos: Vec::new(),
+            demos: Arc::default(),
             lm: None,
             options: Options::default(),
             adapter: None,
@@ -102,7 +102,7 @@ impl Predictor {
 
     /// Replaces the demonstrations.
     pub fn set_demos(&mut self, demos: Vec<Demo>) {
-        self.demos = demos;
+        self.demos = Arc::new(demos);
         self.unusable = None;
         self.changed();
     }
@@ -242,10 +242,11 @@ fn shown(spec: &SignatureSpec, tools: Option<(usize, usize)>, reasoning: bool) -
     spec
 }
 
-impl Clone for Predictor {
-    fn clone(&self) -> Self {
+impl Predictor {
+    /// The same predictor once more, for a run that outlives a borrow of it: what that records is recorded as its own.
+    pub(super) fn same(&self) -> Self {
         Self {
-            id: PredictorId::fresh(),
+            id: self.id,
             spec: self.spec.clone(),
             original: self.original.clone(),
             demos: self.demos.clone(),
@@ -257,6 +258,12 @@ impl Clone for Predictor {
             validators: self.validators.clone(),
             frames: Mutex::new(self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }
+    }
+}
+
+impl Clone for Predictor {
+    fn clone(&self) -> Self {
+        Self { id: PredictorId::fresh(), ..self.same() }
     }
 }
 

@@ -15,7 +15,10 @@ mod validate;
 
 pub use content::{Content, Part, Segment};
 pub(crate) use de::object_members;
-pub use de::{Coercion, Form, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed};
+pub use de::{
+    Coercion, Form, PartialReader, Raw, ReadError, ReadOptions, Reading, read, read_json, read_seed,
+};
+pub(crate) use de::{MemberPiece, Members};
 pub use dynamic::Types;
 pub(crate) use dynamic::{Dynamic, constant};
 pub(crate) use hint::choices;

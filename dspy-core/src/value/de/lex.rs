@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::partial::ahead;
+
 /// Length of the white space at the start, of every kind that models write.
 pub(super) fn blank(text: &str) -> usize {
     let bytes = text.as_bytes();
@@ -180,7 +182,7 @@ fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
 }
 
 /// Where a text ends that goes on, after a comma or a new line and a quote, with a key.
-fn before_key(text: &str) -> Option<usize> {
+pub(super) fn before_key(text: &str) -> Option<usize> {
     let open = text.rfind(['"', '\''])?;
     let key = &text[open + 1..];
     let named =
@@ -200,7 +202,7 @@ fn finish(text: &str, copy: Option<String>, copied: usize, end: usize) -> Cow<'_
 }
 
 /// Writes what an escape stands for; its length without the backslash.
-fn escape(text: &str, out: &mut String, escapes: Escapes) -> usize {
+pub(super) fn escape(text: &str, out: &mut String, escapes: Escapes) -> usize {
     // An escape that is cut off with its text stands for nothing.
     let Some(c) = text.chars().next() else { return 0 };
     let followed = text[c.len_utf8()..].starts_with(|c: char| c.is_ascii_alphabetic());
@@ -228,7 +230,7 @@ fn escape(text: &str, out: &mut String, escapes: Escapes) -> usize {
 
 /// What a backslash before a letter means in a string.
 #[derive(Clone, Copy, PartialEq)]
-enum Escapes {
+pub(super) enum Escapes {
     /// What JSON says.
     Json,
     /// Itself: TeX or a path that was not escaped, as some other letter behind a backslash tells.
@@ -290,7 +292,7 @@ fn unicode(text: &str, out: &mut String) -> usize {
 }
 
 /// Whether a string can have ended before `rest`.
-fn ends(rest: &str, place: Place) -> bool {
+pub(super) fn ends(rest: &str, place: Place) -> bool {
     let rest = &rest[blank(rest)..];
     let Some(c) = rest.chars().next() else { return true };
     match (c, place) {
@@ -314,7 +316,7 @@ fn ends(rest: &str, place: Place) -> bool {
 }
 
 /// How far a key is looked for.
-const LONGEST_KEY: usize = 128;
+pub(super) const LONGEST_KEY: usize = 128;
 
 /// Whether the quote at the start is that of a key, or of one that is cut off.
 pub(super) fn quoted_key(text: &str) -> bool {
@@ -391,7 +393,7 @@ fn value_follows(text: &str) -> bool {
 }
 
 /// The text behind white space and comments.
-fn skip_blank(mut text: &str) -> &str {
+pub(super) fn skip_blank(mut text: &str) -> &str {
     // A look ahead is kept short, or many of them would go through a long text again and again.
     for _ in 0..4 {
         text = &text[blank(text)..];
@@ -470,4 +472,45 @@ pub(super) fn value_len(text: &str, place: Place) -> usize {
         at += 1;
     }
     text.len()
+}
+
+/// Length of the value without quotes at the start of `text`: up to what ends it at this place. With `more`, the text
+/// may go on; `None` when that decides.
+pub(super) fn bare_len(text: &str, place: Place, more: bool) -> Option<usize> {
+    let mut parens = 0usize;
+    let mut previous = ' ';
+    for (at, c) in text.char_indices() {
+        let rest = &text[at..];
+        let ends = match c {
+            '`' if more && rest.len() < 3 && "```".starts_with(rest) => return None,
+            '`' if rest.starts_with("```") => true,
+            _ if place == Place::Alone => false,
+            ']' | '}' => true,
+            '(' => {
+                parens += 1;
+                false
+            }
+            ')' if parens > 0 => {
+                parens -= 1;
+                false
+            }
+            ')' => true,
+            ',' | ';' | '，' | '、' | '\n' if place == Place::List => true,
+            ',' | ';' | '，' | '\n' => {
+                let behind = &rest[c.len_utf8()..];
+                if more && !ahead::key_follows(behind, " ") {
+                    return None;
+                }
+                loose_key_follows(behind)
+            }
+            '/' if more && rest.len() < 2 => return None,
+            '/' | '#' => previous.is_whitespace() && comment(rest).is_some(),
+            _ => false,
+        };
+        if ends {
+            return Some(at);
+        }
+        previous = c;
+    }
+    (!more).then_some(text.len())
 }

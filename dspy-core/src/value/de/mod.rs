@@ -20,6 +20,7 @@ mod find;
 mod lex;
 mod names;
 mod parser;
+mod partial;
 mod pieces;
 mod prose;
 mod scalar;
@@ -29,6 +30,9 @@ mod top;
 mod word;
 
 use std::{cell::Cell, fmt};
+
+pub use self::partial::PartialReader;
+pub(crate) use self::partial::{MemberPiece, Members};
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 

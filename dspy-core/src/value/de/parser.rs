@@ -145,34 +145,7 @@ impl<'t, 'c> Parser<'t, 'c> {
 
     /// The length of a value without quotes: up to what ends it at this place.
     pub(super) fn bare_len(&self) -> usize {
-        let rest = self.rest();
-        let mut parens = 0usize;
-        let mut previous = ' ';
-        for (at, c) in rest.char_indices() {
-            let ends = match c {
-                '`' if rest[at..].starts_with("```") => true,
-                _ if self.place == Place::Alone => false,
-                ']' | '}' => true,
-                '(' => {
-                    parens += 1;
-                    false
-                }
-                ')' if parens > 0 => {
-                    parens -= 1;
-                    false
-                }
-                ')' => true,
-                ',' | ';' | '，' | '、' | '\n' if self.place == Place::List => true,
-                ',' | ';' | '，' | '\n' => lex::loose_key_follows(&rest[at + c.len_utf8()..]),
-                '/' | '#' => previous.is_whitespace() && lex::comment(&rest[at..]).is_some(),
-                _ => false,
-            };
-            if ends {
-                return at;
-            }
-            previous = c;
-        }
-        rest.len()
+        lex::bare_len(self.rest(), self.place, false).unwrap_or(self.rest().len())
     }
 
     /// The scalar that stands here.
