@@ -227,3 +227,18 @@ mod schema {
         assert!(system.contains("99") && system.contains("^[A-Z]{2}-[0-9]+$"), "{system}");
     }
 }
+
+/// Weigh the argument.
+#[signature]
+struct Weigh {
+    #[input]
+    reasoning: String,
+    #[output]
+    sound: bool,
+}
+
+#[tokio::test]
+async fn an_input_called_reasoning_leaves_no_place_for_a_chain_of_thought() {
+    let error = ChainOfThought::<Weigh>::new().call("all men are mortal").await.unwrap_err().to_string();
+    assert!(error.contains("give the input another name"), "{error}");
+}

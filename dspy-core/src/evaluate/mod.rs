@@ -80,7 +80,7 @@ impl<'a, E, M> Evaluate<'a, E, M> {
         self
     }
 
-    /// Stops with an error once this many rows have failed. Without it, or with `None`, every row is run; only when
+    /// Sets how many rows may fail; with one more, the evaluation stops with an error. Without it, or with `None`, every row is run; only when
     /// the first ten all fail for a reason that no other row can escape (no model, a wrong key), the evaluation
     /// stops with that error.
     pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
@@ -110,7 +110,7 @@ impl<'a, E, M> Evaluate<'a, E, M> {
     /// Runs the program over all rows.
     ///
     /// # Errors
-    /// [`Error::Limit`] when `max_errors` rows have failed, the error of the rows when none can succeed, and
+    /// [`Error::Limit`] when more rows have failed than `max_errors` allows, the error of the rows when none can succeed, and
     /// [`Error::Other`] when there are no rows.
     pub async fn run<P, K>(&self, program: &P) -> Result<Evaluation<E, P::Output>>
     where
@@ -196,7 +196,7 @@ impl Watch {
     }
 
     fn over_limit(&self) -> bool {
-        self.max_errors.is_some_and(|max| self.failed >= max.max(1))
+        self.max_errors.is_some_and(|max| self.failed > max)
     }
 
     fn verdict(self) -> Option<Error> {
@@ -208,7 +208,7 @@ impl Watch {
         over_limit.then(|| {
             let kinds: Vec<String> = self.kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
             Error::Limit(format!(
-                "{} of {} rows failed ({}), which is the limit set with `max_errors`; the first is row {index}: \
+                "{} of {} rows failed ({}), which is more than `max_errors` allows; the first is row {index}: \
                  {failure}",
                 self.failed,
                 self.seen,

@@ -133,7 +133,7 @@ impl LMBuilder {
         self
     }
 
-    /// Sets how long the server may be silent (120 s).
+    /// Sets how long the server may be silent (600 s).
     pub fn read_timeout(mut self, t: Duration) -> Self {
         self.timeouts.read = t;
         self

@@ -13,12 +13,11 @@ use crate::LmErrorKind;
 
 /// How long one attempt may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-
 pub(crate) struct Timeouts {
     /// To connect: 10 s.
     pub connect: Duration,
-    /// Without a byte from the server, from the request's end on: 120 s. A model that thinks longer before its first
-    /// token needs more, or streaming.
+    /// Without a byte from the server, from the request's end on: 600 s, because a model that thinks sends nothing until
+    /// it has thought, and an attempt that is given up is paid all the same.
     pub read: Duration,
     /// Altogether, for one attempt: 600 s. A streamed answer has no such bound.
     pub total: Duration,
@@ -28,7 +27,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            read: Duration::from_secs(120),
+            read: Duration::from_secs(600),
             total: Duration::from_secs(600),
         }
     }

@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::{DemoOf, Predict, PredictionStream, Predictor};
 use crate::{
-    Result,
+    Error, Result,
     adapter::Adapter,
     lm::{LM, Options},
     module::{Module, Path, Paths, Program, Walk},
-    signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
+    signature::{
+        DynSignature, REASONING, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning,
+    },
 };
 
 /// Asks a model to write down its reasoning before it fills in the outputs (Wei et al. 2022, "Chain-of-Thought
@@ -23,12 +25,26 @@ pub struct ChainOfThought<S> {
 
 // The condition stands at the function, where the compiler says what is missing in words of this library.
 impl<S> ChainOfThought<S> {
+    /// Refuses a signature that leaves no place for the reasoning.
+    fn checked(mut predict: Predict<WithReasoning<S>>) -> Self {
+        let spec = predict.predictor.spec();
+        if spec.inputs().any(|field| field.name == REASONING) {
+            let flaw = Error::other(format!(
+                "`{}` has an input `{REASONING}`, which is the name of the output that a chain of thought adds; give the \
+                 input another name",
+                spec.name
+            ));
+            predict.predictor.refuse(flaw);
+        }
+        Self { predict }
+    }
+
     /// A chain of thought to the outputs of this signature.
     pub fn new() -> Self
     where
         S: StaticSignature,
     {
-        Self { predict: Predict::new() }
+        Self::checked(Predict::new())
     }
 }
 
@@ -48,7 +64,7 @@ impl ChainOfThought<DynSignature> {
 impl<S: Signature> ChainOfThought<S> {
     /// A chain of thought to the outputs of a signature whose fields are given as data.
     pub fn with_spec(spec: impl Into<Arc<SignatureSpec>>) -> Self {
-        Self { predict: Predict::with_spec(WithReasoning::<S>::extend(&spec.into())) }
+        Self::checked(Predict::with_spec(WithReasoning::<S>::extend(&spec.into())))
     }
 
     /// Gives it a model of its own.

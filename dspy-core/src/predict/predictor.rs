@@ -29,6 +29,8 @@ pub struct Predictor {
     repairs: Option<u32>,
     /// Why the demonstrations that it was given cannot be shown.
     unusable: Option<Error>,
+    /// Why no answer could ever be accepted, which is told before one is paid for.
+    flaw: Option<Error>,
     /// What is rendered once, for each adapter and model that has been used.
     frames: Mutex<Vec<Arc<Frame>>>,
     /// What outputs must fulfil beyond their types, by field.
@@ -51,21 +53,33 @@ pub(super) struct Frame {
 
 impl Predictor {
     pub(super) fn new(spec: Arc<SignatureSpec>) -> Self {
-        let validators =
+        let validators: Arc<[(String, Validator)]> =
             spec.outputs().filter_map(|f| Some((f.name.clone(), Validator::new(&f.schema())?))).collect();
         Self {
             id: PredictorId::fresh(),
             original: spec.clone(),
-            spec,
             demos: Arc::default(),
             lm: None,
             options: Options::default(),
             adapter: None,
             repairs: None,
             unusable: None,
+            flaw: validators.iter().find_map(|(field, validator)| {
+                validator.flaw().map(|message| Error::Constraint {
+                    signature: spec.name.clone(),
+                    field: field.clone(),
+                    message: message.to_owned(),
+                })
+            }),
             frames: Mutex::default(),
             validators,
+            spec,
         }
+    }
+
+    /// Makes every call fail before anything is sent.
+    pub(super) fn refuse(&mut self, flaw: Error) {
+        self.flaw = Some(flaw);
     }
 
     /// Its identifier: unique in the process, new for every clone.
@@ -118,9 +132,9 @@ impl Predictor {
     }
 
     /// # Errors
-    /// Why the demonstrations that it was given cannot be shown.
+    /// Why no call of it can succeed.
     pub(crate) fn usable(&self) -> Result<()> {
-        self.unusable.clone().map_or(Ok(()), Err)
+        self.flaw.clone().or_else(|| self.unusable.clone()).map_or(Ok(()), Err)
     }
 
     /// Its own model, if it has one.
@@ -255,6 +269,7 @@ impl Predictor {
             adapter: self.adapter.clone(),
             repairs: self.repairs,
             unusable: self.unusable.clone(),
+            flaw: self.flaw.clone(),
             validators: self.validators.clone(),
             frames: Mutex::new(self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }

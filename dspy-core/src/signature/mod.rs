@@ -15,6 +15,7 @@ pub use checks::{Checks, Violation};
 pub use dspy_grammar::GrammarError;
 pub use dynamic::DynSignature;
 pub use fields::{Beside, FieldReader, FieldWriter, Layout, Section, Sections};
+pub(crate) use reasoning::REASONING;
 pub use reasoning::{Reasoned, WithReasoning};
 pub use record::Record;
 pub use spec::{Field, FieldRole, SignatureSpec, default_prefix};

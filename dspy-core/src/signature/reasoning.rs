@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Checks, Field, FieldReader, FieldWriter, Signature, SignatureSpec, StaticSignature};
 use crate::value::{TypeInfo, WriteError};
 
-const REASONING: &str = "reasoning";
+pub(crate) const REASONING: &str = "reasoning";
 
 /// The signature `S` with a `reasoning` output before its own.
 pub struct WithReasoning<S>(PhantomData<fn() -> S>);

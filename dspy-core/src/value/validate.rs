@@ -32,6 +32,9 @@ impl fmt::Display for Violation {
     }
 }
 
+/// What is said where constraints cannot be checked.
+const UNCHECKED: &str = "has constraints, which need the feature `constraints` of the crate `dspy`";
+
 /// The constraints of a schema, compiled once for a signature.
 #[derive(Debug)]
 pub struct Validator {
@@ -59,6 +62,11 @@ impl Validator {
         has_constraints(schema.as_value(), &|key| !matches!(key, "format" | "uniqueItems")).then_some(Self {})
     }
 
+    /// Why no value can be checked, if that is so.
+    pub fn flaw(&self) -> Option<&'static str> {
+        (!cfg!(feature = "constraints")).then_some(UNCHECKED)
+    }
+
     /// What a value breaks; nothing when it is in order.
     #[cfg(feature = "constraints")]
     pub fn check(&self, value: &Value) -> Vec<Violation> {
@@ -68,8 +76,7 @@ impl Validator {
     /// That the constraints cannot be checked.
     #[cfg(not(feature = "constraints"))]
     pub fn check(&self, _: &Value) -> Vec<Violation> {
-        let message = "has constraints, which need the feature `constraints` of the crate `dspy`".to_owned();
-        vec![Violation { path: String::new(), message }]
+        vec![Violation { path: String::new(), message: UNCHECKED.to_owned() }]
     }
 }
 
