@@ -83,7 +83,7 @@ fn word() -> BoxedStrategy<String> {
     "[a-z]{1,6}( [a-z]{1,6}){0,3}".boxed()
 }
 
-fn rich(text: BoxedStrategy<String>) -> impl Strategy<Value = Rich> {
+fn rich(text: &BoxedStrategy<String>) -> impl Strategy<Value = Rich> {
     let t = || text.clone();
     let shape = prop_oneof![
         Just(Shape::Point),
@@ -207,7 +207,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn clean_json_grows(value in rich(text()), cuts in proptest::collection::vec(any::<Index>(), 0..40)) {
+    fn clean_json_grows(value in rich(&text()), cuts in proptest::collection::vec(any::<Index>(), 0..40)) {
         let compact = json(&value);
         let pretty = serde_json::to_string_pretty(&write_json(&value).unwrap()).unwrap();
         for text in [&compact, &pretty] {
@@ -219,7 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_for_a_model_grows(value in rich(text())) {
+    fn what_is_written_for_a_model_grows(value in rich(&text())) {
         let mut out = dspy_core::value::Content::new();
         write_output(&value, &mut out).unwrap();
         grows(&RICH, Form::Text, out.text(), &by_char(out.text()))?;
@@ -227,7 +227,7 @@ proptest! {
 
     #[test]
     fn malformed_json_grows(
-        value in rich(word()),
+        value in rich(&word()),
         which in proptest::collection::vec(any::<bool>(), 12),
         cuts in proptest::collection::vec(any::<Index>(), 0..40),
     ) {
