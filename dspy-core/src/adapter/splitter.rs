@@ -261,10 +261,6 @@ fn may_be_header(text: &str) -> bool {
     let opened = inner.trim_start_matches([' ', '\t']);
     let hashes = opened.trim_start_matches('#');
     let body = hashes.trim_start_matches([' ', '\t', '*', '`']);
-    // With one bracket, there must be marks on both sides.
-    if text.len() - inner.len() == 1 && hashes.len() == opened.len() && !opened.is_empty() {
-        return false;
-    }
     let name = body.trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '));
     let closed = name.trim_start_matches([' ', '\t', '*', '`', ':']).trim_start_matches('#');
     closed.trim_start_matches([' ', '\t']).trim_start_matches(']').is_empty()

@@ -8,17 +8,16 @@ use super::{
     super::lex::{self, Place},
     ahead,
     frames::{self, Frame, Shape},
-    look::{self, Inside},
-    plan::{ANY, Node, NodeId, Plan},
+    look,
+    plan::{ANY, NodeId, Plan},
     strings::{Quoted, Step},
-    words,
 };
 
 /// How many needless wrappers are taken off.
-const MOST_WRAPPERS: usize = 8;
+pub(super) const MOST_WRAPPERS: usize = 8;
 
 /// How far is looked ahead for a key.
-const FARTHEST: usize = 1024;
+pub(super) const FARTHEST: usize = 1024;
 
 /// A member of the outermost object.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +32,7 @@ pub(super) struct Member {
 pub(super) type Tap<'t> = dyn FnMut(Option<Member>, &str) + 't;
 
 /// What a step came to.
-enum Flow {
+pub(super) enum Flow {
     /// Something was read.
     On,
     /// More of the text is needed.
@@ -41,7 +40,7 @@ enum Flow {
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// Before the value, in text of any sort; `true` once there was any.
     Prose(bool),
     /// A value of this type is next.
@@ -56,7 +55,7 @@ enum State {
 
 /// Where a string goes.
 #[derive(Debug)]
-enum Target {
+pub(super) enum Target {
     /// It is shown as it grows.
     Shown,
     /// It counts as a whole only: as a value of this type.
@@ -68,22 +67,22 @@ enum Target {
 /// Reads a value from text that arrives in pieces.
 #[derive(Debug)]
 pub(super) struct Machine {
-    plan: Arc<Plan>,
-    root: NodeId,
+    pub(super) plan: Arc<Plan>,
+    pub(super) root: NodeId,
     /// The text that is not read yet, from `at`.
-    text: String,
-    at: usize,
+    pub(super) text: String,
+    pub(super) at: usize,
     /// How long that must be before it is worth another look.
-    wait: usize,
-    ended: bool,
-    state: State,
-    frames: Vec<Frame>,
-    wrappers: usize,
-    max_depth: usize,
+    pub(super) wait: usize,
+    pub(super) ended: bool,
+    pub(super) state: State,
+    pub(super) frames: Vec<Frame>,
+    pub(super) wrappers: usize,
+    pub(super) max_depth: usize,
     /// Whether the value at hand becomes part of the result.
-    live: bool,
-    value: Option<Value>,
-    scratch: String,
+    pub(super) live: bool,
+    pub(super) value: Option<Value>,
+    pub(super) scratch: String,
 }
 
 impl Machine {
@@ -156,7 +155,7 @@ impl Machine {
         self.state = State::Done;
     }
 
-    fn run(&mut self, tap: &mut Tap<'_>) {
+    pub(super) fn run(&mut self, tap: &mut Tap<'_>) {
         self.wait = 0;
         while !self.is_done() {
             let (from, member) = (self.at, self.member_at_hand());
@@ -179,7 +178,7 @@ impl Machine {
     }
 
     /// The member of the outermost object whose value is being read: its number, and its property.
-    fn member_at_hand(&self) -> Option<Member> {
+    pub(super) fn member_at_hand(&self) -> Option<Member> {
         let depth = self.frames.iter().position(|frame| frame.shape != Shape::Wrapper)?;
         let frame = self.frames.get(depth).filter(|frame| frame.shape == Shape::Object)?;
         let inside = !matches!(self.state, State::Between | State::Done) || self.frames.len() > depth + 1;
@@ -187,7 +186,7 @@ impl Machine {
         (inside && !self.is_done() && frame.property.is_some()).then_some(member)
     }
 
-    fn step(&mut self) -> Flow {
+    pub(super) fn step(&mut self) -> Flow {
         match std::mem::replace(&mut self.state, State::Between) {
             State::Prose(any) => self.prose(any),
             State::Value(node, place) => self.begin(node, place),
@@ -197,28 +196,28 @@ impl Machine {
         }
     }
 
-    fn rest(&self) -> &str {
+    pub(super) fn rest(&self) -> &str {
         &self.text[self.at..]
     }
 
-    fn more(&mut self, state: State) -> Flow {
+    pub(super) fn more(&mut self, state: State) -> Flow {
         self.state = state;
         Flow::More
     }
 
-    fn next(&mut self, state: State) -> Flow {
+    pub(super) fn next(&mut self, state: State) -> Flow {
         self.state = state;
         Flow::On
     }
 
-    fn stop(&mut self) -> Flow {
+    pub(super) fn stop(&mut self) -> Flow {
         self.state = State::Done;
         Flow::On
     }
 
     /// Goes to what is neither white space nor a comment: the next character, or `None` where more of the text
     /// decides. At the end of the text, and at a fence, it is NUL.
-    fn head(&mut self, comments: bool) -> Option<char> {
+    pub(super) fn head(&mut self, comments: bool) -> Option<char> {
         loop {
             self.at += lex::blank(self.rest());
             let rest = self.rest();
@@ -239,7 +238,7 @@ impl Machine {
     }
 
     /// Looks for the value in what stands before it.
-    fn prose(&mut self, mut any: bool) -> Flow {
+    pub(super) fn prose(&mut self, mut any: bool) -> Flow {
         loop {
             self.at += lex::blank(self.rest());
             let rest = self.rest();
@@ -269,7 +268,7 @@ impl Machine {
     }
 
     /// Whether the value may begin at this character.
-    fn begins(&self, c: char, any: bool) -> Option<bool> {
+    pub(super) fn begins(&self, c: char, any: bool) -> Option<bool> {
         let node = self.plan.node(self.root);
         match c {
             '{' | '[' if !any => Some(true),
@@ -296,156 +295,7 @@ impl Machine {
         }
     }
 
-    fn begin(&mut self, id: NodeId, place: Place) -> Flow {
-        let again = State::Value(id, place);
-        let Some(c) = self.head(place != Place::Alone) else { return self.more(again) };
-        let plan = self.plan.clone();
-        let node = plan.node(id);
-        match c {
-            '\0' => self.stop(),
-            ',' | '}' | ']' if place != Place::Alone => {
-                if node.null {
-                    self.put(Value::Null);
-                }
-                self.next(State::Between)
-            }
-            '{' => self.brace(id, node, place),
-            '[' if node.list.is_some() => self.open_list(id, ']'),
-            '[' if node.object.is_some() || !node.words() => self.wrapper(id, 1, ']', Place::List),
-            '[' => self.verbatim(id, place),
-            '(' if node.list.is_some() => self.open_list(id, ')'),
-            '(' if node.object.is_some() => self.open_object(id, ')'),
-            c if lex::closing(c).is_some() => self.open_string(id, node, place),
-            c if c.is_ascii_alphabetic() => self.word(id, node, place),
-            _ => self.bare(id, place),
-        }
-    }
-
-    /// What begins with a letter: a call, a string with a mark before it, or a word.
-    fn word(&mut self, id: NodeId, node: &Node, place: Place) -> Flow {
-        let Some(len) = look::name(self.rest()).or(self.ended.then_some(0)) else {
-            return self.more(State::Value(id, place));
-        };
-        let behind = &self.rest()[len..];
-        if len == 1 && "rRuUbBfF".contains(&self.rest()[..1]) && behind.starts_with(['"', '\'']) {
-            return self.open_string(id, node, place);
-        }
-        if behind.starts_with('(') && (node.list.is_some() || node.object.is_some()) {
-            let inside = behind[1..].trim_start();
-            if inside.is_empty() && !self.ended {
-                return self.more(State::Value(id, place));
-            }
-            if inside.starts_with(['[', '{', '(']) {
-                return self.wrapper(id, len + 1, ')', Place::List);
-            }
-            self.at += len;
-            return self.next(State::Value(id, place));
-        }
-        self.bare(id, place)
-    }
-
-    /// An object, or what else a brace may open.
-    fn brace(&mut self, id: NodeId, node: &Node, place: Place) -> Flow {
-        if node.object.is_none() && node.list.is_none() && node.words() {
-            return self.verbatim(id, place);
-        }
-        if let Some(object) = &node.object
-            && node.list.is_none()
-            && (look::first_key_is(self.rest(), object) || object.properties.is_empty())
-        {
-            return self.open_object(id, '}');
-        }
-        let inside = look::inside(&self.text[self.at..], !self.ended);
-        let (key, behind, len) = match inside {
-            None if self.rest().len() < FARTHEST && !self.ended => return self.more(State::Value(id, place)),
-            None => return if node.object.is_some() { self.open_object(id, '}') } else { self.stop() },
-            Some(Inside::Set) if node.list.is_some() => return self.open_list(id, '}'),
-            Some(Inside::Key { key, behind, len }) => (key, behind, len),
-            Some(_) if node.object.is_some() => return self.open_object(id, '}'),
-            Some(_) => return self.stop(),
-        };
-        let wrappers = self.wrappers < MOST_WRAPPERS;
-        match (&node.object, &node.list) {
-            (Some(object), _) => {
-                let unknown = object.rest.is_none() && !look::is_property(object, &key);
-                if unknown && wrappers && behind == '{' {
-                    // Around another object that has a known key, it is a needless one.
-                    return match look::inside(&self.rest()[len..], !self.ended) {
-                        None if self.rest().len() < FARTHEST && !self.ended => {
-                            self.more(State::Value(id, place))
-                        }
-                        Some(Inside::Key { key, .. }) if look::is_property(object, &key) => {
-                            self.wrapper(id, len, '}', Place::Object)
-                        }
-                        _ => self.open_object(id, '}'),
-                    };
-                }
-                self.open_object(id, '}')
-            }
-            (None, Some(list)) => {
-                let item = self.plan.node(list.item(0)).object.as_ref();
-                let known = item.is_some_and(|item| look::is_property(item, &key));
-                if behind == '[' && !known && wrappers {
-                    return self.wrapper(id, len, '}', Place::Object);
-                }
-                let item = list.item(0);
-                self.open(Shape::One, id, '\0', Value::Array(Vec::new()));
-                self.next(State::Value(item, place))
-            }
-            (None, None) => self.wrapper(id, len, '}', Place::Object),
-        }
-    }
-
-    fn open_list(&mut self, id: NodeId, close: char) -> Flow {
-        self.at += 1;
-        self.open(Shape::List, id, close, Value::Array(Vec::new()));
-        Flow::On
-    }
-
-    fn open_object(&mut self, id: NodeId, close: char) -> Flow {
-        self.at += 1;
-        self.open(Shape::Object, id, close, Value::Object(Map::new()));
-        Flow::On
-    }
-
-    /// Goes `len` bytes into what is needlessly around a value.
-    fn wrapper(&mut self, id: NodeId, len: usize, close: char, place: Place) -> Flow {
-        self.at += len;
-        self.wrappers += 1;
-        let live = self.live;
-        self.frames.push(Frame::new(Shape::Wrapper, id, close, live));
-        self.next(State::Value(id, place))
-    }
-
-    fn open(&mut self, shape: Shape, node: NodeId, close: char, empty: Value) {
-        if self.frames.len() >= self.max_depth {
-            self.state = State::Done;
-            return;
-        }
-        let live = self.live;
-        self.put(empty);
-        self.frames.push(Frame::new(shape, node, close, live));
-        self.state = State::Between;
-    }
-
-    fn open_string(&mut self, id: NodeId, node: &Node, place: Place) -> Flow {
-        let Some((quoted, len)) = Quoted::open(self.rest(), place, !self.ended) else {
-            return self.more(State::Value(id, place));
-        };
-        self.at += len;
-        let grows = node.any || (node.text && !node.code);
-        let target = if !self.live {
-            Target::Nowhere(String::new())
-        } else if grows {
-            self.put(Value::String(String::new()));
-            Target::Shown
-        } else {
-            Target::Held(id, String::new())
-        };
-        self.next(State::Text(quoted, target))
-    }
-
-    fn string(&mut self, mut quoted: Quoted, mut target: Target) -> Flow {
+    pub(super) fn string(&mut self, mut quoted: Quoted, mut target: Target) -> Flow {
         let mut scratch = std::mem::take(&mut self.scratch);
         let out = match &mut target {
             Target::Shown => &mut scratch,
@@ -476,7 +326,7 @@ impl Machine {
     }
 
     /// Takes back the last item of a list, which was the key behind it.
-    fn key_behind_list(&mut self, target: Target) -> Flow {
+    pub(super) fn key_behind_list(&mut self, target: Target) -> Flow {
         let mut name = match target {
             Target::Held(_, text) | Target::Nowhere(text) => text,
             Target::Shown => String::new(),
@@ -494,60 +344,7 @@ impl Machine {
         self.member(&name)
     }
 
-    /// Text that an object or a list stands in place of.
-    fn verbatim(&mut self, id: NodeId, place: Place) -> Flow {
-        let len = lex::value_len(self.rest(), place);
-        if len == self.rest().len() && !self.ended && !self.rest().ends_with(['}', ']', ')']) {
-            return self.more(State::Value(id, place));
-        }
-        let value = words::structure(self.plan.node(id), &self.rest()[..len]);
-        self.at += len;
-        self.put_or_null(value);
-        self.next(State::Between)
-    }
-
-    /// A value without quotes.
-    fn bare(&mut self, id: NodeId, place: Place) -> Flow {
-        let Some(len) = look::bare_len(self.rest(), place, !self.ended) else {
-            return self.more(State::Value(id, place));
-        };
-        let text = self.rest()[..len].trim_end();
-        let value = match text.strip_suffix('"').filter(|text| place != Place::Alone && !text.contains('"')) {
-            Some(text) => self.whole(id, text, true),
-            None => self.whole(id, text, false),
-        };
-        if len == 0 {
-            return self.stop();
-        }
-        self.at += len;
-        self.put_or_null(value);
-        self.next(State::Between)
-    }
-
-    /// The value of a scalar that has ended.
-    fn whole(&self, id: NodeId, text: &str, quoted: bool) -> Option<Value> {
-        let node = self.plan.node(id);
-        if quoted && node.structure() && text.trim_start().starts_with(['{', '[']) {
-            // A structure that was written as text.
-            let depth = self.max_depth.saturating_sub(self.frames.len() + 1);
-            let mut inner = Self::new(self.plan.clone(), id, false, depth);
-            inner.push(text);
-            inner.finish();
-            return inner.into_value();
-        }
-        if let Some(value) = words::scalar(node, text, quoted) {
-            return Some(value);
-        }
-        // One value in place of a list of them.
-        let item = node.list.as_ref().filter(|_| !node.any)?.item(0);
-        match words::nothing(text) {
-            true => Some(Value::Array(Vec::new())),
-            false if self.plan.node(item).list.is_some() => None,
-            false => self.whole(item, text, quoted).map(|one| Value::Array(vec![one])),
-        }
-    }
-
-    fn between(&mut self) -> Flow {
+    pub(super) fn between(&mut self) -> Flow {
         loop {
             let Some(frame) = self.frames.last() else { return self.stop() };
             if frame.shape == Shape::One {
@@ -581,14 +378,14 @@ impl Machine {
         }
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         if let Some(frame) = self.frames.pop() {
             self.live = frame.live;
         }
     }
 
     /// The next item or member of what is open.
-    fn item(&mut self) -> Flow {
+    pub(super) fn item(&mut self) -> Flow {
         let plan = self.plan.clone();
         let Some(frame) = self.frames.last_mut() else { return self.stop() };
         self.live = frame.live;
@@ -606,13 +403,25 @@ impl Machine {
                 None if !self.ended && self.rest().len() < FARTHEST => self.more(State::Between),
                 None => self.stop(),
             },
+            // An object that has more members is no wrapper: what was taken for the value was the value of a member that
+            // nobody knows.
+            Shape::Wrapper if frame.close == '}' && plan.node(frame.node).object.is_some() => {
+                frame.shape = Shape::Object;
+                if self.live {
+                    let frames = self.frames.len() - 1;
+                    if let Some(value) = frames::descend(&mut self.value, &self.frames[..frames]) {
+                        *value = Value::Object(Map::new());
+                    }
+                }
+                self.item()
+            }
             // One value was there already.
             Shape::Wrapper | Shape::One => self.stop(),
         }
     }
 
     /// Goes on to the value of a member.
-    fn member(&mut self, key: &str) -> Flow {
+    pub(super) fn member(&mut self, key: &str) -> Flow {
         let plan = self.plan.clone();
         let Some(frame) = self.frames.last_mut() else { return self.stop() };
         let node = match &plan.node(frame.node).object {
@@ -632,14 +441,14 @@ impl Machine {
     }
 
     /// Puts a value where the next one belongs.
-    fn put(&mut self, value: Value) {
+    pub(super) fn put(&mut self, value: Value) {
         if self.live {
             frames::put(&mut self.value, &mut self.frames, value);
         }
     }
 
     /// Puts a value that may be unreadable: then a list keeps its place.
-    fn put_or_null(&mut self, value: Option<Value>) {
+    pub(super) fn put_or_null(&mut self, value: Option<Value>) {
         match value {
             Some(value) => self.put(value),
             None if frames::innermost(&self.frames).is_some_and(|frame| frame.shape == Shape::List) => {
@@ -650,7 +459,7 @@ impl Machine {
     }
 
     /// The value that was put last, in what is open.
-    fn slot(&mut self) -> Option<&mut Value> {
+    pub(super) fn slot(&mut self) -> Option<&mut Value> {
         frames::descend(&mut self.value, &self.frames)
     }
 }

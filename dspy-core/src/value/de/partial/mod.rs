@@ -1,6 +1,7 @@
 //! The value of a prefix of an answer.
 
 pub(super) mod ahead;
+mod begin;
 mod frames;
 mod look;
 mod machine;

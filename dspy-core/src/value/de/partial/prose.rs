@@ -24,6 +24,9 @@ pub(super) struct Prose {
 /// Longer text is no word for nothing.
 const LONGEST_NOTHING: usize = 32;
 
+/// A fence with a longer text holds no word for nothing.
+const LONGEST_FENCE: usize = 256;
+
 impl Prose {
     pub(super) fn new(optional: bool) -> Self {
         Self { optional, ..Self::default() }
@@ -101,10 +104,17 @@ impl Prose {
     }
 }
 
-/// Whether a text may become a word for nothing.
+/// Whether a text may become a word for nothing, perhaps one in a fence.
 fn may_be_nothing(text: &str) -> bool {
+    if text.starts_with("```") || text.starts_with("~~~") {
+        return match text.find('\n') {
+            _ if text.len() > LONGEST_FENCE => false,
+            None => true,
+            Some(newline) => may_be_nothing(&text[newline + 1..]),
+        };
+    }
     text.len() <= LONGEST_NOTHING && {
-        let core = text.trim().trim_matches(|c: char| "\"'`*_.()".contains(c)).to_ascii_lowercase();
+        let core = text.trim().trim_matches(|c: char| "\"'`~*_.()".contains(c)).to_ascii_lowercase();
         ["null", "none", "nil", "n/a", "na", "undefined", "not available", "not applicable"]
             .iter()
             .any(|word| word.starts_with(&core))
@@ -188,7 +198,8 @@ impl Fenced {
             if !self.within {
                 text.push_str(&self.end_of_line);
             }
-            let content = line.trim_end_matches(['\n', '\r']);
+            let content = line.strip_suffix('\n').unwrap_or(line);
+            let content = content.strip_suffix('\r').unwrap_or(content);
             if whole {
                 text.push_str(content);
                 self.end_of_line = line[content.len()..].to_owned();
