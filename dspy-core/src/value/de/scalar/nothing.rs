@@ -184,7 +184,14 @@ pub(in crate::value::de) fn corrected(lower: &str) -> Option<usize> {
             let set_off = before.ends_with([',', '.', ';', ':', '!', '?', '…', '-', '–', '—', '('])
                 || before.ends_with(" no");
             let end = at + mark.len();
-            let whole = !lower[end..].starts_with(|c: char| c.is_alphanumeric());
+            let rest = &lower[end..];
+            let mut whole = !rest.starts_with(|c: char| c.is_alphanumeric());
+            // To wait for something corrects nothing.
+            if matches!(*mark, "wait" | "correction") {
+                let next = rest.trim_start();
+                whole &= !next.starts_with(|c: char| c.is_alphanumeric())
+                    || ["no", "actually", "that", "i "].iter().any(|word| next.starts_with(word));
+            }
             (set_off && whole).then_some(end)
         })
     };
@@ -270,6 +277,7 @@ mod tests {
         assert_eq!(after("no, wait — actually yes"), Some(" yes"));
         assert_eq!(after("it is actually true"), None);
         assert_eq!(after("the waiter, waiting"), None);
+        assert_eq!(after("negative. wait for the next one"), None);
         assert_eq!(unasked("Is it? No."), "No.");
         assert_eq!(unasked("It is. Why?"), "It is. Why?");
         assert_eq!(unasked("Yes?"), "Yes?");
