@@ -140,6 +140,13 @@ fn leading(text: &str, names: &[&str]) -> Option<Choice> {
     if !others.is_empty() {
         return Some(Choice::Several([vec![i], others].concat()));
     }
+    // "positive: 0.4, negative: 0.6"
+    if rest.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit()) {
+        let others = mentions(rest, names);
+        if others.iter().any(|other| names[*other] != names[i]) {
+            return Some(Choice::Several([vec![i], others].concat()));
+        }
+    }
     let lower = text[end..].to_ascii_lowercase();
     if lower.contains("not sure") {
         return Some(Choice::Several(vec![i]));
@@ -283,6 +290,8 @@ mod tests {
             ("This is positive; nothing negative is in it.", 0),
             ("<think>positive or mixed?</think>\nmixed", 3),
             ("It looks positive", 0),
+            ("positive\n\nActually, it is negative.", 1),
+            ("They ask whether it is positive. It is negative.", 1),
         ] {
             assert!(
                 matches!(choose(text, &MOODS), Choice::One(i, _) if i == index),
@@ -303,6 +312,13 @@ mod tests {
             "Positive, but I am not sure.",
             "Please provide a text and I will call it positive!",
             "<think>\nit is positive",
+            "Positive (60%), Negative (40%)",
+            "The opposite of positive",
+            "I disagree that it is positive.",
+            "It would be positive if it were cheaper.",
+            "This is a false positive.",
+            "positive-ish",
+            "Positive? Negative?",
             "Positive?",
         ] {
             assert!(!matches!(choose(text, &MOODS), Choice::One(..)), "{text}: {:?}", choose(text, &MOODS));

@@ -1,6 +1,6 @@
 //! What a sentence says of names.
 
-use super::{Choice, bare, counts};
+use super::{Choice, bare, counts, edge};
 use crate::value::de::scalar;
 
 /// A word of a text.
@@ -123,16 +123,16 @@ enum Said {
 }
 
 /// What is said of each name of a text, where a denied one may have its opposite among the names.
-fn said(words: &[Token<'_>], hits: &[Hit], names: &[&str]) -> Vec<(usize, usize, Said)> {
+fn said(text: &str, words: &[Token<'_>], hits: &[Hit], names: &[&str]) -> Vec<(usize, usize, Said)> {
     let mut out: Vec<(usize, usize, Said)> = Vec::new();
     let mut clause = usize::MAX;
-    let (mut denied, mut direct, mut seems) = (false, false, false);
+    let (mut denied, mut direct, mut seems, mut asked) = (false, false, false, false);
     let mut at = 0;
     for (n, hit) in hits.iter().enumerate() {
         while at < hit.start {
             let word = &words[at];
             if word.clause != clause {
-                (clause, denied, direct, seems) = (word.clause, false, false, false);
+                (clause, denied, direct, seems, asked) = (word.clause, false, false, false, false);
             }
             let before = at.checked_sub(1).map_or("", |i| &words[i].bare);
             let next = words.get(at + 1).map_or("", |w| &w.bare);
@@ -140,10 +140,13 @@ fn said(words: &[Token<'_>], hits: &[Hit], names: &[&str]) -> Vec<(usize, usize,
                 "not" | "no" if matches!(next, "only" | "doubt" | "question") => {}
                 "not" => (denied, direct) = (true, true),
                 "t" if before.ends_with('n') => (denied, direct) = (true, true),
-                "no" | "never" | "neither" | "nor" | "cannot" | "without" | "nothing" | "none" | "hardly" => {
+                "no" | "never" | "neither" | "nor" | "cannot" | "without" | "nothing" | "none" | "hardly"
+                | "opposite" | "disagree" | "non" | "false" | "unlikely" => {
                     denied = true;
                     direct = false;
                 }
+                "doubt" if !matches!(before, "no" | "a" | "without") => denied = true,
+                "if" | "whether" => asked = true,
                 "but" if matches!(before, "anything" | "everything" | "all") => denied = true,
                 "but" if before == "nothing" => denied = false,
                 "than" if matches!(before, "rather" | "other") => denied = true,
@@ -163,7 +166,7 @@ fn said(words: &[Token<'_>], hits: &[Hit], names: &[&str]) -> Vec<(usize, usize,
                 && hits[n - 1].end == hit.start
                 && word.gap.trim() == ","
                 && out.last().is_some_and(|(.., said)| *said == Said::Denied);
-            (clause, denied, direct, seems) = (word.clause, goes_on, false, false);
+            (clause, denied, direct, seems, asked) = (word.clause, goes_on, false, false, false);
         }
         let after: Vec<&str> = words[hit.end..]
             .iter()
@@ -183,9 +186,13 @@ fn said(words: &[Token<'_>], hits: &[Hit], names: &[&str]) -> Vec<(usize, usize,
             ["minus" | "plus", ..] => word.bare.len() == 1,
             _ => false,
         };
-        let gap = words.get(hit.end).map_or("", |w| w.gap);
+        let end = words[hit.end - 1].start + words[hit.end - 1].text.len();
+        let gap = &text[end..words.get(hit.end).map_or(text.len(), |w| w.start)];
+        // "positive if …", "positive-ish"
+        let unsure =
+            after.first().is_some_and(|w| *w == "if" || gap == "-" && matches!(*w, "ish" | "leaning"));
         let state = match () {
-            () if gap.contains('?') => Said::Asked,
+            () if gap.trim_start_matches(edge).starts_with('?') || unsure || asked => Said::Asked,
             () if denied || taken => Said::Denied,
             () if seems => Said::Seems,
             () => Said::Affirmed,
@@ -213,7 +220,7 @@ pub(super) fn sentence(text: &str, names: &[&str]) -> Choice {
         let behind = text[end..].strip_prefix(['-', '−']);
         behind.is_some_and(|b| words[hit.start].bare.len() == 1 && !b.starts_with(char::is_alphanumeric))
     };
-    let said = said(&words, &hits, names);
+    let said = said(text, &words, &hits, names);
     let all = || distinct(hits.iter().map(|hit| hit.index), names);
     match hits[..] {
         [] => return Choice::Nothing,

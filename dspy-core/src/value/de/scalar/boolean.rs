@@ -41,6 +41,8 @@ fn polarity(text: &str) -> Option<bool> {
     match text {
         "true" | "yes" | "y" | "t" | "on" | "1" | "correct" | "yep" | "yeah" | "yup" => Some(true),
         "false" | "no" | "n" | "f" | "off" | "0" | "incorrect" | "nope" | "nah" => Some(false),
+        // These alone; before a sentence, they may be mere courtesy.
+        "absolutely" | "certainly" | "definitely" | "of course" | "indeed" => Some(true),
         _ => phrase(text),
     }
 }
@@ -48,10 +50,8 @@ fn polarity(text: &str) -> Option<bool> {
 /// What people say for yes or no.
 fn phrase(text: &str) -> Option<bool> {
     match text {
-        "absolutely" | "certainly" | "definitely" | "of course" | "indeed" | "i think so" | "yes it is"
-        | "yes it does" | "that is correct" | "that's correct" | "absolutely yes" | "definitely yes" => {
-            Some(true)
-        }
+        "i think so" | "yes it is" | "yes it does" | "that is correct" | "that's correct"
+        | "absolutely yes" | "definitely yes" => Some(true),
         "absolutely not" | "certainly not" | "definitely not" | "of course not" | "clearly not"
         | "not at all" | "i don't think so" | "i do not think so" | "not true" | "not correct" | "untrue"
         | "no way" | "definitely no" | "absolutely no" | "that is incorrect" | "that's incorrect" => {
@@ -73,7 +73,8 @@ fn leading(text: &str) -> Option<(bool, &str)> {
     let end = stop.filter(|(_, c)| *c != '?').map_or(text.len(), |(i, _)| i);
     let lead = text[..end].trim_matches(edge);
     // One letter may be the mark of an item.
-    let value = polarity(lead).filter(|_| lead.len() > 1)?;
+    let courtesy = ["absolutely", "certainly", "definitely", "of course", "indeed"].contains(&lead);
+    let value = polarity(lead).filter(|_| lead.len() > 1 && !courtesy)?;
     Some((value, &text[end..]))
 }
 
@@ -180,10 +181,19 @@ fn sentence(text: &str) -> Result<bool, &'static str> {
             "than" | "of" if matches!((previous, word), ("rather", "than") | ("instead", "of")) => {
                 (denied, contrasted) = (true, true);
             }
-            "never" | "neither" | "nor" => return Err(DENIED),
+            "doubt" if !matches!(previous, "no" | "a" | "without" | "any") => return Err(DENIED),
+            "if" | "unless" if said.is_none() => return Err(UNCLEAR),
+            "never" | "neither" | "nor" | "hardly" | "barely" | "far" | "opposite" | "unlikely" | "used" => {
+                return Err(DENIED);
+            }
             _ if word.ends_with("n't") => return Err(DENIED),
             "no" if behind.starts_with(" doubt") || behind.starts_with(" question") => {}
             "true" | "yes" | "correct" | "false" | "no" | "incorrect" => {
+                let partly =
+                    ["almost", "nearly", "mostly", "partly", "partially", "half", "somewhat", "sometimes"];
+                if partly.contains(&previous) {
+                    return Err(UNCLEAR);
+                }
                 if !announces_end(behind) {
                     return Err(if word == "no" { DENIED } else { UNCLEAR });
                 }
@@ -246,6 +256,7 @@ mod tests {
             ("The answer \"True\" was wrong; the correct answer is False.", false),
             ("There is no doubt that it is true.", true),
             ("Yes, I cannot find any fault.", true),
+            ("Certainly! The statement is false.", false),
             ("`False`  # the list is empty", false),
             ("<think>yes or no?</think>no", false),
         ] {
@@ -272,6 +283,10 @@ mod tests {
             "Not necessarily.",
             "Yes, but I'm not sure.",
             "The answer is not no.",
+            "Mostly true",
+            "I doubt that it is true.",
+            "If it rains, yes.",
+            "The opposite is true.",
             "I cannot say whether it is true.",
             "<think>\nso yes, it is",
         ] {

@@ -72,6 +72,7 @@ pub(in crate::value::de) fn is_nothing_for_scalar(text: &str) -> bool {
         "null" | "none" | "nil" | "n/a" | "undefined" | "unknown" | "unspecified" | "undisclosed"
         | "nothing" | "no data" | "no information" | "no answer" | "no value" => true,
         _ if lead.len() > 80 => false,
+        _ if lead.starts_with("none ") => absent && lead.split(' ').count() == 2,
         _ if lead.starts_with("no ") || lead.starts_with("there is no ") => absent,
         _ if absent || matches!(last, "unknown" | "unspecified") => {
             let before = lead[..lead.len() - last.len()].trim_end();
@@ -181,7 +182,9 @@ pub(in crate::value::de) fn corrected(lower: &str) -> Option<usize> {
     let last = |mark: &&str| {
         lower.rmatch_indices(mark).find_map(|(at, _)| {
             let before = lower[..at].trim_end_matches([' ', '\n', '\r', '*']);
-            let set_off = before.ends_with([',', '.', ';', ':', '!', '?', '…', '-', '–', '—', '('])
+            let parted = before.is_empty() || lower[before.len()..at].contains('\n');
+            let set_off = parted
+                || before.ends_with([',', '.', ';', ':', '!', '?', '…', '-', '–', '—', '('])
                 || before.ends_with(" no");
             let end = at + mark.len();
             let rest = &lower[end..];
@@ -231,6 +234,7 @@ mod tests {
             "The author's age is unknown.",
             "No date mentioned",
             "not provided",
+            "None given.",
         ] {
             assert!(is_nothing_for_scalar(text), "{text}");
         }

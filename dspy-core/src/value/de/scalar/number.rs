@@ -96,13 +96,19 @@ fn restated(text: &str, first: &Found, second: &Found) -> bool {
 
 /// Whether the number in brackets differs from the words before it, such as `twelve (13)`.
 fn spelt_otherwise(text: &str, number: &Found) -> bool {
+    let differs = |spelt: String| spelt.parse::<f64>().ok() != number.digits.parse::<f64>().ok();
+    if let Some((inner, _)) =
+        text[number.end..].trim_start().strip_prefix('(').and_then(|i| i.split_once(')'))
+    {
+        return in_words(inner.trim()).is_some_and(differs);
+    }
     let Some(before) = text[..number.start].trim_end().strip_suffix('(') else { return false };
     let before = before.trim_end();
     let word = |from: usize| in_words(before[from..].trim_matches(|c: char| !c.is_alphanumeric()));
     // The longest run of words that is a number, of the last few.
     let starts = before.rmatch_indices(' ').map(|(at, _)| at + 1).take(6);
     let spelt = starts.chain([0]).filter_map(word).last();
-    spelt.is_some_and(|spelt| spelt.parse::<f64>().ok() != number.digits.parse::<f64>().ok())
+    spelt.is_some_and(differs)
 }
 
 /// The only number behind the last place at which a text corrects itself.
@@ -392,7 +398,7 @@ fn scaled(text: &str, digits: String, end: usize, money: bool) -> (String, usize
                     Some(value) => (value, end + 1 + len, unclear),
                     None => (value, end, true),
                 },
-                _ => (value, end, unclear),
+                _ => (value, end, unclear || text[end..].starts_with('+')),
             }
         }
         Scale::Dozen(len) => match digits.parse::<f64>() {
@@ -504,6 +510,9 @@ mod tests {
             "5²",
             "12.000 ₫",
             "twelve (13)",
+            "5 (six)",
+            "10 M",
+            "100k+",
             "not 5",
             "3\n4\n5",
             "up to 5",

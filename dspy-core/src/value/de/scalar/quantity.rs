@@ -177,6 +177,13 @@ pub(super) fn scale(rest: &str, glued: bool, money: bool) -> Scale {
         "B" | "b" if glued && money => return Scale::Ten(9, len),
         // Metres or millions, bytes or billions.
         "M" | "m" | "B" | "b" if glued => return Scale::Unclear(len),
+        "M" | "B" => {
+            return if money {
+                Scale::Ten(if word == "M" { 6 } else { 9 }, len)
+            } else {
+                Scale::Unclear(len)
+            };
+        }
         // Euler's number, or an exponent that is cut off.
         "e" | "E" | "π" if glued => return Scale::Unclear(len),
         // A thousand in Spanish, a million in slang.
