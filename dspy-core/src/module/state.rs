@@ -104,7 +104,7 @@ pub(super) fn write(path: &Path, state: &Value) -> Result<()> {
     };
     let mut text = serde_json::to_vec_pretty(state).map_err(|e| fail(e.to_string()))?;
     text.push(b'\n');
-    files::write_all_atomically(path, &text).map_err(|e| fail(format!("the file cannot be written: {e}")))?;
+    files::write_all_atomically(path, &text).map_err(|e| fail(files::not_written(path, &e)))?;
     Ok(())
 }
 
