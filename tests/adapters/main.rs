@@ -4,6 +4,8 @@
 #[path = "../model/mod.rs"]
 mod model;
 
+// Its signature has a bound on a field.
+#[cfg(feature = "constraints")]
 mod native;
 mod reading;
 mod repair;

@@ -46,6 +46,7 @@ pub(super) async fn run<S: Signature>(predictor: &Predictor, input: S::Input) ->
     let context = Context::current();
     let settings = context.settings();
     let lm = predictor.lm_or(&settings)?;
+    predictor.require_checkable()?;
     let adapter = predictor.adapter_or(&settings);
     let spec = predictor.spec();
 

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Result,
+    Error, Result,
     adapter::{Adapter, Demo},
     context::{PredictorId, Settings},
     lm::{Capabilities, LM, Options, Prefix, ResponseFormat},
@@ -177,6 +177,19 @@ impl Predictor {
         }
         frames.push(frame.clone());
         frame
+    }
+
+    /// Refuses demands that cannot be checked on any answer, so that none is paid for.
+    pub(super) fn require_checkable(&self) -> Result<()> {
+        let fault = |(field, validator): &(String, Validator)| Some((field.clone(), validator.fault()?));
+        match self.validators.iter().find_map(fault) {
+            None => Ok(()),
+            Some((field, fault)) => Err(Error::Constraint {
+                signature: self.spec.name.clone(),
+                message: format!("`{field}`: {fault}"),
+                field,
+            }),
+        }
     }
 
     /// What an output does not fulfil of the bounds, lengths and patterns in its schema.
