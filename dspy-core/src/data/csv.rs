@@ -45,7 +45,7 @@ pub fn csv<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
         match reader.read_record(&mut record) {
             Ok(false) => return Ok(rows),
             Ok(true) => {
-                rows.push(record.deserialize(Some(&headers)).map_err(|e| fail(&e, Some(line), &headers))?)
+                rows.push(record.deserialize(Some(&headers)).map_err(|e| fail(&e, Some(line), &headers))?);
             }
             Err(e) => return Err(fail(&e, Some(line), &headers)),
         }
