@@ -208,6 +208,24 @@ mod schema {
         Predict::<Order>::new().lm(lm).repairs(0).call("two of AB-1").await
     }
 
+    #[signature]
+    struct Broken {
+        #[input]
+        text: String,
+        #[output]
+        #[schemars(regex(pattern = "("))]
+        code: String,
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_checked_is_refused_before_it_is_paid_for() {
+        let server = Server::replying(vec![Reply::completion("[[ ## code ## ]]\n(")]).await;
+        let lm = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).build().unwrap();
+        let error = Predict::<Broken>::new().lm(lm).call("x").await.unwrap_err();
+        assert!(error.to_string().contains("on `code` of `Broken`"), "{error}");
+        assert_eq!(server.count(), 0);
+    }
+
     #[tokio::test]
     async fn bounds_lengths_and_patterns_are_checked() {
         assert_eq!(order("2", "AB-1", "[]").await.unwrap().count, 2);

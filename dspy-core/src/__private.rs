@@ -109,6 +109,7 @@ pub fn clean(docs: &str) -> String {
 }
 
 /// A demand on a value, whose type is that of the closure's argument.
+#[derive(Debug)]
 pub struct Predicate<T: ?Sized, F>(F, PhantomData<fn(&T)>);
 
 /// Takes the demand first, so that its argument's type is known when the value is given: a field then coerces to

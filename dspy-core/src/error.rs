@@ -316,6 +316,7 @@ pub struct ParseError {
 
 /// One output field that could not be read.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FieldError {
     /// The field's name.
     pub field: String,

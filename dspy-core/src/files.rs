@@ -34,6 +34,14 @@ pub(crate) fn write_atomically(
     }
 }
 
+/// Why a file could not be written, for people.
+pub(crate) fn not_written(path: &Path, error: &io::Error) -> String {
+    match path.parent().filter(|folder| error.kind() == io::ErrorKind::NotFound && !folder.exists()) {
+        Some(folder) => format!("the file cannot be written: there is no folder {}", folder.display()),
+        None => format!("the file cannot be written: {error}"),
+    }
+}
+
 /// As [`write_atomically`], for content that is at hand.
 pub(crate) fn write_all_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     write_atomically(path, |out| out.write_all(content))
@@ -74,6 +82,9 @@ mod tests {
         assert!(error.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let nowhere = folder.path().join("none").join("state.json");
+        let error = write_all_atomically(&nowhere, b"new").unwrap_err();
+        assert!(not_written(&nowhere, &error).ends_with("none"), "{}", not_written(&nowhere, &error));
         write_all_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }

@@ -4,7 +4,7 @@
 #[path = "../model/mod.rs"]
 mod model;
 
-// Its signature has a range.
+// Its signature has a bound on a field.
 #[cfg(feature = "constraints")]
 mod native;
 mod reading;

@@ -91,6 +91,15 @@ pub enum StepOutcome {
     Failed(Error),
 }
 
+impl fmt::Debug for StepOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(output) => f.debug_tuple("Done").field(&(**output).to_json()).finish(),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
+}
+
 impl Step {
     /// The input as JSON.
     pub fn input_json(&self) -> Value {

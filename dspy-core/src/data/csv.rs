@@ -15,12 +15,19 @@ use crate::Result;
 /// [`Error::Dataset`](crate::Error::Dataset) at the first line that cannot be read.
 pub fn csv<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
     let path = path.as_ref();
-    let fail = |e: &::csv::Error, line: Option<u64>| {
+    let mut headers = ::csv::StringRecord::new();
+    let fail = |e: &::csv::Error, line: Option<u64>, headers: &::csv::StringRecord| {
         let line = e.position().map(::csv::Position::line).or(line).and_then(|l| usize::try_from(l).ok());
         let message = match e.kind() {
             ::csv::ErrorKind::Io(e) => e.to_string(),
             ::csv::ErrorKind::Deserialize { err, .. } => {
-                format!("{err}; the header line must name the fields of the row's type")
+                let column = err.field().and_then(|i| headers.get(usize::try_from(i).ok()?));
+                match column {
+                    Some(name) => {
+                        format!("column `{name}`: {}; the row's type says what a cell is", err.kind())
+                    }
+                    None => format!("{err}; the header line must name the fields of the row's type"),
+                }
             }
             ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                 format!("{len} cells, but the header names {expected_len}; quote cells that hold commas")
@@ -29,16 +36,18 @@ pub fn csv<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
         };
         error(path, line, message)
     };
-    let mut reader = ::csv::Reader::from_path(path).map_err(|e| fail(&e, None))?;
+    let mut reader = ::csv::Reader::from_path(path).map_err(|e| fail(&e, None, &headers))?;
     let mut rows = Vec::new();
-    let headers = reader.headers().map_err(|e| fail(&e, Some(1)))?.clone();
+    headers = reader.headers().map_err(|e| fail(&e, Some(1), &headers))?.clone();
     let mut record = ::csv::StringRecord::new();
     loop {
         let line = reader.position().line();
         match reader.read_record(&mut record) {
             Ok(false) => return Ok(rows),
-            Ok(true) => rows.push(record.deserialize(Some(&headers)).map_err(|e| fail(&e, Some(line)))?),
-            Err(e) => return Err(fail(&e, Some(line))),
+            Ok(true) => {
+                rows.push(record.deserialize(Some(&headers)).map_err(|e| fail(&e, Some(line), &headers))?);
+            }
+            Err(e) => return Err(fail(&e, Some(line), &headers)),
         }
     }
 }
@@ -77,7 +86,10 @@ mod tests {
         let path = folder.path().join("rows.csv");
         std::fs::write(&path, "question,score,good,note\na,1,true,\nb,many,true,\n").unwrap();
         let error = csv::<Row>(&path).unwrap_err().to_string();
-        assert!(error.contains("rows.csv, line 3: ") && error.contains("invalid float"), "{error}");
+        assert!(
+            error.contains("rows.csv, line 3: column `score`: ") && error.contains("invalid float"),
+            "{error}"
+        );
         std::fs::write(&path, "question,score,good,note\na,1,true\n").unwrap();
         let error = csv::<Row>(&path).unwrap_err().to_string();
         assert!(error.contains("line 2: 3 cells, but the header names 4"), "{error}");

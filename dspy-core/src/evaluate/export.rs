@@ -6,7 +6,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Row;
-use crate::{Error, Result, data::Example, data::record_of, error::shorten, files::write_atomically};
+use crate::{
+    Error, Result,
+    data::Example,
+    data::record_of,
+    error::shorten,
+    files::{self, write_atomically},
+};
 
 const FEEDBACK: &str = "feedback";
 const ERROR: &str = "error";
@@ -149,5 +155,5 @@ pub(super) fn json(columns: &Columns, path: &Path) -> Result<()> {
 }
 
 fn not_written(path: &Path, error: &std::io::Error) -> Error {
-    Error::other(format!("{} cannot be written: {error}", path.display()))
+    Error::other(format!("{}: {}", path.display(), files::not_written(path, error)))
 }

@@ -111,9 +111,11 @@ pub trait Metric<E, O, K>: Send + Sync + 'static {
 }
 
 /// The form of metrics that return `R`.
+#[derive(Debug)]
 pub struct Returns<R>(PhantomData<fn() -> R>);
 
 /// The form of metrics that return a future.
+#[derive(Debug)]
 pub struct Awaits(());
 
 impl<F, E, O, R> Metric<E, O, Returns<R>> for F

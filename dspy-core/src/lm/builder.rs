@@ -115,6 +115,12 @@ impl LMBuilder {
         self
     }
 
+    /// Sets how many answers are drawn for requests that do not; the first that can be read whole is taken.
+    pub fn n(mut self, n: u32) -> Self {
+        self.options.n = Some(n);
+        self
+    }
+
     /// Adds a parameter that is passed to the provider as it is.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.options = self.options.extra(name, value);

@@ -109,7 +109,7 @@ pub(super) fn write(path: &Path, state: &Value) -> Result<()> {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
     text.push(b'\n');
-    files::write_all_atomically(path, &text).map_err(|e| fail(format!("the file cannot be written: {e}")))?;
+    files::write_all_atomically(path, &text).map_err(|e| fail(files::not_written(path, &e)))?;
     Ok(())
 }
 

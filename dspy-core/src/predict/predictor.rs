@@ -65,10 +65,10 @@ impl Predictor {
             repairs: None,
             unusable: None,
             flaw: validators.iter().find_map(|(field, validator)| {
-                validator.flaw().map(|message| Error::Constraint {
+                validator.fault().map(|fault| Error::Constraint {
                     signature: spec.name.clone(),
                     field: field.clone(),
-                    message: message.to_owned(),
+                    message: format!("`{field}`: {fault}"),
                 })
             }),
             frames: Mutex::default(),

@@ -1,6 +1,6 @@
 //! Fields on their way into a prompt and out of an answer.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserializer, Serialize,
@@ -43,6 +43,15 @@ pub struct FieldWriter<'a> {
     native_tools: bool,
     out: &'a mut Content,
     beside: &'a mut Beside,
+}
+
+impl fmt::Debug for FieldWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldWriter")
+            .field("spec", &self.spec)
+            .field("out", &self.out)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> FieldWriter<'a> {
@@ -203,6 +212,7 @@ impl<'a> IntoIterator for Sections<'a> {
 }
 
 /// Reads output fields from the sections of an answer.
+#[derive(Debug)]
 pub struct FieldReader<'a> {
     spec: &'a SignatureSpec,
     sections: &'a Sections<'a>,

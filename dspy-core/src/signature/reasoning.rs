@@ -10,6 +10,7 @@ use crate::value::{TypeInfo, WriteError};
 pub(crate) const REASONING: &str = "reasoning";
 
 /// The signature `S` with a `reasoning` output before its own.
+#[derive(Debug)]
 pub struct WithReasoning<S>(PhantomData<fn() -> S>);
 
 /// The output of a [`WithReasoning`] signature: dereferences to the output of the signature within.

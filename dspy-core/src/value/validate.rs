@@ -32,9 +32,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What is said where constraints cannot be checked.
-const UNCHECKED: &str = "has constraints, which need the feature `constraints` of the crate `dspy`";
-
 /// The constraints of a schema, compiled once for a signature.
 #[derive(Debug)]
 pub struct Validator {
@@ -62,21 +59,34 @@ impl Validator {
         has_constraints(schema.as_value(), &|key| !matches!(key, "format" | "uniqueItems")).then_some(Self {})
     }
 
-    /// Why no value can be checked, if that is so.
-    pub fn flaw(&self) -> Option<&'static str> {
-        (!cfg!(feature = "constraints")).then_some(UNCHECKED)
+    /// Why the constraints cannot be checked on any value, if they cannot.
+    #[cfg(feature = "constraints")]
+    pub fn fault(&self) -> Option<String> {
+        self.rules.fault()
     }
 
-    /// What a value breaks; nothing when it is in order.
-    #[cfg(feature = "constraints")]
+    /// That the constraints cannot be checked on any value.
+    #[cfg(not(feature = "constraints"))]
+    pub fn fault(&self) -> Option<String> {
+        Some("has constraints, which need the feature `constraints` of the crate `dspy`".to_owned())
+    }
+
+    /// What a value breaks; nothing when it is in order. Constraints that cannot be checked count as broken.
     pub fn check(&self, value: &Value) -> Vec<Violation> {
+        match self.fault() {
+            Some(message) => vec![Violation { path: String::new(), message }],
+            None => self.broken_by(value),
+        }
+    }
+
+    #[cfg(feature = "constraints")]
+    fn broken_by(&self, value: &Value) -> Vec<Violation> {
         self.rules.check(value)
     }
 
-    /// That the constraints cannot be checked.
     #[cfg(not(feature = "constraints"))]
-    pub fn check(&self, _: &Value) -> Vec<Violation> {
-        vec![Violation { path: String::new(), message: UNCHECKED.to_owned() }]
+    fn broken_by(&self, _: &Value) -> Vec<Violation> {
+        Vec::new()
     }
 }
 

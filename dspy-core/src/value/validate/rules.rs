@@ -19,18 +19,19 @@ impl Rules {
         Self(compiled.map_err(|e| e.to_string()))
     }
 
+    /// Why nothing can be checked, if so.
+    pub(super) fn fault(&self) -> Option<String> {
+        let error = self.0.as_ref().err()?;
+        Some(format!("cannot be checked, because its schema is wrong: {error}"))
+    }
+
     pub(super) fn check(&self, value: &Value) -> Vec<Violation> {
         let mut found = Vec::new();
-        match &self.0 {
-            Err(error) => {
-                let message = format!("cannot be checked, because its schema is wrong: {error}");
-                found.push(Violation { path: String::new(), message });
-            }
-            Ok(validator) if validator.is_valid(value) => {}
-            Ok(validator) => {
-                for error in validator.iter_errors(value) {
-                    collect(&error, &mut found);
-                }
+        if let Ok(validator) = &self.0
+            && !validator.is_valid(value)
+        {
+            for error in validator.iter_errors(value) {
+                collect(&error, &mut found);
             }
         }
         found
