@@ -9,7 +9,7 @@ use crate::{
     Result,
     adapter::Adapter,
     lm::{LM, Options},
-    module::{Module, Path, Program, Walk},
+    module::{IntoInput, Module, Path, Program, Walk},
     signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
 };
 
@@ -122,7 +122,7 @@ impl<S: Signature> ChainOfThought<S> {
     ///
     /// # Errors
     /// As [`Predict::render`].
-    pub fn render(&self, input: impl Into<S::Input>) -> Result<super::Rendered> {
+    pub fn render(&self, input: impl IntoInput<S::Input>) -> Result<super::Rendered> {
         self.predict.render(input)
     }
 }
