@@ -74,7 +74,7 @@ pub use dspy_core::{
     data::Example,
     evaluate::{Evaluate, Metric},
     lm::{LM, LanguageModel, Options, inspect_history},
-    module::{Module, Prediction, Program},
+    module::{IntoInput, Module, Prediction, Program},
     optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
     settings,

@@ -131,6 +131,35 @@ fn inputs_of_one_field_come_from_its_value() {
 }
 
 #[test]
+fn inputs_of_several_fields_come_from_their_values() {
+    /// Numbers of all sizes.
+    #[signature]
+    #[derive(PartialEq)]
+    struct Count {
+        #[input]
+        text: String,
+        #[input]
+        most: u8,
+        #[input]
+        least: i64,
+        #[input]
+        share: f32,
+        #[input]
+        note: Option<String>,
+        #[output]
+        total: usize,
+    }
+
+    let expected = CountInput { text: "x".into(), most: 3, least: -1, share: 0.5, note: Some("n".into()) };
+    assert_eq!(CountInput::from(("x", 3, -1, 0.5, "n".to_owned())), expected);
+    assert_eq!(CountInput::from(("x", 3, -1_i32, 0.5, Some("n".to_owned()))), expected);
+    let prompt = Predict::<Count>::new().render(("x", 3, -1, 0.5, None)).unwrap();
+    assert_eq!(prompt.len(), 2);
+    let input = (vec!["c".to_owned()], "q");
+    assert_eq!(AnswerInput::from(input).question, "q");
+}
+
+#[test]
 fn data_has_the_names_that_the_model_sees() {
     let sort =
         Sort { kind: "a".into(), r#match: vec![1], config: BTreeMap::from([("k".into(), Severity::High)]) };

@@ -48,7 +48,8 @@ use proc_macro::TokenStream;
 /// - `AnswerInput` and `AnswerOutput`, with the fields of one side, the same visibility and the same derives;
 /// - `Signature`, `StaticSignature` and `Example` for `Answer`;
 /// - `From<Answer>` and `From<&Answer>` for both sides, and `From<(AnswerInput, AnswerOutput)>` for `Answer`;
-/// - `From<T>` for an input with a single field of type `T`.
+/// - `From<T>` for an input with a single field of type `T`, and `From<(A, B, ...)>` for one with up to twelve: their
+///   values in order, or what converts into them, so that `program.call((context, "Who wrote Emma?"))` does.
 ///
 /// All three structs are `Debug`, `Clone`, `Serialize`, `Deserialize` and `JsonSchema`; what else the struct derives,
 /// the sides derive too. Write further attributes below `#[signature]`.

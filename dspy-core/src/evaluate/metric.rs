@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, future::Future, marker::PhantomData};
 
-use crate::{Error, Result};
+use crate::{Error, Result, signature::Reasoned};
 
 /// What a metric says of one output: a number, higher is better, and possibly words that tell why.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -98,7 +98,10 @@ impl<S: IntoScore, E: Into<Box<dyn StdError + Send + Sync>>> IntoScore for Resul
 /// The types of the arguments are written out: they tell what the metric is for. An `async fn` that takes both by
 /// reference is a metric too, and so is a closure that clones what it needs and returns an `async move` block.
 ///
-/// `K` tells apart the two forms; it is always inferred.
+/// A metric for the output of a signature also judges that of a [`ChainOfThought`](crate::predict::ChainOfThought)
+/// of it, [`Reasoned`]. One that looks at the reasoning takes `&Reasoned<QaOutput>`.
+///
+/// `K` tells apart the forms; it is always inferred.
 #[diagnostic::on_unimplemented(
     message = "this is not a metric for rows of `{E}` and outputs of `{O}`",
     label = "not a metric for these types",
@@ -139,6 +142,22 @@ where
     fn score<'a>(&'a self, example: &'a E, output: &'a O) -> impl Future<Output = Result<Score>> + Send + 'a {
         let started = self.start(example, output);
         async move { started.await.into_score() }
+    }
+}
+
+/// The form of metrics of the form `K` that judge an answer without its reasoning.
+pub struct WithoutReasoning<K>(PhantomData<fn() -> K>);
+
+impl<M, E, O, K> Metric<E, Reasoned<O>, WithoutReasoning<K>> for M
+where
+    M: Metric<E, O, K>,
+{
+    fn score<'a>(
+        &'a self,
+        example: &'a E,
+        output: &'a Reasoned<O>,
+    ) -> impl Future<Output = Result<Score>> + Send + 'a {
+        Metric::<E, O, K>::score(self, example, output)
     }
 }
 
@@ -216,5 +235,28 @@ mod tests {
         };
         assert_eq!(judged(later).unwrap(), Score::new(1.0).feedback("later"));
         assert_eq!(judged(|_: &Gold, _: &Pred| Box::pin(async { 1.0 })).unwrap().value, 1.0);
+    }
+
+    #[test]
+    fn a_metric_of_an_answer_judges_it_with_reasoning_too() {
+        #[allow(clippy::needless_pass_by_value)]
+        fn judged<M: Metric<Gold, Reasoned<Pred>, K>, K>(metric: M) -> f64 {
+            let gold = Gold { answer: "a".into() };
+            let pred = Reasoned::new("so", Pred { answer: "a".into() });
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(metric.score(&gold, &pred)).unwrap().value
+        }
+
+        fn right(gold: &Gold, pred: &Pred) -> bool {
+            gold.answer == pred.answer
+        }
+
+        assert_eq!(judged(right), 1.0);
+        assert_eq!(judged(judge), 1.0);
+        assert_eq!(judged(|gold: &Gold, pred: &Pred| gold.answer == pred.answer), 1.0);
+        assert_eq!(
+            judged(|_: &Gold, pred: &Reasoned<Pred>| pred.reasoning == "so" && pred.answer == "a"),
+            1.0
+        );
     }
 }

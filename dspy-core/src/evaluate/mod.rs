@@ -9,7 +9,7 @@ mod text;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score};
+pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score, WithoutReasoning};
 pub(crate) use progress::Progress;
 pub use report::{Evaluation, Failure, Row};
 pub(crate) use run::{Plan, run_rows, score_of};

@@ -25,6 +25,28 @@ use crate::{
     context::{Context, Recorder},
 };
 
+/// What a module can be called with: its input, and all that converts into it.
+///
+/// An input of `#[signature]` is had from the value of its field, or from a tuple of the values of its fields in their
+/// order, and from a record or a reference to one.
+#[diagnostic::on_unimplemented(
+    message = "a module that takes `{I}` cannot be called with `{Self}`",
+    label = "not the input of this module",
+    note = "give a `{I}`, or what converts into it: the value of its field when it has one, a tuple of the values of \
+            its fields in their order when it has several, or a record of its signature"
+)]
+pub trait IntoInput<I> {
+    /// The input.
+    fn into_input(self) -> I;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<I>, I> IntoInput<I> for T {
+    fn into_input(self) -> I {
+        self.into()
+    }
+}
+
 /// A step of a program or a whole program: takes an input, asks models, gives an output.
 ///
 /// Write [`forward`](Module::forward); call [`call`](Module::call).
@@ -40,7 +62,8 @@ pub trait Module: Program + Send + Sync {
     /// What it gives.
     type Output: Serialize + Clone + fmt::Debug + Send + Sync + 'static;
 
-    /// Carries out the step.
+    /// Carries out the step. An output that is made of a step's [`Prediction`] is taken out of it with
+    /// [`into_inner`](Prediction::into_inner): `Ok(self.answer.call(input).await?.into_inner())`.
     ///
     /// # Errors
     /// Whatever its calls and its own code fail with.
@@ -52,12 +75,12 @@ pub trait Module: Program + Send + Sync {
     /// As [`forward`](Module::forward).
     fn call(
         &self,
-        input: impl Into<Self::Input> + Send,
+        input: impl IntoInput<Self::Input> + Send,
     ) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send
     where
         Self: Sized,
     {
-        let input = input.into();
+        let input = input.into_input();
         async move {
             let context = Context::current();
             let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
@@ -74,9 +97,9 @@ pub trait Module: Program + Send + Sync {
     ) -> impl Future<Output = Vec<Result<Prediction<Self::Output>>>> + Send
     where
         Self: Sized + Clone + 'static,
-        I: Into<Self::Input>,
+        I: IntoInput<Self::Input>,
     {
-        let inputs: Vec<Self::Input> = inputs.into_iter().map(Into::into).collect();
+        let inputs: Vec<Self::Input> = inputs.into_iter().map(IntoInput::into_input).collect();
         batch::run(self.clone(), inputs)
     }
 

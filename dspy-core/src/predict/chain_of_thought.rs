@@ -9,10 +9,15 @@ use crate::{
     Error, Result,
     adapter::Adapter,
     lm::{LM, Options},
+<<<<<<< HEAD
     module::{Module, Path, Paths, Program, Walk},
     signature::{
         DynSignature, REASONING, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning,
     },
+=======
+    module::{IntoInput, Module, Path, Program, Walk},
+    signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
+>>>>>>> book
 };
 
 /// Asks a model to write down its reasoning before it fills in the outputs (Wei et al. 2022, "Chain-of-Thought
@@ -148,7 +153,7 @@ impl<S: Signature> ChainOfThought<S> {
     ///
     /// # Errors
     /// As [`Predict::render`].
-    pub fn render(&self, input: impl Into<S::Input>) -> Result<super::Rendered> {
+    pub fn render(&self, input: impl IntoInput<S::Input>) -> Result<super::Rendered> {
         self.predict.render(input)
     }
 }

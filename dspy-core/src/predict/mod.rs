@@ -22,7 +22,11 @@ use crate::{
     adapter::{Adapter, Demo},
     context::{Context, show_messages},
     lm::{LM, Message, Options},
+<<<<<<< HEAD
     module::{Module, Path, Paths, Program, Walk},
+=======
+    module::{IntoInput, Module, Path, Program, Walk},
+>>>>>>> book
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
 };
 
@@ -165,11 +169,11 @@ impl<S: Signature> Predict<S> {
     ///
     /// # Errors
     /// [`Error::Other`](crate::Error::Other) when a value cannot be written into the prompt.
-    pub fn render(&self, input: impl Into<S::Input>) -> Result<Rendered> {
+    pub fn render(&self, input: impl IntoInput<S::Input>) -> Result<Rendered> {
         let settings = Context::current().settings();
         let adapter = self.predictor.adapter_or(&settings);
         let capabilities = self.predictor.lm_or(&settings).map(|lm| lm.capabilities()).unwrap_or_default();
-        let opening = ask::format::<S>(&self.predictor, &adapter, capabilities, &input.into())?;
+        let opening = ask::format::<S>(&self.predictor, &adapter, capabilities, &input.into_input())?;
         Ok(Rendered(opening.prompt.messages().cloned().collect()))
     }
 }

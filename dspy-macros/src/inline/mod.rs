@@ -146,7 +146,6 @@ pub(crate) fn predict(input: TokenStream) -> TokenStream {
             fields,
             checks: Vec::new(),
             items,
-            from_tuple: true,
         };
         let facade = Facade::find();
         let (private, ident) = (facade.private(), model.ident.clone());

@@ -2,11 +2,11 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Expr, Pat, spanned::Spanned};
+use syn::{Expr, Pat, Type, spanned::Spanned};
 
 use super::{
     model::{Check, Field, Model, Role},
-    types::{bounds, default_fn, is_string},
+    types::{bounds, default_fn, is_narrow_number, is_string},
 };
 use crate::facade::Facade;
 
@@ -46,7 +46,7 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
         expander.signature(),
         expander.spec(),
         expander.conversions(),
-        expander.single_field(),
+        expander.input_values(),
     ];
     parts.into_iter().collect()
 }
@@ -273,8 +273,9 @@ impl Expander<'_> {
         }
     }
 
-    /// An input of one field can be had from its value, an input without fields from `()`.
-    fn single_field(&self) -> TokenStream {
+    /// An input of one field can be had from its value, one of several from the tuple of their values, one without
+    /// fields from `()`.
+    fn input_values(&self) -> TokenStream {
         let input = &self.input;
         let value = hidden("value");
         let fields: Vec<_> = self.fields(Role::Input).collect();
@@ -308,14 +309,26 @@ impl Expander<'_> {
                     #text
                 }
             }
-            _ if self.model.from_tuple => {
-                let params: Vec<Ident> = (0..fields.len()).map(|i| hidden(&format!("T{i}"))).collect();
+            // More than this nobody tells apart by their places.
+            _ if fields.len() <= 12 => {
                 let (names, types): (Vec<_>, Vec<_>) = fields.iter().map(|f| (&f.ident, &f.ty)).unzip();
+                let param =
+                    |(i, ty): (usize, &&Type)| (!is_narrow_number(ty)).then(|| hidden(&format!("T{i}")));
+                let params: Vec<Option<Ident>> = types.iter().enumerate().map(param).collect();
+                let bounds = params.iter().zip(&types).filter_map(|(param, ty)| {
+                    let param = param.as_ref()?;
+                    Some(quote!(#param: ::core::convert::Into<#ty>))
+                });
+                let taken = params.iter().zip(&types).map(|(param, ty)| match param {
+                    Some(param) => quote!(#param),
+                    None => quote!(#ty),
+                });
+                let taken = quote!((#(#taken,)*));
                 let places = (0..fields.len()).map(syn::Index::from);
                 quote! {
                     #[automatically_derived]
-                    impl<#(#params: ::core::convert::Into<#types>),*> ::core::convert::From<(#(#params,)*)> for #input {
-                        fn from(#value: (#(#params,)*)) -> Self {
+                    impl<#(#bounds),*> ::core::convert::From<#taken> for #input {
+                        fn from(#value: #taken) -> Self {
                             Self { #(#names: ::core::convert::Into::into(#value.#places)),* }
                         }
                     }

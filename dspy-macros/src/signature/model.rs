@@ -18,8 +18,6 @@ pub(crate) struct Model {
     pub(crate) checks: Vec<Check>,
     /// Types that belong to it.
     pub(crate) items: TokenStream,
-    /// Whether an input can be had from the tuple of its values.
-    pub(crate) from_tuple: bool,
 }
 
 /// One field.

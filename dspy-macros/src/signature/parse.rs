@@ -60,7 +60,7 @@ pub(super) fn parse(
             (None, options) => options,
         };
         let mut model = model(attrs, vis, ident, fields, options, errors);
-        (model.items, model.from_tuple) = (items, true);
+        model.items = items;
         return Ok(model);
     }
     let fields = match fields {
@@ -111,7 +111,6 @@ fn model(
         fields,
         checks: Vec::new(),
         items: TokenStream::new(),
-        from_tuple: false,
     };
     model_options(&mut model, options, errors);
     // A second `#[signature(...)]` adds to the first.

@@ -180,6 +180,13 @@ fn is_standard(ty: &Type) -> bool {
     inner && STANDARD.iter().any(|name| segment.ident == name)
 }
 
+/// Whether a literal of this type would be taken for an `i32` or an `f64`, which do not convert into it, where any type
+/// is taken that converts.
+pub(super) fn is_narrow_number(ty: &Type) -> bool {
+    const NARROW: [&str; 10] = ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "isize", "f32"];
+    matches!(ty, Type::Path(path) if NARROW.iter().any(|name| path.path.is_ident(name)))
+}
+
 pub(super) fn is_string(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path.path.segments.last().is_some_and(|s| s.ident == "String"),

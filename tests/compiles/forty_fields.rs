@@ -128,6 +128,6 @@ pub struct Forty {
     pub f39: std::collections::BTreeMap<String, f32>,
 }
 
-fn main() {
+pub(crate) fn main() {
     let _ = Predict::<Forty>::new();
 }

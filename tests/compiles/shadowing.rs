@@ -23,7 +23,9 @@ pub mod shadowed {
     struct Signature;
 
     pub fn program() -> impl ::dspy::Module<Output: ::core::fmt::Debug> {
-        ::dspy::predict!("value, writer, reader, f -> output, checks: list[str], spec: Literal['a'], match: int")
+        ::dspy::predict!(
+            "value, writer, reader, f -> output, checks: list[str], spec: Literal['a'], match: int"
+        )
     }
 }
 
@@ -41,7 +43,7 @@ pub fn local() {
     let _ = predict.render((Inner { r#type: 1 }, Page { items: vec![Inner { r#type: 2 }] }));
 }
 
-fn main() {
+pub(crate) fn main() {
     let _ = shadowed::program();
     local();
 }

@@ -9,6 +9,6 @@
 )]
 pub struct Forty;
 
-fn main() {
+pub(crate) fn main() {
     let _ = dspy::ChainOfThought::<Forty>::new();
 }

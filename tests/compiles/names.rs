@@ -81,7 +81,7 @@ pub mod shadowed {
     }
 }
 
-fn main() {
+pub(crate) fn main() {
     #[signature]
     struct Local {
         #[input]
