@@ -97,7 +97,7 @@ pub(in crate::value) fn choose(text: &str, names: &[&str]) -> Choice {
 }
 
 /// Lines that begin with different names, as a list of all of them does; one that stands alone may be the choice.
-fn listed(text: &str, names: &[&str]) -> Option<Choice> {
+pub(in crate::value::de) fn listed(text: &str, names: &[&str]) -> Option<Choice> {
     if !text.contains('\n') {
         return None;
     }

@@ -330,7 +330,8 @@ fn lakhs(rest: &str, first: usize) -> Option<(String, usize)> {
         digits.push_str(&group[..len]);
         end += 1 + len;
         match len {
-            2 => {}
+            // No number is that long, and every number of a list is looked at like this.
+            2 if digits.len() < 32 => {}
             3 if digits.len() > first + 3 => return Some((digits, end)),
             _ => return None,
         }
