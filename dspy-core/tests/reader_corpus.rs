@@ -2,7 +2,9 @@
 //!
 //! A line has the `type` that asks, the `form` (`text` unless said otherwise), the `text`, and either the `value` or
 //! the `error` that must come of it. With `strict`, it must be readable without any tolerance, too. Of an error, `path`
-//! is the place, `says` are words of the message, `nearest` the first candidates, and `at` the text at its offset.
+//! is the place, `says` are words of the message, `nearest` the first candidates, and `at` the text at its offset. A
+//! case that is `open` is known to be read otherwise, and counts as missed in the report; the test demands that it still
+//! is one.
 #![allow(clippy::expect_used, clippy::panic)]
 
 #[path = "corpus/types.rs"]
@@ -31,6 +33,9 @@ struct Case {
     error: Option<Refusal>,
     #[serde(default)]
     strict: bool,
+    /// Why it is not read as it should be.
+    #[serde(default)]
+    open: Option<String>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy, PartialEq)]
@@ -181,13 +186,22 @@ fn corpus() -> BTreeMap<String, Vec<Case>> {
 #[test]
 #[allow(clippy::print_stdout)]
 fn every_answer_is_read_as_a_person_would() {
-    let (mut failures, mut failed, mut total) = (String::new(), 0, 0);
+    let (mut failures, mut failed, mut open, mut total) = (String::new(), 0, 0, 0);
     for (group, cases) in corpus() {
         let mut passed = 0;
         for (at, case) in cases.iter().enumerate() {
-            match case.judge() {
+            let judged = match (&case.open, case.judge()) {
+                (Some(_), Err(_)) => {
+                    open += 1;
+                    continue;
+                }
+                (Some(_), Ok(())) => Err("no longer open: it is read as it should be".to_owned()),
+                (None, judged) => judged,
+            };
+            match judged {
                 Ok(()) => passed += 1,
                 Err(wrong) => {
+                    failed += 1;
                     let name = case.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
                     let wanted = match (&case.value, &case.error) {
                         (Some(value), _) => value.to_string(),
@@ -206,9 +220,8 @@ fn every_answer_is_read_as_a_person_would() {
         }
         println!("{group}: {passed}/{}", cases.len());
         total += cases.len();
-        failed += cases.len() - passed;
     }
-    println!("all: {}/{total}", total - failed);
+    println!("all: {}/{total}, {open} known to be open", total - failed - open);
     assert!(failures.is_empty(), "{failed} of {total} answers are not read as they should be:\n{failures}");
 }
 

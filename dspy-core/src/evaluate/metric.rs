@@ -146,6 +146,7 @@ where
 }
 
 /// The form of metrics of the form `K` that judge an answer without its reasoning.
+#[derive(Debug)]
 pub struct WithoutReasoning<K>(PhantomData<fn() -> K>);
 
 impl<M, E, O, K> Metric<E, Reasoned<O>, WithoutReasoning<K>> for M

@@ -9,15 +9,10 @@ use crate::{
     Error, Result,
     adapter::Adapter,
     lm::{LM, Options},
-<<<<<<< HEAD
-    module::{Module, Path, Paths, Program, Walk},
+    module::{IntoInput, Module, Path, Paths, Program, Walk},
     signature::{
         DynSignature, REASONING, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning,
     },
-=======
-    module::{IntoInput, Module, Path, Program, Walk},
-    signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
->>>>>>> book
 };
 
 /// Asks a model to write down its reasoning before it fills in the outputs (Wei et al. 2022, "Chain-of-Thought

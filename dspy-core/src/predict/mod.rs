@@ -22,11 +22,7 @@ use crate::{
     adapter::{Adapter, Demo},
     context::{Context, show_messages},
     lm::{LM, Message, Options},
-<<<<<<< HEAD
-    module::{Module, Path, Paths, Program, Walk},
-=======
-    module::{IntoInput, Module, Path, Program, Walk},
->>>>>>> book
+    module::{IntoInput, Module, Path, Paths, Program, Walk},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
 };
 

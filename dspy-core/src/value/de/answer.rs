@@ -7,7 +7,9 @@ use serde::{
 
 use super::{
     fail::Fail,
-    find, scalar,
+    find,
+    names::{self, Choice},
+    scalar,
     top::{AROUND, Candidate, Top},
     word::Word,
 };
@@ -69,7 +71,9 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        if !scalar::is_nothing(find::unfenced(self.text)) {
+        let text = find::unfenced(self.text).trim();
+        let learnt = self.outer && !self.cx.plan.nothing.is_empty() && scalar::is_nothing_for_scalar(text);
+        if !scalar::is_nothing(text) && !learnt {
             return visitor.visit_some(self);
         }
         if !matches!(self.text.trim(), "" | "null") {
@@ -90,7 +94,12 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         if name != CODE_TOKEN {
             return visitor.visit_newtype_struct(self);
         }
-        let Some(fence) = find::fence_within(self.text) else { return visitor.visit_newtype_struct(self) };
+        let Some(fence) = find::fence_within(self.text) else {
+            if scalar::is_refusal(self.core()) {
+                return Err(self.refuse("program text"));
+            }
+            return visitor.visit_newtype_struct(self);
+        };
         if !fence.closed {
             self.cx.bend("a fence that is not closed", 1);
         }
@@ -144,6 +153,10 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         }
         match this.core().starts_with(['{', '[']) {
             true => candidates.extend(this.scalars()),
+            // A list of the names, with scores perhaps, is no choice, and neither is its last line.
+            false if matches!(names::listed(core, variants), Some(Choice::Several(_))) => {
+                candidates.insert(0, this.piece(core, 0));
+            }
             false => candidates.splice(0..0, this.scalars()).for_each(drop),
         }
         match this.pick(candidates) {

@@ -219,11 +219,3 @@ pub(super) fn notations(text: &str) -> Vec<&str> {
     let several = shapes.windows(2).any(|pair| pair[0] == pair[1]);
     if several { Vec::new() } else { found }
 }
-
-/// What stands behind the thoughts of a model, if it came to an end of them.
-pub(super) fn behind_thoughts(text: &str) -> Option<&str> {
-    if let Some((_, answer)) = text.rsplit_once("</think>") {
-        return Some(answer);
-    }
-    (!text.trim_start().starts_with("<think>")).then_some(text)
-}

@@ -117,7 +117,7 @@ impl<'t, 'c> Parser<'t, 'c> {
         let (start, kind, plan) = (self.pos, std::any::type_name::<S::Value>(), &self.cx.plan);
         if quoted && (plan.nothing.contains(&kind) || plan.bare.contains(&kind)) {
             let found = self.peek()?;
-            let nothing = scalar::is_nothing(&found.text) && plan.nothing.contains(&kind);
+            let nothing = scalar::is_nothing_for_scalar(&found.text) && plan.nothing.contains(&kind);
             if nothing || plan.bare.contains(&kind) {
                 self.take(&found);
                 self.cx.bend(if nothing { "a word for nothing" } else { "space or marks around a value" }, 1);
@@ -135,7 +135,7 @@ impl<'t, 'c> Parser<'t, 'c> {
             }
             let text = lex::quoted(&self.text[start..], place).text;
             let unknown = fail.cure() == Cure::Unknown;
-            match scalar::is_nothing(&text) {
+            match scalar::is_nothing_for_scalar(&text) {
                 true if kind.starts_with("core::option::Option<") => fail.with(Cure::NothingFor(kind)),
                 false if unknown && bare(&text) != text => fail.with(Cure::Bare(kind)),
                 _ => fail,

@@ -66,7 +66,7 @@ impl<'t, 'c> Top<'t, 'c> {
 
     /// What stands behind the thoughts of a model. Thoughts without an end hold no answer.
     pub(super) fn past_thoughts(self) -> Result<Self, Fail> {
-        match find::behind_thoughts(self.text) {
+        match scalar::without_thoughts(self.text) {
             Some(text) => Ok(Self { text, base: self.base + (self.text.len() - text.len()), ..self }),
             None => Err(self.refuse("an answer behind the thoughts").with(Cure::None)),
         }
@@ -171,7 +171,8 @@ impl<'t, 'c> Top<'t, 'c> {
             let first = answer.lines().next().unwrap_or(answer);
             out.extend([self.piece(answer, 2), self.piece(first, 2)]);
         }
-        if core.contains('\n') {
+        // What ends a refusal is no answer.
+        if core.contains('\n') && !scalar::is_refusal(core) {
             let last = core.lines().next_back().unwrap_or(core);
             out.push(self.piece(last, 3));
         }
@@ -294,6 +295,9 @@ impl<'t, 'c> Top<'t, 'c> {
             }),
             _ => {
                 let Listing { pieces, what, cost } = self.items();
+                if scalar::is_refusal(core) {
+                    return Err(self.refuse("a list").with(Cure::None));
+                }
                 if pieces.is_empty() || len.is_some_and(|len| len != pieces.len()) {
                     return Err(self.refuse(match len {
                         Some(len) => format!("a list of {len} items"),
@@ -394,7 +398,7 @@ impl<'t, 'c> Top<'t, 'c> {
             pairs = prose::elements(self.core());
             pairs.retain(|pair| name(pair.key).is_some());
         }
-        if pairs.is_empty() {
+        if pairs.is_empty() || (fields.is_none() && scalar::is_refusal(self.core())) {
             return Err(self.refuse(object_with(fields.unwrap_or_default())));
         }
         self.cx.bend("lines in place of an object", 3);
