@@ -19,6 +19,7 @@ pages! {
     parser_report = "../docs/src/parser-report.md";
     type_hints = "../docs/src/type-hints.md";
     models = "../docs/src/models.md";
+    streaming = "../docs/src/streaming.md";
     settings = "../docs/src/settings.md";
     evaluation = "../docs/src/evaluation.md";
     optimizers = "../docs/src/optimizers.md";
