@@ -257,6 +257,9 @@ struct Weigh {
 
 #[tokio::test]
 async fn an_input_called_reasoning_leaves_no_place_for_a_chain_of_thought() {
-    let error = ChainOfThought::<Weigh>::new().call("all men are mortal").await.unwrap_err().to_string();
+    // Nothing listens there: the call must not get that far.
+    let lm = LM::builder("openai/none").api_base("http://127.0.0.1:9/v1").api_key("none").build().unwrap();
+    let error =
+        ChainOfThought::<Weigh>::new().lm(lm).call("all men are mortal").await.unwrap_err().to_string();
     assert!(error.contains("give the input another name"), "{error}");
 }
