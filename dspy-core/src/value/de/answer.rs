@@ -6,7 +6,7 @@ use serde::{
 };
 
 use super::{
-    fail::Fail,
+    fail::{Cure, Fail},
     find,
     names::{self, Choice},
     scalar,
@@ -72,9 +72,11 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
         let text = find::unfenced(self.text).trim();
-        let learnt = self.outer && !self.cx.plan.nothing.is_empty() && scalar::is_nothing_for_scalar(text);
-        if !scalar::is_nothing(text) && !learnt {
-            return visitor.visit_some(self);
+        // "Not mentioned" is no number, but it is none: that shows when the number is not found.
+        let none = self.outer && scalar::is_nothing_for_scalar(text);
+        if !scalar::is_nothing(text) && !(none && !self.cx.plan.nothing.is_empty()) {
+            let learn = |fail: Fail| if none { fail.with(Cure::NothingFor("an option")) } else { fail };
+            return visitor.visit_some(self).map_err(learn);
         }
         if !matches!(self.text.trim(), "" | "null") {
             self.cx.bend("a word for nothing", 1);

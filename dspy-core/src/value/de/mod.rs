@@ -257,13 +257,7 @@ const MOST_ATTEMPTS: usize = 32;
 
 fn attempt<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'_>, cx: &Cx) -> Result<S::Value, Fail> {
     match raw.form {
-        Form::Text => seed.deserialize(Top { text: raw.text, base: 0, cx, outer: true }).map_err(|fail| {
-            let kind = std::any::type_name::<S::Value>();
-            // "Not mentioned" is no number, but it is none.
-            let none = kind.starts_with("core::option::Option<")
-                && scalar::is_nothing_for_scalar(find::unfenced(raw.text).trim());
-            if none { fail.with(Cure::NothingFor(kind)) } else { fail }
-        }),
+        Form::Text => seed.deserialize(Top { text: raw.text, base: 0, cx, outer: true }),
         Form::Json => {
             let text = find::unfenced(raw.text);
             let mut parser = Parser::new(text, text.as_ptr() as usize - raw.text.as_ptr() as usize, cx);
