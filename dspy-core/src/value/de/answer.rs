@@ -74,7 +74,8 @@ impl<'de> Deserializer<'de> for Top<'_, '_> {
         let text = find::unfenced(self.text).trim();
         // "Not mentioned" is no number, but it is none: that shows when the number is not found.
         let none = self.outer && scalar::is_nothing_for_scalar(text);
-        if !scalar::is_nothing(text) && !(none && !self.cx.plan.nothing.is_empty()) {
+        let learnt = none && !self.cx.plan.nothing.is_empty();
+        if !scalar::is_nothing(text) && !learnt {
             let learn = |fail: Fail| if none { fail.with(Cure::NothingFor("an option")) } else { fail };
             return visitor.visit_some(self).map_err(learn);
         }
