@@ -33,3 +33,4 @@ pub use request::{Options, Request, ResponseFormat};
 pub use response::{Choice, FinishReason, Response, Usage};
 pub use retry::RetryPolicy;
 pub use stream::{ResponseStream, StreamEvent};
+pub(crate) use wire::openai_chat::{write_chat_message, write_chat_tools};

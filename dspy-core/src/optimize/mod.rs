@@ -3,6 +3,7 @@
 mod bootstrap;
 mod compiled;
 mod engine;
+pub mod finetune;
 mod labeled;
 mod random_search;
 mod teach;

@@ -11,8 +11,18 @@ use reqwest::header::AUTHORIZATION;
 use super::endpoint::{Address, Endpoint};
 use crate::{
     LmError,
-    lm::{BoxFuture, Capabilities, DeltaSink, LanguageModel, Request, Response},
+    lm::{BoxFuture, Capabilities, DeltaSink, LanguageModel, Message, Request, Response, ToolSpec},
 };
+
+/// Writes one message as the protocol has it.
+pub(crate) fn write_chat_message(out: &mut Vec<u8>, message: &Message) {
+    body::message(out, message);
+}
+
+/// Writes the member `tools` of an object that has others before it; nothing without tools.
+pub(crate) fn write_chat_tools(out: &mut Vec<u8>, tools: &[ToolSpec]) {
+    body::tools(out, tools);
+}
 
 /// A model behind a chat completions endpoint.
 pub(crate) struct OpenAiChat {
