@@ -3,8 +3,12 @@
 //! A [`FineTuner`] trains a model on [`ChatRow`]s and gives the tuned one; [`BootstrapFinetune`] makes the rows from
 //! a program's runs and gives the program back with its tuned models.
 
+mod balance;
+mod groups;
 mod job;
+mod program;
 mod row;
+mod rows;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -12,6 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use job::{Cancellation, FineTuneJob, JobControl, TuningProgress, TuningStatus};
+pub use program::BootstrapFinetune;
 pub use row::{ChatRow, read_jsonl, to_jsonl, write_jsonl};
 
 use crate::lm::LM;
