@@ -6,6 +6,7 @@
 mod balance;
 mod groups;
 mod job;
+mod openai;
 mod program;
 mod row;
 mod rows;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use job::{Cancellation, FineTuneJob, JobControl, TuningProgress, TuningStatus};
+pub use openai::OpenAiFineTuner;
 pub use program::BootstrapFinetune;
 pub use row::{ChatRow, read_jsonl, to_jsonl, write_jsonl};
 

@@ -45,6 +45,21 @@ impl OpenAiChat {
         let endpoint = Endpoint::new(address, "chat/completions", (AUTHORIZATION, "Bearer "))?;
         Ok(Self { endpoint, capabilities, head: body::head(name).into(), max_tokens_name })
     }
+
+    /// Where it is.
+    pub(crate) fn place(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The model that is called `name` on the wire, made from this one, at the same place.
+    pub(crate) fn renamed(&self, id: String, name: &str) -> Self {
+        Self {
+            endpoint: self.endpoint.for_model(id),
+            capabilities: self.capabilities,
+            head: body::head(name).into(),
+            max_tokens_name: self.max_tokens_name,
+        }
+    }
 }
 
 impl LanguageModel for OpenAiChat {
