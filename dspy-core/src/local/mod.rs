@@ -28,9 +28,13 @@ mod open;
 mod paged;
 mod sample;
 mod template;
+#[cfg(test)]
+mod tests;
+mod train;
 mod vocabulary;
 mod weights;
 
 pub use config::{Architecture, Config};
 pub use lm::{LocalModel, LocalOptions};
 pub(crate) use open::shared;
+pub use train::{Lora, Schedule, TrainStep, Trained, Training};
