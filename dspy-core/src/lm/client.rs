@@ -149,7 +149,7 @@ impl LM {
     }
 
     /// A client like this one for another model.
-    pub(super) fn with_model(&self, model: impl LanguageModel) -> Self {
+    pub(crate) fn with_model(&self, model: impl LanguageModel) -> Self {
         let Core { capabilities, retry, concurrency, cache, .. } = &*self.core;
         let (retry, cache) = (retry.clone(), cache.clone());
         let core = Core::new(Arc::new(model), Some(*capabilities), retry, *concurrency, cache);

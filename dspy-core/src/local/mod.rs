@@ -31,10 +31,12 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod train;
+mod tuner;
 mod vocabulary;
 mod weights;
 
 pub use config::{Architecture, Config};
 pub use lm::{LocalModel, LocalOptions};
 pub(crate) use open::shared;
-pub use train::{Lora, Schedule, TrainStep, Trained, Training};
+pub use train::{Lora, Next, Schedule, TrainStep, Trained, Training};
+pub use tuner::LocalFineTuner;

@@ -7,7 +7,6 @@ mod params;
 
 use std::{
     fmt,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -79,13 +78,11 @@ impl Lora {
 /// How a local model is trained: AdamW (Loshchilov & Hutter 2017) on the mean loss of the answers' tokens.
 ///
 /// ```no_run
-/// # use std::ops::ControlFlow;
 /// # use dspy_core::{Result, local::Training, optimize::finetune::read_jsonl};
 /// # fn f() -> Result<()> {
 /// let rows = read_jsonl("train.jsonl")?;
 /// let trained = Training::new().epochs(3).learning_rate(1e-4).run("models/base", &rows, &[], "models/tuned", |step| {
 ///     println!("{step}");
-///     ControlFlow::Continue(())
 /// })?;
 /// println!("loss {:.3}", trained.loss);
 /// # Ok(()) }
@@ -264,26 +261,43 @@ impl Training {
     }
 
     /// Trains the model in the directory `base` on rows, and writes the tuned one into the directory `out`, which is
-    /// complete or absent. After every step, `hook` is told of it, and may end the training, which then counts as
-    /// done. This computes in the calling thread, for seconds to hours.
+    /// complete or absent. After every step, `hook` is told of it, and says what is [`Next`]; a hook that gives nothing
+    /// lets it go on. This computes in the calling thread, for seconds to hours.
     ///
     /// What was written is opened like every local model. Weights are written as `f32`; a LoRA part in the files of
     /// PEFT, beside which the base model must stay where it is.
     ///
     /// # Errors
     /// [`Error::Lm`] when the base cannot be opened, [`Error::Other`] when its weights are packed, a row does not fit,
-    /// or a setting makes no sense, and when files cannot be written.
-    pub fn run(
+    /// or a setting makes no sense, and when files cannot be written; [`Error::Task`] when the hook stopped it.
+    pub fn run<N: Into<Next>>(
         &self,
         base: impl AsRef<Path>,
         rows: &[ChatRow],
         validation: &[ChatRow],
         out: impl AsRef<Path>,
-        hook: impl FnMut(&TrainStep) -> ControlFlow<()>,
+        hook: impl FnMut(&TrainStep) -> N,
     ) -> Result<Trained> {
         let (base, out) = (base.as_ref(), out.as_ref());
         let mut run = Run::new(self, base, rows, validation, out)?;
         run.train(hook)
+    }
+}
+
+/// What becomes of a training after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It goes on.
+    GoOn,
+    /// It is done: the model is written as it is.
+    Finish,
+    /// It is stopped: a checkpoint is written, from which the same training goes on another time.
+    Stop,
+}
+
+impl From<()> for Next {
+    fn from((): ()) -> Self {
+        Self::GoOn
     }
 }
 
@@ -388,7 +402,7 @@ impl<'a> Run<'a> {
         Ok(Self { training, base, out, params, lessons, validation, plan, checkpoint })
     }
 
-    fn train(&mut self, mut hook: impl FnMut(&TrainStep) -> ControlFlow<()>) -> Result<Trained> {
+    fn train<N: Into<Next>>(&mut self, mut hook: impl FnMut(&TrainStep) -> N) -> Result<Trained> {
         let training = self.training;
         let steps = self.plan.steps().min(training.max_steps.unwrap_or(u64::MAX));
         let mut optimizer = AdamW::new(training.betas, training.weight_decay);
@@ -426,14 +440,21 @@ impl<'a> Run<'a> {
                 tokens_per_second: (tokens - before) as f64 / started.elapsed().as_secs_f64().max(1e-9),
                 validation_loss,
             };
-            let go_on = hook(&report);
-            if training.checkpoint_every.is_some_and(|every| done.is_multiple_of(every)) && done < steps {
+            let next = hook(&report).into();
+            let due = training.checkpoint_every.is_some_and(|every| done.is_multiple_of(every));
+            if next == Next::Stop || (due && done < steps) {
                 self.checkpoint
                     .save(&self.params, &optimizer, done, tokens, &recent)
                     .map_err(Error::other)?;
             }
-            if go_on.is_break() {
-                break;
+            match next {
+                Next::GoOn => {}
+                Next::Finish => break,
+                Next::Stop => {
+                    return Err(Error::Task(format!(
+                        "the training was stopped after step {done} of {steps}"
+                    )));
+                }
             }
         }
         if validation_loss.is_none() {
