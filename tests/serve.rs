@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../examples/serve/api/mod.rs"]
+#[allow(dead_code)]
 mod api;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 
 use api::Service;
 use dspy::{
-    LmError, LmErrorKind,
+    LanguageModel, LmError, LmErrorKind,
     lm::{
         BoxFuture, Cache, Capabilities, Choice, Delta, DeltaSink, FinishReason, Message, Request, Response,
         StreamEvent, ToolCall, Usage,
@@ -126,6 +127,8 @@ struct Server {
 
 impl Server {
     async fn start(model: Backwards, key: Option<&'static str>) -> Self {
+        // The bare client asks the process for its provider of cryptography. It may be there already.
+        _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let lm = LM::wrap(model).retries(0).build().unwrap();
@@ -231,8 +234,13 @@ async fn the_librarys_own_client_is_served_as_words_are_said() {
 async fn a_program_runs_against_it() {
     let server = Server::start(Backwards::default(), None).await;
     let classify = predict!("sentence -> answer");
-    // The model turns the words of the instructions round, which are no answer: only that the way is open is seen.
+    // Turned round, the prompt is no answer in the format; the way there and back is what is seen.
     let lm = server.lm("backwards");
+    let error = dspy::with(|c| c.lm(lm), async { classify.call("x").await }).await.unwrap_err();
+    // The second attempt asks for JSON, which this model cannot be held to: the client was not told of it.
+    assert!(error.to_string().contains("`response_format` is not supported"), "{error}");
+    let lm = LM::builder("openai/backwards").api_base(format!("{}/v1", server.base));
+    let lm = lm.cache(Cache::off()).capabilities(Capabilities::none().streaming(true)).build().unwrap();
     let error = dspy::with(|c| c.lm(lm), async { classify.call("x").await }).await.unwrap_err();
     assert_eq!(error.kind(), "parse");
 }
