@@ -4,7 +4,7 @@
     python reference_models.py FOLDER --speed
 
 Needs `torch`, `transformers`, `safetensors`, `gguf`. The folder gets an `index.json` that lists the models, and for each
-model its files and what is expected of it: `NAME.json` with token ids, rendered conversations and greedy continuations,
+model its files and what is expected of it: `NAME.json` with token ids, rendered conversations and the likeliest answers to them,
 and `NAME.logits.safetensors`. With `--speed`, it gets the one model for measuring instead: the shape of SmolLM-135M with
 random weights, as a folder and as GGUF files.
 """
@@ -163,39 +163,43 @@ def conversations(folder: Path) -> list[dict]:
     loaded = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
     found = []
     for name, messages in reference_text.CONVERSATIONS.items():
-        for prompt in [True, False]:
-            try:
-                text = loaded.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
-            except Exception as error:  # Whatever jinja2 raises.
-                print(f"{folder.name}: {name}: {error}")
-                text = None
-            ids = None if text is None else loaded(text, add_special_tokens=False)["input_ids"]
-            found.append({
-                "name": name, "messages": messages, "add_generation_prompt": prompt, "text": text, "ids": ids,
-            })
+        try:
+            text = loaded.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # Whatever jinja2 raises.
+            print(f"{folder.name}: {name}: {error}")
+            text = None
+        ids = None if text is None else loaded(text, add_special_tokens=False)["input_ids"]
+        found.append({"name": name, "messages": messages, "text": text, "ids": ids})
     return found
 
 
-def numbers(made, tokenizer, seed: int) -> tuple[dict, dict]:
-    """Logits at every position of some inputs, and greedy continuations."""
+def greedy(made, prompt: list[int], eos: int) -> dict:
+    """The likeliest continuation. The margins tell how close the second choice came."""
+    ids, margins = [], []
+    while len(ids) < 24 and ids[-1:] != [eos]:
+        top = made(torch.tensor([prompt + ids])).logits[0, -1].topk(2)
+        margins.append((top.values[0] - top.values[1]).item())
+        ids.append(top.indices[0].item())
+    return {"ids": ids, "margins": margins}
+
+
+def numbers(made, tokenizer, model: Model, conversations: list[dict], seed: int) -> tuple[dict, dict]:
+    """Logits at every position of some inputs, and answers to the conversations."""
     draw = torch.Generator().manual_seed(seed)
     inputs = [
         [5],
         tokenizer.encode("The ferry leaves at seven in the morning.").ids,
         torch.randint(0, tokenizer.get_vocab_size(), (97,), generator=draw).tolist(),
     ]
-    logits, greedy = {}, []
+    logits, answers = {}, {}
+    eos = tokenizer.token_to_id(model.style.eos)
     with torch.no_grad():
         for i, ids in enumerate(inputs):
             logits[f"logits.{i}"] = made(torch.tensor([ids])).logits[0].float().numpy()
-            so_far, margins = list(ids), []
-            for _ in range(24):
-                top = made(torch.tensor([so_far])).logits[0, -1].topk(2)
-                margins.append((top.values[0] - top.values[1]).item())
-                so_far.append(top.indices[0].item())
-            # The margins tell how close the second choice came.
-            greedy.append({"prompt": ids, "ids": so_far[len(ids):], "margins": margins})
-    return {"inputs": inputs, "greedy": greedy}, logits
+        for asked in conversations:
+            if asked["ids"]:
+                answers[asked["name"]] = greedy(made, asked["ids"], eos)
+    return {"inputs": inputs, "answers": answers}, logits
 
 
 def write(folder: Path) -> None:
@@ -211,12 +215,12 @@ def write(folder: Path) -> None:
         shared = {"texts": texts(model, tokenizer), "conversations": conversations(place)}
 
         def expect(name: str, path: str) -> None:
-            described, logits = numbers(made, tokenizer, seed)
+            described, logits = numbers(made, tokenizer, model, shared["conversations"], seed)
             (folder / f"{name}.json").write_text(json.dumps(described | shared, ensure_ascii=False, indent=1))
             save_file(logits, folder / f"{name}.logits.safetensors")
             index.append({"name": name, "path": path})
             spread = logits["logits.2"].std()
-            margin = min(m for g in described["greedy"] for m in g["margins"])
+            margin = min(m for answer in described["answers"].values() for m in answer["margins"])
             print(f"{name}: logits spread over {spread:.2f}, the closest choice was won by {margin:.4f}")
 
         expect(model.name, model.name)
@@ -263,5 +267,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--speed", action="store_true")
     given = parser.parse_args()
+    # More threads than free processors only wait for each other.
+    torch.set_num_threads(1)
     given.folder.mkdir(parents=True, exist_ok=True)
     (write_for_speed if given.speed else write)(given.folder)
