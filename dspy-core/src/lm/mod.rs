@@ -30,6 +30,6 @@ pub use message::{Message, Role};
 pub use model::{BoxFuture, Capabilities, Delta, DeltaSink, LanguageModel};
 pub use prefix::{Prefix, Prompt};
 pub use request::{Options, Request, ResponseFormat};
-pub use response::{Choice, FinishReason, Response, Usage};
+pub use response::{Choice, FinishReason, Response, TokenLogprob, Usage};
 pub use retry::RetryPolicy;
 pub use stream::{ResponseStream, StreamEvent};
