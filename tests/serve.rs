@@ -19,7 +19,7 @@ use dspy::{
     LanguageModel, LmError, LmErrorKind,
     lm::{
         BoxFuture, Cache, Capabilities, Choice, Delta, DeltaSink, FinishReason, Message, Request, Response,
-        StreamEvent, ToolCall, Usage,
+        StreamEvent, TokenLogprob, ToolCall, Usage,
     },
     prelude::*,
 };
@@ -99,6 +99,11 @@ impl LanguageModel for Backwards {
                 self.said.fetch_add(1, SeqCst);
             }
             for choice in &mut choices {
+                if options.extra.get("logprobs") == Some(&json!(true)) {
+                    let top = options.extra["top_logprobs"].as_u64().unwrap();
+                    let top = (0..top).map(|i| (format!("t{i}"), -0.5)).collect();
+                    choice.logprobs.push(TokenLogprob { token: "é".into(), logprob: -0.25, top });
+                }
                 if said == most && said < words.len() {
                     choice.finish = FinishReason::Length;
                 }
@@ -272,6 +277,24 @@ async fn tools_are_called() {
 }
 
 #[tokio::test]
+async fn tokens_are_told_with_their_probability() {
+    let server = Server::start(Backwards::default(), None).await;
+    let mut body = with("one two", "logprobs", json!(true));
+    body["top_logprobs"] = json!(2);
+    let (_, answer) = server.ask(&body).await;
+    let content = &answer["choices"][0]["logprobs"]["content"];
+    assert_eq!((&content[0]["token"], &content[0]["bytes"]), (&json!("é"), &json!([195, 169])));
+    let options = Options::new().extra("logprobs", true).extra("top_logprobs", 2);
+    let lm = server.lm("backwards");
+    let whole = lm.generate(request(options.clone())).await.unwrap().response;
+    let streamed = lm.stream(request(options)).finish().await.unwrap().response;
+    let top = vec![("t0".to_owned(), -0.5), ("t1".to_owned(), -0.5)];
+    let told = TokenLogprob { token: "é".into(), logprob: -0.25, top };
+    assert_eq!(whole.choices[0].logprobs, [told]);
+    assert_eq!(streamed.choices, whole.choices);
+}
+
+#[tokio::test]
 async fn streams_have_the_shape_of_openai() {
     let server = Server::start(Backwards::default(), None).await;
     let mut body = with("one two", "stream", true.into());
@@ -337,7 +360,14 @@ async fn what_is_wrong_is_refused_by_name() {
             "stream_options".into(),
             "invalid_value".into(),
         ),
-        (with("x", "logprobs", json!(true)), 400, "logprobs".into(), "unsupported_parameter".into()),
+        (
+            with("x", "presence_penalty", json!(1)),
+            400,
+            "presence_penalty".into(),
+            "unsupported_parameter".into(),
+        ),
+        (with("x", "top_logprobs", json!(2)), 400, "top_logprobs".into(), "invalid_value".into()),
+        (with("x", "top_p", json!(0)), 400, "top_p".into(), "invalid_value".into()),
         (
             with("x", "response_format", json!({ "type": "json_object" })),
             400,

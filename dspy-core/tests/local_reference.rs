@@ -21,7 +21,16 @@ const CLOSE: f32 = 1e-3;
 
 /// The largest share of the spread of logits by which those of packed weights may be off, in the root of the mean
 /// square: products with them round the other factor to 8 bits, too.
-const CLOSE_PACKED: f64 = 0.03;
+const CLOSE_PACKED: f64 = 0.05;
+
+/// A choice that was won by less may turn out otherwise. With packed weights a last bit can change how the other factor
+/// is rounded.
+fn even(name: &str) -> f32 {
+    if packed(name) { 0.1 } else { 2.0 * CLOSE }
+}
+
+/// Makes candle unpack weights when it reads them, so that what is compared is the weights alone.
+const UNPACK: &str = "CANDLE_DEQUANTIZE_ALL";
 
 #[derive(Deserialize)]
 struct Entry {
@@ -122,11 +131,25 @@ fn logits_are_those_of_transformers() {
             worst = off.iter().copied().fold(worst, f32::max);
             worst_packed = worst_packed.max(size(&off) / size(&theirs));
         }
-        println!("{}: at most {worst:e}, {:.2} % of the spread", entry.name, 100.0 * worst_packed);
-        if if packed(&entry.name) { worst_packed > CLOSE_PACKED } else { worst > CLOSE } {
+        println!("{}: at most {worst:e}, {:.4} % of the spread", entry.name, 100.0 * worst_packed);
+        let loose = packed(&entry.name) && std::env::var_os(UNPACK).is_none();
+        if if loose { worst_packed > CLOSE_PACKED } else { worst > CLOSE } {
             wrong.push(format!("{}: logits are off by up to {worst}", entry.name));
         }
     });
+}
+
+#[test]
+fn packed_weights_are_unpacked_rightly() {
+    if folder().is_none() {
+        return;
+    }
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "logits_are_those_of_transformers", "--nocapture"]).env(UNPACK, "1");
+    let output = again.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("1 passed"), "{text}");
 }
 
 /// The root of the mean square.
@@ -211,20 +234,24 @@ async fn answers_are_the_likeliest_tokens() {
                         .then(|| continued(model, conversation.ids.as_deref().unwrap(), theirs));
                     let likeliest = own.as_ref().unwrap_or(theirs);
                     // Behind a choice that was as good as even, both go their own ways.
-                    let even = likeliest.margins.iter().position(|margin| *margin < 2.0 * CLOSE);
-                    let text = model.decode(&likeliest.ids[..even.unwrap_or(likeliest.ids.len())]).unwrap();
+                    let close = likeliest.margins.iter().position(|margin| *margin < even(&entry.name));
+                    let text = model.decode(&likeliest.ids[..close.unwrap_or(likeliest.ids.len())]).unwrap();
                     let found = &answer.choices[0].text;
-                    let right = match even {
+                    let right = match close {
                         None => *found == text,
                         Some(_) => found.starts_with(text.trim_end_matches('\u{fffd}')),
                     };
                     let place = format!("{}: {}, time {time}", entry.name, conversation.name);
+                    let usage = answer.usage;
+                    if time == 1 && usage.prompt_tokens > 64 && usage.cached_prompt_tokens == 0 {
+                        wrong.push(format!("{place}: nothing was kept of {} tokens", usage.prompt_tokens));
+                    }
                     if !right {
                         wrong.push(format!("{place}: {found:?}, not {text:?}"));
                     }
                     let ended = likeliest.ids.len() < 24;
                     if own.is_none()
-                        && even.is_none()
+                        && close.is_none()
                         && (answer.choices[0].finish == FinishReason::Stop) != ended
                     {
                         wrong.push(format!("{place}: ended by {:?}", answer.choices[0].finish));

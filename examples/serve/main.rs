@@ -16,9 +16,17 @@
 //! | `--api-base` | the endpoint of a model of a provider |
 //!
 //! Served are `POST /v1/chat/completions`, `GET /v1/models`, `GET /v1/models/NAME` and `GET /health`. Of the parameters
-//! of a chat completion `messages`, `temperature`, `top_p`, `max_tokens` or `max_completion_tokens`, `stop`, `seed`, `n`,
-//! `stream` and `stream_options` are taken, `response_format` and `tools` where the model can do it. Others are refused
-//! with status 400 and their name, unless they hold the value that asks for nothing (`"logprobs": false`).
+//! of a chat completion `messages`, `temperature`, `top_p`, `top_k`, `max_tokens` or `max_completion_tokens`, `stop`,
+//! `seed`, `n`, `logprobs`, `top_logprobs`, `stream` and `stream_options` are taken, `response_format` and `tools` where
+//! the model can do it. Others are refused with status 400 and their name, unless they hold the value that asks for
+//! nothing (`"presence_penalty": 0`).
+//!
+//! A model of this library reaches it as `openai/NAME`. One that cannot be held to JSON, as those of `local/`, is told so:
+//!
+//! ```text
+//! let can = Capabilities::none().streaming(true);
+//! let lm = LM::builder("openai/model").api_base("http://127.0.0.1:8080/v1").capabilities(can).build()?;
+//! ```
 //!
 //! A client that hangs up stops its answer. Ctrl-C finishes the answers under way, a second Ctrl-C does not.
 

@@ -7,6 +7,7 @@ mod request;
 
 use std::{
     convert::Infallible,
+    hash::{BuildHasher, RandomState},
     io,
     sync::{
         Arc,
@@ -47,13 +48,14 @@ pub struct Service {
     /// Seconds since 1970.
     started: u64,
     answers: AtomicU64,
+    random: RandomState,
 }
 
 impl Service {
     /// The model under the last part of its identifier.
     pub fn new(lm: LM) -> Self {
         let name = lm.id().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-        Self { lm, name, key: None, started: now(), answers: AtomicU64::new(0) }
+        Self { lm, name, key: None, started: now(), answers: AtomicU64::new(0), random: RandomState::new() }
     }
 
     /// Sets the name under which clients ask for the model.
@@ -105,8 +107,7 @@ impl Service {
         Err(error.code("model_not_found").about("model"))
     }
 
-    fn head(&self) -> Head {
-        let number = self.answers.fetch_add(1, Relaxed);
+    fn head(&self, number: u64) -> Head {
         Head {
             id: format!("chatcmpl-{:x}-{number:x}", self.started),
             created: now(),
@@ -132,9 +133,12 @@ async fn chat(
     }
     let body =
         body.map_err(|e| ApiError::new(e.status(), "invalid_request_error", e.body_text().to_lowercase()))?;
-    let asked = Chat::read(&body, service.lm.capabilities())?;
+    let mut asked = Chat::read(&body, service.lm.capabilities())?;
     service.knows(&asked.model)?;
-    let head = service.head();
+    let number = service.answers.fetch_add(1, Relaxed);
+    // Without a seed, every request is a draw of its own.
+    asked.request.rollout = service.random.hash_one(number);
+    let head = service.head(number);
     if !asked.stream {
         let answer = service.lm.generate(asked.request).await?;
         return Ok(json(StatusCode::OK, &head.completion(&answer.response)));

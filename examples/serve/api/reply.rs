@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use dspy::{
     LmError,
-    lm::{Choice, Delta, FinishReason, Response, ResponseStream, StreamEvent, ToolCall, Usage},
+    lm::{Choice, Delta, FinishReason, Response, ResponseStream, StreamEvent, TokenLogprob, ToolCall, Usage},
 };
 use serde_json::{Map, Value, json};
 
@@ -55,7 +55,27 @@ fn whole(index: usize, choice: &Choice) -> Value {
     if !choice.tool_calls.is_empty() {
         message.insert("tool_calls".into(), choice.tool_calls.iter().map(call).collect());
     }
-    json!({ "index": index, "message": message, "logprobs": null, "finish_reason": finish(&choice.finish) })
+    json!({
+        "index": index,
+        "message": message,
+        "logprobs": logprobs(&choice.logprobs),
+        "finish_reason": finish(&choice.finish),
+    })
+}
+
+/// How likely the tokens were; null where nobody asked.
+fn logprobs(tokens: &[TokenLogprob]) -> Value {
+    let one =
+        |token: &str, logprob: f64| json!({ "token": token, "logprob": logprob, "bytes": token.as_bytes() });
+    let content = tokens.iter().map(|token| {
+        let mut entry = one(&token.token, token.logprob);
+        entry["top_logprobs"] = token.top.iter().map(|(token, logprob)| one(token, *logprob)).collect();
+        entry
+    });
+    match tokens {
+        [] => Value::Null,
+        _ => json!({ "content": content.collect::<Vec<_>>(), "refusal": null }),
+    }
 }
 
 fn call(call: &ToolCall) -> Value {
@@ -137,7 +157,7 @@ impl Events {
         if !piece.text.is_empty() {
             delta.insert("content".into(), piece.text.into());
         }
-        self.push(piece.choice, &delta.into(), None);
+        self.push(piece.choice, &delta.into());
     }
 
     fn end(&mut self, response: &Response) {
@@ -150,9 +170,16 @@ impl Events {
             });
             let calls: Vec<Value> = calls.collect();
             if !calls.is_empty() {
-                self.push(i, &json!({ "tool_calls": calls }), None);
+                self.push(i, &json!({ "tool_calls": calls }));
             }
-            self.push(i, &json!({}), Some(finish(&choice.finish)));
+            // The pieces came without: all that there is to tell of the tokens comes here.
+            let choice = json!({
+                "index": i,
+                "delta": {},
+                "logprobs": logprobs(&choice.logprobs),
+                "finish_reason": finish(&choice.finish),
+            });
+            self.push_choice(&choice);
         }
         if self.include_usage {
             let mut chunk = self.head.chunk(&json!([]));
@@ -168,12 +195,16 @@ impl Events {
             self.begun.resize(index + 1, false);
         }
         if !std::mem::replace(&mut self.begun[index], true) {
-            self.push(index, &json!({ "role": "assistant", "content": "" }), None);
+            self.push(index, &json!({ "role": "assistant", "content": "" }));
         }
     }
 
-    fn push(&mut self, index: usize, delta: &Value, finish: Option<&str>) {
-        let choice = json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": finish });
+    fn push(&mut self, index: usize, delta: &Value) {
+        let choice = json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null });
+        self.push_choice(&choice);
+    }
+
+    fn push_choice(&mut self, choice: &Value) {
         let mut chunk = self.head.chunk(&json!([choice]));
         if self.include_usage {
             chunk["usage"] = Value::Null;

@@ -11,6 +11,9 @@ type Result<T> = std::result::Result<T, ApiError>;
 /// The most answers that one request may draw.
 const MAX_N: u32 = 128;
 
+/// The most likely tokens that are told beside each token of an answer.
+const MAX_TOP_LOGPROBS: u64 = 20;
+
 /// Parameters that tell the provider something about the client and change no answer.
 const IGNORED: &[&str] =
     &["metadata", "prompt_cache_key", "safety_identifier", "service_tier", "store", "user"];
@@ -25,12 +28,10 @@ const NEUTRAL: &[(&str, Neutral)] = &[
     ("function_call", || json!("none")),
     ("functions", || json!([])),
     ("logit_bias", || json!({})),
-    ("logprobs", || json!(false)),
     ("modalities", || json!(["text"])),
     ("prediction", || Value::Null),
     ("presence_penalty", || json!(0)),
     ("reasoning_effort", || json!("none")),
-    ("top_logprobs", || json!(0)),
     ("verbosity", || json!("medium")),
     ("web_search_options", || Value::Null),
 ];
@@ -64,7 +65,6 @@ impl Chat {
         let messages = entries.into_iter().enumerate().map(|(i, entry)| message(i, entry));
 
         let mut request = Request::new(messages.collect::<Result<Vec<_>>>()?);
-        // Every request is a draw of its own.
         request.cache = false;
         request.options = fields.options()?;
         request.format = fields.format(can)?;
@@ -119,6 +119,12 @@ impl Fields {
         let mut options = Options::new();
         options.temperature = self.within("temperature", 0.0, 2.0)?;
         options.top_p = self.within("top_p", 0.0, 1.0)?;
+        if options.top_p == Some(0.0) {
+            return Err(ApiError::parameter(
+                "top_p",
+                "`top_p` must be above 0; for the likeliest token, set `temperature` to 0",
+            ));
+        }
         let newer = self.count("max_completion_tokens", u32::MAX)?;
         let older = self.count("max_tokens", u32::MAX)?;
         options.max_tokens = newer.or(older);
@@ -137,6 +143,28 @@ impl Fields {
         };
         if options.stop.iter().any(String::is_empty) {
             return Err(ApiError::parameter("stop", "an empty text in `stop` would stop every answer"));
+        }
+        // The library knows these as parameters of the model.
+        if let Some(top_k) = self.take::<u32>("top_k", "a whole number from 0 up")? {
+            options = options.extra("top_k", top_k);
+        }
+        let logprobs = self.take("logprobs", "true or false")?.unwrap_or(false);
+        let top: u64 = self.take("top_logprobs", "a whole number from 0 up")?.unwrap_or(0);
+        if top > 0 && !logprobs {
+            return Err(ApiError::parameter(
+                "top_logprobs",
+                "`top_logprobs` goes with `logprobs: true` only",
+            ));
+        }
+        if top > MAX_TOP_LOGPROBS {
+            let message = format!("`top_logprobs` must be from 0 to {MAX_TOP_LOGPROBS}, not {top}");
+            return Err(ApiError::parameter("top_logprobs", message));
+        }
+        if logprobs {
+            options = options.extra("logprobs", true);
+        }
+        if top > 0 {
+            options = options.extra("top_logprobs", top);
         }
         Ok(options)
     }
