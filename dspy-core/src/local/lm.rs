@@ -109,7 +109,7 @@ impl LocalModel {
 
     pub(crate) fn open_as(id: &str, path: &Path, options: LocalOptions) -> Result<Self, LmError> {
         let Opened { decoder, vocabulary, defaults, digest } =
-            open(path, &options.device).map_err(|failure| failure.of(id))?;
+            open(path, &options.device, None).map_err(|failure| failure.of(id))?;
         let decoder = decoder.merged().map_err(|e| arithmetic(id, &e))?;
         let (decoder, vocabulary) = (Arc::new(decoder), Arc::new(vocabulary));
         let limits = Limits {
@@ -152,7 +152,7 @@ impl LocalModel {
     /// # Errors
     /// [`LmErrorKind::InvalidRequest`] when the model has no chat template, or when it refuses the messages.
     pub fn chat_tokens(&self, messages: &[Message]) -> Result<Vec<u32>, LmError> {
-        self.vocabulary.chat(&self.id, messages.iter(), true)
+        self.vocabulary.chat(messages.iter()).map_err(|why| self.error(LmErrorKind::InvalidRequest, why))
     }
 
     /// The logits behind each of these tokens, one row for each, as wide as the vocabulary. This neither uses nor fills
@@ -185,7 +185,7 @@ impl LocalModel {
         }
         let options = &request.options;
         let sampling = Arc::new(Sampling::new(options, self.defaults).map_err(invalid)?);
-        let prompt: Arc<[u32]> = self.vocabulary.chat(&self.id, request.prompt.messages(), true)?.into();
+        let prompt: Arc<[u32]> = self.vocabulary.chat(request.prompt.messages()).map_err(invalid)?.into();
         let context = self.config().context;
         if prompt.is_empty() || prompt.len() >= context {
             let why = format!("the prompt has {} tokens, but the context is {context}", prompt.len());

@@ -28,9 +28,15 @@ mod open;
 mod paged;
 mod sample;
 mod template;
+#[cfg(test)]
+mod tests;
+mod train;
+mod tuner;
 mod vocabulary;
 mod weights;
 
 pub use config::{Architecture, Config};
 pub use lm::{LocalModel, LocalOptions};
 pub(crate) use open::shared;
+pub use train::{Lora, Next, Schedule, TrainStep, Trained, Training};
+pub use tuner::LocalFineTuner;

@@ -33,12 +33,12 @@ pub(crate) struct Opened {
     pub(crate) digest: String,
 }
 
-/// Reads a directory or a GGUF file.
-pub(crate) fn open(path: &Path, device: &Device) -> Result<Opened, Failure> {
-    let dtype = match device {
+/// Reads a directory or a GGUF file. Without a `dtype`, plain numbers become what the device computes fastest with.
+pub(crate) fn open(path: &Path, device: &Device, dtype: Option<DType>) -> Result<Opened, Failure> {
+    let dtype = dtype.unwrap_or(match device {
         Device::Cpu => DType::F32,
         _ => DType::BF16,
-    };
+    });
     match std::fs::metadata(path) {
         Err(e) => Err(in_file(path, format!("cannot be opened: {e}"))),
         Ok(found) if !found.is_dir() => open_gguf(path, device, dtype),

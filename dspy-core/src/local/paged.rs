@@ -162,7 +162,7 @@ impl Pool {
 
     /// How many blocks are kept.
     #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.blocks.len()
     }
 }

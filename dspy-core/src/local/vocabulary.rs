@@ -14,7 +14,7 @@ use super::{
     failure::{Failure, in_file},
     template::Template,
 };
-use crate::{LmError, LmErrorKind, lm::Message};
+use crate::lm::Message;
 
 /// A tokenizer with the chat template that goes with it.
 #[derive(Debug)]
@@ -167,7 +167,8 @@ impl Vocabulary {
 
     /// The tokens of a text, none added.
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let encoding = self.tokenizer.encode_fast(text, false).map_err(|e| e.to_string())?;
+        let failed = |e| format!("the tokenizer fails: {e}");
+        let encoding = self.tokenizer.encode_fast(text, false).map_err(failed)?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -182,32 +183,43 @@ impl Vocabulary {
         text.unwrap_or_else(|_| format!("<{token}>"))
     }
 
-    /// The tokens of a conversation. With `open`, the last ones begin the assistant's answer.
+    /// The tokens of a conversation, and of the beginning of the assistant's answer.
     ///
     /// What messages say can never become a token with a meaning of its own: such texts are broken up.
-    pub(crate) fn chat<'a>(
-        &self,
-        id: &str,
-        messages: impl Iterator<Item = &'a Message>,
-        open: bool,
-    ) -> Result<Vec<u32>, LmError> {
-        let wrong = |why: String| LmError::new(LmErrorKind::InvalidRequest, id, why);
+    pub(crate) fn chat<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Result<Vec<u32>, String> {
+        self.encode(&self.text(messages, true)?)
+    }
+
+    /// The tokens of a conversation that ends with the assistant's message: those before the answer, as
+    /// [`Vocabulary::chat`] gives them, and those of the answer with what the template puts behind it.
+    pub(crate) fn lesson(&self, messages: &[Message]) -> Result<(Vec<u32>, Vec<u32>), String> {
+        let Some((last, given)) = messages.split_last() else { return Err("it has no messages".into()) };
+        let prompt = self.text(given.iter(), true)?;
+        let whole = self.text(messages.iter(), false)?;
+        // Some templates put something into the beginning of an answer that they leave out of an earlier one.
+        let answer = match whole.strip_prefix(&prompt) {
+            Some(answer) => Cow::Borrowed(answer),
+            None => self.harmless(last.content.text()),
+        };
+        Ok((self.encode(&prompt)?, self.encode(&answer)?))
+    }
+
+    fn text<'a>(&self, messages: impl Iterator<Item = &'a Message>, open: bool) -> Result<String, String> {
         let Some(template) = &self.template else {
-            return Err(wrong(
-                "the model has no chat template: put one into chat_template.jinja beside its files".into(),
-            ));
+            return Err(
+                "the model has no chat template: put one into chat_template.jinja beside its files".into()
+            );
         };
         let mut turns = Vec::new();
         for message in messages {
             if !message.content.parts().is_empty() {
-                return Err(wrong("the model reads text only, but a message holds other media".into()));
+                return Err("the model reads text only, but a message holds other media".into());
             }
             turns.push((message, self.harmless(message.content.text())));
         }
-        let text = template
+        template
             .render(turns.iter().map(|(message, content)| (*message, &**content)), open)
-            .map_err(|e| wrong(format!("the chat template refuses the messages: {e}")))?;
-        self.encode(&text).map_err(|e| wrong(format!("the tokenizer fails: {e}")))
+            .map_err(|e| format!("the chat template refuses the messages: {e}"))
     }
 
     fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
