@@ -23,12 +23,12 @@ import torch.nn.functional as F
 from torch import nn
 
 PAD, END, ASSISTANT = 0, 1, 4
-BUCKETS = (96, 160, 256, 384)
+BUCKETS = (96, 136, 184, 240, 300, 384)
 
 
 # --- the model ---------------------------------------------------------------------------------------------------
 
-SHAPE = {"width": 128, "layers": 6, "heads": 4, "hidden": 352, "theta": 10000.0, "eps": 1e-5}
+SHAPE = {"width": 128, "layers": 5, "heads": 4, "hidden": 352, "theta": 500000.0, "eps": 1e-5}
 
 
 class Block(nn.Module):
@@ -80,18 +80,21 @@ class Model(nn.Module):
         return F.linear(x, self.embed.weight)
 
 
-def start(model, seed):
-    """Random weights, and planted in the first two layers a rough circuit that finds what came after the same word.
+def start(model, seed, groups):
+    """Random weights, and planted in them a rough beginning of what in-context learning needs.
 
-    One dimension is the same for all tokens, so heads can look at fixed distances: 1 back, and from an answer or
-    its header 5 or 4 back, where the word of a short question stands. Heads of the second layer look for the place
-    where the word that was found is the same, and copy what stands there.
+    The embeddings have a dimension that is the same for all tokens, one that marks the words of kinds, one that marks
+    the names of groups, and words of one kind start near each other. In the first layer one head looks one token
+    back, and one looks for the latest word of a kind. In the second layer heads look for the places where the word that
+    was found is alike, names of groups first, and copy what stands there. All of it goes on learning.
     """
     g = torch.Generator().manual_seed(seed)
     normal = lambda *size: torch.randn(*size, generator=g)
     s = model.shape
-    d, heads = s["width"], s["heads"]
-    size, content, part = d // heads, d // 2, (d // 2) // 3
+    d = s["width"]
+    size, content = d // s["heads"], d // 2
+    begin = 3
+    width = content - begin
     for m in model.modules():
         if isinstance(m, nn.Linear):
             m.weight.data = normal(*m.weight.shape) * 0.7 / math.sqrt(m.weight.shape[1])
@@ -99,56 +102,72 @@ def start(model, seed):
         b.o.weight.data *= 0.3
         b.down.weight.data *= 0.3
     e = model.embed.weight.data
-    e.copy_(normal(*e.shape) * 0.02)
-    e[:, 1:content] = normal(e.shape[0], content - 1) / math.sqrt(content)
-    e[:, 0] = 0.6
+    own = F.normalize(normal(e.shape[0], width), dim=1)
+    for kind in groups["kinds"]:
+        own[kind] = F.normalize(normal(1, width), dim=1) * 0.8 + own[kind] * 0.6
+    e.copy_(normal(*e.shape) * 0.01)
+    e[:, begin:content] = own
+    e[:, 0], e[:, 1], e[:, 2] = 0.6, 0.0, 0.0
+    e[[w for kind in groups["kinds"] for w in kind], 1] = 0.6
+    e[groups["labels"], 2] = 0.6
     freq = s["theta"] ** (-torch.arange(0, size, 2) / size)
-
-    def distance(block, head, n):
-        """The head attends to what stands `n` tokens back."""
-        rows = slice(head * size, head * size + size)
-        q, k = torch.zeros(size), torch.zeros(size)
-        used = 6
-        k[:used] = 1.0
-        # Turned back by n steps, so that the two fit at this distance.
-        q[:used], q[size // 2 : size // 2 + used] = torch.cos(freq * n)[:used], -torch.sin(freq * n)[:used]
-        scale = 7.0 / 5.5  # the constant dimension is about 5.5 after the norm
-        block.q.weight.data[rows], block.k.weight.data[rows] = normal(size, d) * 0.02, normal(size, d) * 0.02
-        block.q.weight.data[rows, 0], block.k.weight.data[rows, 0] = q * scale, k * scale
-
-    project = torch.linalg.qr(normal(content - 1, content - 1))[0][:part] * math.sqrt((content - 1) / part)
+    half = size // 2
     first, second = model.blocks[0], model.blocks[1]
-    for head, n in enumerate((1, 5, 4)):
-        distance(first, head, n)
-        rows = slice(head * size, head * size + part)
-        whole = slice(head * size, head * size + size)
-        first.v.weight.data[whole] *= 0.1
-        first.v.weight.data[rows, 1:content] = project * 0.25
-        first.o.weight.data[:, whole] *= 0.1
-        first.o.weight.data[content + head * part : content + head * part + part, rows] = torch.eye(part) * 0.6
 
-    def match(head, query, key, strength):
+    def look(head, source, used, back, strength):
+        """The head attends to what has the dimension `source`, best `back` tokens ago."""
+        rows = slice(head * size, head * size + size)
+        first.q.weight.data[rows] *= 0.05
+        first.k.weight.data[rows] *= 0.05
+        q, k = torch.zeros(size), torch.zeros(size)
+        for i in used:
+            k[i] = strength
+            q[i], q[half + i] = strength * torch.cos(freq[i] * back), -strength * torch.sin(freq[i] * back)
+        first.q.weight.data[rows, 0], first.k.weight.data[rows, source] = q, k
+
+    look(0, 0, range(6), 1, 0.95)
+    look(1, 1, (3, 4, 5), 0, 0.95)
+    turn = torch.linalg.qr(normal(width, width))[0][:size]
+    for head in (0, 1):
+        rows = slice(head * size, head * size + size)
+        first.v.weight.data[rows] *= 0.05
+        first.o.weight.data[:, rows] *= 0.05
+        first.v.weight.data[rows, begin:content] = turn * 0.25
+        first.o.weight.data[content + head * size : content + (head + 1) * size, rows] = torch.eye(size) * 0.6
+
+    # Of a head's dimensions only the slowly turning ones compare what is far apart.
+    slow = [i + h for h in (0, half) for i in range(6, half)]
+    basis = torch.linalg.qr(normal(width, width))[0]
+    for head, start_ in ((0, 0), (1, 0), (2, size - len(slow))):
         rows = slice(head * size, head * size + size)
         for m in (second.q, second.k, second.v):
             m.weight.data[rows] *= 0.05
         second.o.weight.data[:, rows] *= 0.05
-        # The last dimensions of a head turn slowest; the part must fit into both halves of the rotation.
-        places = torch.cat((torch.arange(size // 2 - (part + 1) // 2, size // 2), torch.arange(size - part // 2, size)))
-        places = places + head * size
-        for i, p in enumerate(places.tolist()[:part]):
-            second.q.weight.data[p] = 0
-            second.k.weight.data[p] = 0
-            if query is None:
-                second.q.weight.data[p, 1:content] = project[i] * strength * 0.5
+        strength = 1.6 if head else 1.2
+        for n, i in enumerate(slow[: len(slow) - 1]):
+            part = start_ + n
+            source = content + (1 if head else 0) * size + part
+            second.k.weight.data[head * size + i, source] = strength
+            if head:
+                second.q.weight.data[head * size + i, source] = strength
             else:
-                second.q.weight.data[p, content + query * part + i] = strength
-            second.k.weight.data[p, content + key * part + i] = strength
-        copy = torch.linalg.qr(normal(content - 1, content - 1))[0][:size]
-        second.v.weight.data[rows, 1:content] = copy * 0.5
-        second.o.weight.data[1:content, rows] = copy.T * 1.0
+                second.q.weight.data[head * size + i, begin:content] = turn[part] * strength * 0.5
+        if head:
+            last = head * size + slow[-1]
+            second.q.weight.data[last, 0], second.k.weight.data[last, 2] = 1.7, 1.7
+        copy = basis[:size] if head < 2 else basis[size:]
+        second.v.weight.data[head * size : head * size + len(copy), begin:content] = copy * 0.5
+        second.o.weight.data[begin:content, head * size : head * size + len(copy)] = copy.T * (1.0 if head else 0.4)
 
-    match(0, None, 0, 1.5)
-    match(1, 2, 1, 1.5)
+
+def marks(path, tokenizer):
+    """The token numbers of the words of each kind, and of the names of groups."""
+    from tokenizers import Tokenizer
+
+    lexicon = json.loads(pathlib.Path(path).read_text())
+    t = Tokenizer.from_file(str(pathlib.Path(tokenizer) / "tokenizer.json"))
+    ids = lambda words: [i for i in (t.token_to_id(w) for w in words) if i is not None]
+    return {"kinds": [ids(k) for k in lexicon["kinds"]], "labels": ids(lexicon["labels"])}
 
 
 # --- optimisation ------------------------------------------------------------------------------------------------
@@ -302,8 +321,8 @@ def train(args):
         adam.load_state_dict(state["adam"])
         muon.buffers = state["muon"]
         first, tokens = state["step"], state["tokens"]
-    elif not args.plain:
-        start(model, args.seed)
+    elif args.lexicon:
+        start(model, args.seed, marks(args.lexicon, args.tokenizer))
     batches = Batches(args.shards, args.tokens, args.seed)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(batches)} batches", flush=True)
     run = torch.compile(model, dynamic=False) if args.compile else model
@@ -436,12 +455,12 @@ def main():
     p.add_argument("--shards")
     p.add_argument("--out", required=True)
     p.add_argument("--to", default="tiny")
-    p.add_argument("--vocab", type=int, default=1056)
+    p.add_argument("--vocab", type=int, default=1216)
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--steps", type=int, default=9000)
+    p.add_argument("--steps", type=int, default=12000)
     p.add_argument("--skip", type=int, default=0, help="the step at which these shards begin")
-    p.add_argument("--tokens", type=int, default=6144, help="tokens in a batch, padding included")
-    p.add_argument("--warmup", type=int, default=100)
+    p.add_argument("--tokens", type=int, default=4096, help="tokens in a batch, padding included")
+    p.add_argument("--warmup", type=int, default=300)
     p.add_argument("--decay", type=int, default=1000)
     p.add_argument("--muon", type=float, default=0.012)
     p.add_argument("--adam", type=float, default=3e-3)
@@ -449,7 +468,7 @@ def main():
     p.add_argument("--log", type=int, default=50)
     p.add_argument("--save", type=int, default=200)
     p.add_argument("--layers", type=int, default=SHAPE["layers"])
-    p.add_argument("--plain", action="store_true", help="start from random weights alone")
+    p.add_argument("--lexicon", help="words by kinds, for the planted start; random weights alone without it")
     p.add_argument("--compile", action="store_true")
     args = p.parse_args()
     SHAPE["layers"] = args.layers

@@ -4,28 +4,79 @@
 pub const KINDS: [(&str, &str); 24] = [
     ("animal", "otter horse tiger rabbit camel donkey goat lion wolf fox bear zebra sheep cow pig monkey"),
     ("bird", "robin eagle raven duck goose swan owl parrot crow hawk pigeon stork heron gull wren finch"),
-    ("insect", "ant bee wasp moth beetle cricket fly gnat hornet termite flea louse ladybird mosquito locust mantis"),
-    ("fruit", "apple pear plum cherry grape lemon mango peach banana melon fig lime apricot kiwi papaya quince"),
-    ("vegetable", "carrot onion leek cabbage spinach pea bean turnip celery lettuce pumpkin radish beetroot potato garlic kale"),
+    (
+        "insect",
+        "ant bee wasp moth beetle cricket fly gnat hornet termite flea louse ladybird mosquito locust mantis",
+    ),
+    (
+        "fruit",
+        "apple pear plum cherry grape lemon mango peach banana melon fig lime apricot kiwi papaya quince",
+    ),
+    (
+        "vegetable",
+        "carrot onion leek cabbage spinach pea bean turnip celery lettuce pumpkin radish beetroot potato garlic kale",
+    ),
     ("drink", "tea coffee milk juice water cocoa beer wine cider soda lemonade punch rum brandy gin whisky"),
-    ("tool", "hammer saw drill chisel wrench pliers axe spade rake shovel file clamp plane mallet pick crowbar"),
-    ("vehicle", "car bus train tram lorry bicycle boat ship ferry taxi van truck plough wagon sledge scooter"),
+    (
+        "tool",
+        "hammer saw drill chisel wrench pliers axe spade rake shovel file clamp plane mallet pick crowbar",
+    ),
+    (
+        "vehicle",
+        "car bus train tram lorry bicycle boat ship ferry taxi van truck plough wagon sledge scooter",
+    ),
     ("garment", "coat shirt scarf glove hat sock skirt jacket jumper dress trousers vest cap boot shoe belt"),
-    ("furniture", "table chair sofa bed desk stool bench cupboard wardrobe shelf drawer couch cabinet cradle armchair dresser"),
-    ("instrument", "piano violin flute drum guitar harp trumpet cello oboe organ banjo tuba clarinet lute horn bagpipe"),
-    ("metal", "iron copper gold silver tin lead zinc nickel steel bronze brass platinum mercury chrome titanium cobalt"),
-    ("colour", "red blue green yellow black white purple pink brown grey orange crimson violet beige turquoise scarlet"),
+    (
+        "furniture",
+        "table chair sofa bed desk stool bench cupboard wardrobe shelf drawer couch cabinet cradle armchair dresser",
+    ),
+    (
+        "instrument",
+        "piano violin flute drum guitar harp trumpet cello oboe organ banjo tuba clarinet lute horn bagpipe",
+    ),
+    (
+        "metal",
+        "iron copper gold silver tin lead zinc nickel steel bronze brass platinum mercury chrome titanium cobalt",
+    ),
+    (
+        "colour",
+        "red blue green yellow black white purple pink brown grey orange crimson violet beige turquoise scarlet",
+    ),
     ("body", "hand foot arm leg head nose ear eye knee elbow shoulder neck back chin thumb toe"),
-    ("job", "baker teacher doctor nurse farmer sailor tailor painter pilot lawyer barber cook judge miner plumber butcher"),
-    ("sport", "football tennis hockey rugby golf boxing rowing skiing judo fencing archery cycling swimming cricketing sailing running"),
-    ("building", "house church castle barn tower palace temple cottage school hospital library factory museum hotel prison theatre"),
-    ("weather", "rain snow wind fog storm hail frost sun cloud thunder mist drizzle sleet breeze gale rainbow"),
+    (
+        "job",
+        "baker teacher doctor nurse farmer sailor tailor painter pilot lawyer barber cook judge miner plumber butcher",
+    ),
+    (
+        "sport",
+        "football tennis hockey rugby golf boxing rowing skiing judo fencing archery cycling swimming cricketing sailing running",
+    ),
+    (
+        "building",
+        "house church castle barn tower palace temple cottage school hospital library factory museum hotel prison theatre",
+    ),
+    (
+        "weather",
+        "rain snow wind fog storm hail frost sun cloud thunder mist drizzle sleet breeze gale rainbow",
+    ),
     ("tree", "oak birch pine elm willow maple ash beech cedar fir poplar spruce larch alder hazel yew"),
-    ("flower", "rose tulip daisy lily poppy orchid iris pansy daffodil lavender jasmine peony dahlia carnation bluebell primrose"),
-    ("family", "mother father sister brother uncle aunt cousin nephew niece son daughter grandmother grandfather wife husband twin"),
-    ("dish", "soup stew pie salad pizza curry omelette pudding porridge pancake sandwich dumpling noodle risotto goulash casserole"),
+    (
+        "flower",
+        "rose tulip daisy lily poppy orchid iris pansy daffodil lavender jasmine peony dahlia carnation bluebell primrose",
+    ),
+    (
+        "family",
+        "mother father sister brother uncle aunt cousin nephew niece son daughter grandmother grandfather wife husband twin",
+    ),
+    (
+        "dish",
+        "soup stew pie salad pizza curry omelette pudding porridge pancake sandwich dumpling noodle risotto goulash casserole",
+    ),
     ("kitchen", "spoon fork knife plate bowl cup pan pot kettle ladle jug mug sieve grater saucer whisk"),
-    ("land", "river lake hill mountain valley forest desert island beach cliff cave meadow swamp bay canyon glacier"),
+    (
+        "land",
+        "river lake hill mountain valley forest desert island beach cliff cave meadow swamp bay canyon glacier",
+    ),
 ];
 
 /// The last kinds of the list are never sorted by demonstrations in training: the model knows them only from
@@ -33,10 +84,21 @@ pub const KINDS: [(&str, &str); 24] = [
 pub const NEVER_SORTED: usize = 4;
 
 /// Names of groups into which words are sorted in training.
-pub const LABELS: &str = "north south east west alpha beta gamma delta upper lower inner outer middle corner \
-     morning evening spring summer autumn winter monday tuesday wednesday thursday friday sunday king queen prince \
-     circle square triangle star moon planet comet coin stamp ticket letter paper glass stone wood silk wool cotton \
-     salt sugar pepper honey butter fire smoke light shadow bridge gate road street garden";
+pub const LABELS: &str = "\
+    north south east west alpha beta gamma delta upper lower inner outer middle corner morning evening \
+    spring summer autumn winter monday tuesday wednesday thursday friday sunday king queen prince circle \
+    square triangle star moon planet comet coin stamp ticket letter paper glass stone wood silk wool \
+    cotton salt sugar pepper honey butter fire smoke light shadow bridge gate road street garden arch \
+    badge basket bell blanket bottle branch brick bucket bundle button cabin cable cage cake camp canal \
+    card carpet carriage chain chalk chart chest clock cloth coal column crown curtain cushion dial \
+    diamond dock dome dot echo edge engine envelope fabric fan fence field flag flame flask floor frame \
+    gallery gem globe grain grid hall handle harvest heart helmet hook jewel journal key kite knot \
+    ladder lamp leaf lens lever lock magnet mask mast medal merit mill mint moss motor nest net novel \
+    oar ocean oven page panel parcel path pearl pen pencil petal photo pipe plank plaza poem pond port \
+    post prism pulse pump puzzle rail ray record reef rock roof rope ruler sack sail satin scale screen \
+    seal seed shell shield signal slope spark sphere spiral stack staff stair statue stem string tape \
+    thread throne tile timber title torch track trail tray trophy tube tunnel turret valve vault verse \
+    vine wall wave wax wheel window wing wire yard zone";
 
 /// Names of groups that occur only in evaluation. In training they are words of lists.
 pub const HELD_OUT_LABELS: &str = "atlas harbour lantern anchor compass pillar ribbon candle mirror feather marble \

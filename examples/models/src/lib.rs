@@ -5,6 +5,7 @@
 
 pub mod cells;
 mod episode;
+pub mod fixed;
 pub mod lexicon;
 pub mod tasks;
 pub mod wording;

@@ -184,7 +184,8 @@ impl Rule {
             ],
             Self::Kind(kind) => {
                 let name = KINDS[kind].0;
-                let frames = ["the _", "the word that is a _", "the one _", "the name of a _", "the item that is a _"];
+                let frames =
+                    ["the _", "the word that is a _", "the one _", "the name of a _", "the item that is a _"];
                 return frames.iter().map(|f| f.replace('_', name)).collect();
             }
         };

@@ -3,15 +3,18 @@
 //! ```text
 //! generate SEED COUNT sort=30,list-shown=15,... > episodes.jsonl
 //! generate SEED COUNT held-out > held-out.jsonl
+//! generate SEED COUNT lexicon > lexicon.json
 //! ```
 //!
-//! The second form writes COUNT held-out episodes of each cell of the card's tables.
+//! The second form writes COUNT held-out episodes of each cell of the card's tables, the
+//! third one the words by their kinds and the names of groups.
 
 use std::io::{BufWriter, Write};
 
 use dspy::{Error, Result, data::Rng};
 use dspy_tiny::{
     cells::cells,
+    lexicon::{self, HELD_OUT_LABELS, KINDS, LABELS},
     tasks::{FAMILIES, Family, Split},
 };
 
@@ -28,9 +31,16 @@ fn main() -> Result<()> {
             for i in 0..count {
                 let text = cell.episode(seed, i)?.text()?;
                 let name = format!("{} | {} | {}", cell.table, cell.row, cell.column);
-                writeln!(out, "{}", serde_json::json!({ "task": name, "text": text })).map_err(Error::other)?;
+                writeln!(out, "{}", serde_json::json!({ "task": name, "text": text }))
+                    .map_err(Error::other)?;
             }
         }
+        return out.flush().map_err(Error::other);
+    }
+    if mix == "lexicon" {
+        let kinds: Vec<_> = (0..KINDS.len()).map(lexicon::of_kind).collect();
+        let labels = [LABELS, HELD_OUT_LABELS].map(lexicon::words).concat();
+        writeln!(out, "{}", serde_json::json!({ "kinds": kinds, "labels": labels })).map_err(Error::other)?;
         return out.flush().map_err(Error::other);
     }
     let mix = parse(&mix)?;

@@ -14,7 +14,10 @@ use crate::{
 fn list(rng: &mut Rng, rule: Rule, n: usize) -> Vec<&'static str> {
     let Rule::Kind(kind) = rule else {
         let mut all = lexicon::all_words();
-        all.extend(lexicon::words(lexicon::HELD_OUT_LABELS));
+        if chance(rng, 0.5) {
+            all.extend(lexicon::words(lexicon::LABELS));
+            all.extend(lexicon::words(lexicon::HELD_OUT_LABELS));
+        }
         return some(rng, &all, n);
     };
     // One word of the kind among words of others.
@@ -81,7 +84,7 @@ pub fn copy(rng: &mut Rng, _: Split) -> Result<Episode> {
 /// # Errors
 /// When the library refuses what is written here.
 pub fn shown(rng: &mut Rng, _: Split) -> Result<Episode> {
-    let (rule, n) = (rule(rng), shots(rng, 10));
+    let (rule, n) = (rule(rng), shots(rng, 14));
     rows(rng, "list-shown", rule, n, None)
 }
 

@@ -48,8 +48,14 @@ pub(crate) fn signature(inline: &str, instruction: &str) -> Result<DynSignature>
 
 /// Descriptions that say nothing of the rule.
 pub(crate) fn described(rng: &mut Rng, signature: DynSignature) -> Result<DynSignature> {
-    const DESCRIPTIONS: [&str; 6] =
-        ["what is given", "what is asked for", "one word", "as in the examples", "the text", "where it belongs"];
+    const DESCRIPTIONS: [&str; 6] = [
+        "what is given",
+        "what is asked for",
+        "one word",
+        "as in the examples",
+        "the text",
+        "where it belongs",
+    ];
     if !chance(rng, 0.12) {
         return Ok(signature);
     }

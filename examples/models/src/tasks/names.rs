@@ -43,5 +43,9 @@ pub fn kind(rng: &mut Rng, _: Split) -> Result<Episode> {
         Record::from([(input.as_str(), text.as_str()), (output.as_str(), name)])
     });
     let rows = rows.collect();
-    Ok(Episode { task: "kind", signature: signature(&format!("{input} -> {output}{ty}"), &instruction)?, rows })
+    Ok(Episode {
+        task: "kind",
+        signature: signature(&format!("{input} -> {output}{ty}"), &instruction)?,
+        rows,
+    })
 }

@@ -2,7 +2,7 @@
 
 use dspy::{data::Rng, prelude::*};
 
-use super::{Split, any, chance, described, names, pick, shots, signature, some};
+use super::{Split, any, chance, described, names, pick, signature, some};
 use crate::{
     Episode,
     lexicon::{self, HELD_OUT_LABELS, INPUTS, KINDS, LABELS, NEVER_SORTED, PHRASES},
@@ -54,13 +54,13 @@ fn sorter(rng: &mut Rng, labels: &[&str], split: Split) -> Result<(DynSignature,
 /// # Errors
 /// When the library refuses what is written here.
 pub fn recall(rng: &mut Rng, split: Split) -> Result<Episode> {
-    let n = 2 + rng.below(4);
+    let n = 2 + rng.below(5);
     let n_groups = 2 + rng.below(3);
     let groups = some(rng, &labels(split), n_groups);
     let known: Vec<(&str, &str)> =
         some(rng, &lexicon::all_words(), n).into_iter().map(|w| (w, *any(rng, &groups))).collect();
     let (signature, input, output) = sorter(rng, &groups, split)?;
-    let repeated = 1 + rng.below(5);
+    let repeated = 1 + rng.below(12);
     let again = (0..repeated).map(|_| rng.below(n)).collect::<Vec<_>>();
     let order = (0..n).chain(again);
     let row = |(w, l): (&str, &str)| Record::from([(input.as_str(), w), (output.as_str(), l)]);
@@ -78,6 +78,12 @@ fn kinds(rng: &mut Rng, n: usize, split: Split) -> Vec<usize> {
     }
 }
 
+/// How many rows: in half of the episodes few, in half of them many.
+fn many(rng: &mut Rng, most: usize) -> usize {
+    let half = most / 2;
+    if chance(rng, 0.5) { 1 + rng.below(half) } else { half + 1 + rng.below(most - half) }
+}
+
 /// Two groups, or up to four.
 fn groups(rng: &mut Rng) -> usize {
     if chance(rng, 0.4) { 2 + rng.below(3) } else { 2 }
@@ -90,7 +96,7 @@ fn groups(rng: &mut Rng) -> usize {
 pub fn words(rng: &mut Rng, split: Split) -> Result<Episode> {
     let n = groups(rng);
     let kinds = kinds(rng, n, split);
-    let rows = shots(rng, 16);
+    let rows = many(rng, 20);
     sorted(rng, "sort", &kinds, rows, split, false)
 }
 
@@ -101,7 +107,7 @@ pub fn words(rng: &mut Rng, split: Split) -> Result<Episode> {
 pub fn phrases(rng: &mut Rng, split: Split) -> Result<Episode> {
     let n = groups(rng);
     let kinds = kinds(rng, n, split);
-    let rows = shots(rng, 14);
+    let rows = many(rng, 15);
     sorted(rng, "sort-text", &kinds, rows, split, true)
 }
 

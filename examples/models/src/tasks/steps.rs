@@ -17,16 +17,22 @@ pub const COUNT: [&str; 3] = ["Make the moves from the start.", "Make all moves.
 /// # Errors
 /// When the library refuses what is written here.
 pub fn arrows_of(rng: &mut Rng, rows: usize, steps: Option<usize>, reasoning: bool) -> Result<Episode> {
-    let inline = if reasoning { "arrows, start, steps: int -> reasoning, answer" } else { "arrows, start, steps: int -> answer" };
+    let inline = if reasoning {
+        "arrows, start, steps: int -> reasoning, answer"
+    } else {
+        "arrows, start, steps: int -> answer"
+    };
     let signature = signature(inline, *any(rng, &FOLLOW))?;
     let rows = (0..rows).map(|_| {
         let n = 5 + rng.below(3);
         let ring = some(rng, &lexicon::all_words(), n);
-        let mut arrows: Vec<String> = (0..n).map(|i| format!("{} > {}", ring[i], ring[(i + 1) % n])).collect();
+        let mut arrows: Vec<String> =
+            (0..n).map(|i| format!("{} > {}", ring[i], ring[(i + 1) % n])).collect();
         rng.shuffle(&mut arrows);
         let steps = steps.unwrap_or_else(|| 1 + rng.below(4));
         let path: Vec<String> = (0..=steps).map(|i| format!("{} {}", steps - i, ring[i % n])).collect();
-        let row = Record::from([("arrows", arrows.join(", ").as_str()), ("start", ring[0])]).with("steps", steps);
+        let row =
+            Record::from([("arrows", arrows.join(", ").as_str()), ("start", ring[0])]).with("steps", steps);
         let row = if reasoning { row.with("reasoning", path.join(", ")) } else { row };
         row.with("answer", ring[steps % n])
     });
@@ -51,7 +57,11 @@ const PLACES: &str = "abcdefghij";
 /// # Errors
 /// When the library refuses what is written here.
 pub fn counter_of(rng: &mut Rng, rows: usize, steps: Option<usize>, reasoning: bool) -> Result<Episode> {
-    let inline = if reasoning { "start: int, moves -> reasoning, answer: int" } else { "start: int, moves -> answer: int" };
+    let inline = if reasoning {
+        "start: int, moves -> reasoning, answer: int"
+    } else {
+        "start: int, moves -> answer: int"
+    };
     let signature = signature(inline, *any(rng, &COUNT))?;
     let rows = (0..rows).map(|_| {
         let steps = steps.unwrap_or_else(|| 1 + rng.below(6));
