@@ -64,7 +64,7 @@ impl Sorting {
         while rows.len() < count.min(most) {
             let (kind, group) = self.groups[place % self.groups.len()];
             let words = KINDS.iter().position(|(name, _)| *name == kind).map(of_kind).unwrap_or_default();
-            let text = any(rng, &PHRASES).replace('_', *any(rng, &words[from..from + 8]));
+            let text = any(rng, &PHRASES).replace('_', any(rng, &words[from..from + 8]));
             if rows.iter().all(|row| row.text(self.input) != Some(&text)) {
                 rows.push(Record::from([(self.input, text.as_str()), (self.output, group)]));
                 place += 1;

@@ -167,7 +167,9 @@ pub fn all_words() -> Vec<&'static str> {
 /// Whether two kinds are never told apart by demonstrations in training: about one pair in five.
 pub fn held_out_pair(a: usize, b: usize) -> bool {
     let (a, b) = (a.min(b), a.max(b));
-    a >= KINDS.len() - NEVER_SORTED || b >= KINDS.len() - NEVER_SORTED || hash(&format!("{a} {b}")) % 5 == 0
+    a >= KINDS.len() - NEVER_SORTED
+        || b >= KINDS.len() - NEVER_SORTED
+        || hash(&format!("{a} {b}")).is_multiple_of(5)
 }
 
 /// FNV-1a, mixed: stable from version to version.

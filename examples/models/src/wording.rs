@@ -215,10 +215,11 @@ const TAILS: [&str; 5] = ["", " of the list", " in the list", " of the line", " 
 /// An instruction that tells a rule.
 pub fn instruction(rng: &mut Rng, rule: Rule, wording: Wording) -> String {
     let phrases = rule.phrases();
+    let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
     let (trained, unseen) = phrases.split_at(phrases.len() - 1);
     loop {
         let phrase = any(rng, if wording == Wording::UnseenPhrase { unseen } else { trained });
-        let tail = if phrase.contains("list") { "" } else { *any(rng, &TAILS) };
+        let tail = if phrase.contains("list") { "" } else { any(rng, &TAILS) };
         let text = match rng.below(4) {
             0 => format!("Please {} {phrase}{tail}.", any(rng, &VERBS).to_lowercase()),
             _ => format!("{} {phrase}{tail}.", any(rng, &VERBS)),
@@ -233,7 +234,7 @@ pub fn instruction(rng: &mut Rng, rule: Rule, wording: Wording) -> String {
 
 /// Whether training avoids the sentence: one in five.
 pub fn held_out(instruction: &str) -> bool {
-    hash(instruction) % 5 == 0
+    hash(instruction).is_multiple_of(5)
 }
 
 #[cfg(test)]
@@ -244,7 +245,7 @@ mod tests {
     fn the_wordings_are_disjoint() {
         let mut rng = Rng::new(1);
         for _ in 0..2000 {
-            let rule = *any(&mut rng, &RULES);
+            let rule = any(&mut rng, &RULES);
             let trained = instruction(&mut rng, rule, Wording::Trained);
             assert!(trained == rule.usual() || !held_out(&trained));
             assert!(rule.phrases()[..rule.phrases().len() - 1].iter().any(|p| trained.contains(p)));

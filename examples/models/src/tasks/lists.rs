@@ -35,8 +35,8 @@ fn rule(rng: &mut Rng) -> Rule {
     }
     // Those that give one word are the easier ones, and come more often.
     match chance(rng, 0.6) {
-        true => *any(rng, &wording::RULES[..5]),
-        false => *any(rng, &wording::RULES),
+        true => any(rng, &wording::RULES[..5]),
+        false => any(rng, &wording::RULES),
     }
 }
 
@@ -75,7 +75,7 @@ pub fn rows(
 /// When the library refuses what is written here.
 pub fn copy(rng: &mut Rng, _: Split) -> Result<Episode> {
     let n = 1 + rng.below(3);
-    let text = any(rng, &["Copy the words.", "Write the same.", "Copy the list."]).to_owned();
+    let text = any(rng, &["Copy the words.", "Write the same.", "Copy the list."]);
     rows(rng, "copy", Rule::All, n, Some(text))
 }
 

@@ -26,8 +26,8 @@ pub(crate) fn pick<'a>(rng: &mut Rng, list: &'a str) -> &'a str {
 }
 
 /// One of some things.
-pub(crate) fn any<'a, T>(rng: &mut Rng, items: &'a [T]) -> &'a T {
-    &items[rng.below(items.len())]
+pub(crate) fn any<T: Copy>(rng: &mut Rng, items: &[T]) -> T {
+    items[rng.below(items.len())]
 }
 
 /// `n` different things.
@@ -60,8 +60,8 @@ pub(crate) fn described(rng: &mut Rng, signature: DynSignature) -> Result<DynSig
         return Ok(signature);
     }
     let names: Vec<String> = signature.spec().fields.iter().map(|f| f.name.clone()).collect();
-    let name = any(rng, &names).clone();
-    signature.with_desc(&name, *any(rng, &DESCRIPTIONS))
+    let name = &names[rng.below(names.len())];
+    signature.with_desc(name, any(rng, &DESCRIPTIONS))
 }
 
 /// How many rows an episode has: often few, at times many.

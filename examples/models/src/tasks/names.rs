@@ -37,7 +37,7 @@ pub fn kind(rng: &mut Rng, _: Split) -> Result<Episode> {
     let instruction = any(rng, &TOLD).replace('I', &input);
     let phrases = chance(rng, 0.4);
     let rows = (0..shots(rng, 8)).map(|_| {
-        let (name, list) = KINDS[*any(rng, &kinds)];
+        let (name, list) = KINDS[any(rng, &kinds)];
         let word = pick(rng, list);
         let text = if phrases { any(rng, &PHRASES).replace('_', word) } else { word.to_owned() };
         Record::from([(input.as_str(), text.as_str()), (output.as_str(), name)])

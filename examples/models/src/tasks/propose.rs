@@ -30,9 +30,9 @@ pub fn one(rng: &mut Rng) -> Result<Episode> {
 }
 
 fn rows_of(rng: &mut Rng, rows: usize) -> Result<Episode> {
-    let signature = signature("examples -> instruction", *any(rng, &ASKED))?;
+    let signature = signature("examples -> instruction", any(rng, &ASKED))?;
     let rows = (0..rows).map(|_| {
-        let rule = *any(rng, &wording::RULES);
+        let rule = any(rng, &wording::RULES);
         let shown = 3 + rng.below(2);
         let lines: Vec<String> = (0..shown)
             .map(|_| {

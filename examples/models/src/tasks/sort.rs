@@ -58,7 +58,7 @@ pub fn recall(rng: &mut Rng, split: Split) -> Result<Episode> {
     let n_groups = 2 + rng.below(3);
     let groups = some(rng, &labels(split), n_groups);
     let known: Vec<(&str, &str)> =
-        some(rng, &lexicon::all_words(), n).into_iter().map(|w| (w, *any(rng, &groups))).collect();
+        some(rng, &lexicon::all_words(), n).into_iter().map(|w| (w, any(rng, &groups))).collect();
     let (signature, input, output) = sorter(rng, &groups, split)?;
     let repeated = 1 + rng.below(12);
     let again = (0..repeated).map(|_| rng.below(n)).collect::<Vec<_>>();

@@ -22,7 +22,7 @@ pub fn arrows_of(rng: &mut Rng, rows: usize, steps: Option<usize>, reasoning: bo
     } else {
         "arrows, start, steps: int -> answer"
     };
-    let signature = signature(inline, *any(rng, &FOLLOW))?;
+    let signature = signature(inline, any(rng, &FOLLOW))?;
     let rows = (0..rows).map(|_| {
         let n = 5 + rng.below(3);
         let ring = some(rng, &lexicon::all_words(), n);
@@ -62,13 +62,13 @@ pub fn counter_of(rng: &mut Rng, rows: usize, steps: Option<usize>, reasoning: b
     } else {
         "start: int, moves -> answer: int"
     };
-    let signature = signature(inline, *any(rng, &COUNT))?;
+    let signature = signature(inline, any(rng, &COUNT))?;
     let rows = (0..rows).map(|_| {
         let steps = steps.unwrap_or_else(|| 1 + rng.below(6));
         let start = rng.below(10);
         let (mut at, mut moves, mut thoughts) = (start, Vec::new(), Vec::new());
         for place in PLACES.chars().take(steps) {
-            let (name, by) = *any(rng, &MOVES);
+            let (name, by) = any(rng, &MOVES);
             at = (at + by) % 10;
             moves.push(format!("{place} {name}"));
             thoughts.push(format!("{place} {name} {at}"));
