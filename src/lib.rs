@@ -53,6 +53,10 @@
 //! |---|---|---|
 //! | `tls` | yes | HTTPS through rustls with the platform's root certificates |
 //! | `disk-cache` | yes | the cache of model answers on disk (SQLite, bundled) |
+//! | `local` | no | models of the Llama family in this process, for inference and training (candle) |
+//! | `local-cuda` | no | `local` on NVIDIA GPUs; needs the CUDA toolkit to build |
+//! | `local-metal` | no | `local` on Apple GPUs |
+//! | `full` | no | all of these but the two for GPUs |
 //! | `constraints` | no | bounds, lengths, patterns and formats given by `#[schemars(...)]`, checked on every answer |
 
 // Lets the macros name this crate `::dspy` from inside of it, too.
@@ -64,6 +68,8 @@ mod book;
 
 #[doc(hidden)]
 pub use dspy_core::__private;
+#[cfg(feature = "local")]
+pub use dspy_core::local;
 pub use dspy_core::{Error, Result};
 pub use dspy_core::{LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
 pub use dspy_core::{adapter, context, data, evaluate, lm, module, optimize, predict, signature, value};

@@ -30,6 +30,9 @@ pub mod evaluate;
 
 pub mod optimize;
 
+#[cfg(feature = "local")]
+pub mod local;
+
 #[doc(hidden)]
 pub mod __private;
 

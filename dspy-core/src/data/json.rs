@@ -76,6 +76,11 @@ impl<T, R> JsonlReader<T, R> {
     pub fn new(source: R, name: impl Into<PathBuf>) -> Self {
         Self { path: name.into(), source, line: 0, buffer: Vec::new(), broken: false, rows: PhantomData }
     }
+
+    /// The line that was read last, counted from 1; 0 before the first.
+    pub fn line(&self) -> usize {
+        self.line
+    }
 }
 
 impl<T: DeserializeOwned, R: BufRead> Iterator for JsonlReader<T, R> {

@@ -33,6 +33,17 @@ impl Progress {
         self.show(message);
     }
 
+    /// So much is done of so much.
+    pub(crate) fn at(&mut self, done: u64, total: u64, message: impl FnOnce() -> String) {
+        if self.total != total
+            && let Some(bar) = &self.bar
+        {
+            bar.set_length(total);
+        }
+        (self.done, self.total) = (done, total);
+        self.show(message);
+    }
+
     /// Tells what is being done.
     pub(crate) fn show(&mut self, message: impl FnOnce() -> String) {
         if !self.wanted || self.bar.is_none() && self.started.elapsed() < PATIENCE {

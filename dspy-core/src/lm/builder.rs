@@ -232,6 +232,14 @@ impl LMBuilder {
                 }
                 model
             }
+            Source::Named(_) if id.starts_with(LOCAL) => {
+                if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
+                    let message = "api_base, api_key and header are for models of a provider; a model in this \
+                                   process has none of them";
+                    return Err(wrong(message.into()));
+                }
+                local(&id)?
+            }
             Source::Named(_) => {
                 let (provider, name) = split(&id).map_err(wrong)?;
                 let place = place(provider, name, self.api_base, self.api_key, env).map_err(wrong)?;
@@ -253,6 +261,21 @@ impl LMBuilder {
             self.options,
         ))
     }
+}
+
+/// What stands before the path of a model in this process.
+const LOCAL: &str = "local/";
+
+#[cfg(feature = "local")]
+fn local(id: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
+    let path = id.strip_prefix(LOCAL).unwrap_or(id);
+    Ok(crate::local::shared(id, path.as_ref())?)
+}
+
+#[cfg(not(feature = "local"))]
+fn local(id: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
+    let message = "models in this process need the feature `local`: `dspy = { features = [\"local\"] }`";
+    Err(LmError::new(LmErrorKind::Configuration, id, message))
 }
 
 /// `provider/name` as its two parts.

@@ -43,6 +43,7 @@ pub(super) struct Core {
     id: Arc<str>,
     capabilities: Capabilities,
     retry: RetryPolicy,
+    concurrency: Option<usize>,
     places: Option<Semaphore>,
     cache: Cache,
     spent: Spent,
@@ -94,6 +95,7 @@ impl Core {
             id: model.id().into(),
             capabilities: capabilities.unwrap_or_else(|| model.capabilities()),
             retry,
+            concurrency,
             places: concurrency.map(|n| Semaphore::new(n.min(Semaphore::MAX_PERMITS))),
             cache,
             spent: Spent::default(),
@@ -144,6 +146,14 @@ impl LM {
 
     pub(crate) fn shared_id(&self) -> &Arc<str> {
         &self.core.id
+    }
+
+    /// A client like this one for another model.
+    pub(crate) fn with_model(&self, model: impl LanguageModel) -> Self {
+        let Core { capabilities, retry, concurrency, cache, .. } = &*self.core;
+        let (retry, cache) = (retry.clone(), cache.clone());
+        let core = Core::new(Arc::new(model), Some(*capabilities), retry, *concurrency, cache);
+        Self { core: Arc::new(core), options: self.options.clone() }
     }
 
     /// The model behind the handle.

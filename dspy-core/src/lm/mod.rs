@@ -19,6 +19,7 @@ mod retry;
 mod state;
 mod stream;
 mod time;
+mod tuned;
 mod wire;
 
 pub use crate::value::{ToolCall, ToolSpec};
@@ -30,6 +31,8 @@ pub use message::{Message, Role};
 pub use model::{BoxFuture, Capabilities, Delta, DeltaSink, LanguageModel};
 pub use prefix::{Prefix, Prompt};
 pub use request::{Options, Request, ResponseFormat};
-pub use response::{Choice, FinishReason, Response, Usage};
+pub use response::{Choice, FinishReason, Response, TokenLogprob, Usage};
 pub use retry::RetryPolicy;
 pub use stream::{ResponseStream, StreamEvent};
+pub(crate) use wire::openai_chat::{write_chat_message, write_chat_tools};
+pub(crate) use wire::openai_tuning::{RemoteJob, TuningApi, TuningEvent};

@@ -1,6 +1,6 @@
 //! What every language model is.
 
-use std::{future::Future, pin::Pin};
+use std::{any::Any, future::Future, pin::Pin};
 
 use super::{Request, Response};
 use crate::{LmError, LmErrorKind};
@@ -99,7 +99,7 @@ pub type DeltaSink<'a> = dyn FnMut(Delta) + Send + 'a;
     label = "not a language model",
     note = "make one of its name: `LM::new(\"openai/gpt-4o-mini\")?`"
 )]
-pub trait LanguageModel: Send + Sync + 'static {
+pub trait LanguageModel: Any + Send + Sync + 'static {
     /// The model's identifier, as `provider/name`.
     fn id(&self) -> &str;
 

@@ -39,6 +39,21 @@ pub struct Choice {
     /// Why it ended.
     #[serde(default)]
     pub finish: FinishReason,
+    /// How likely each token was, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<TokenLogprob>,
+}
+
+/// How likely a token of an answer was.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token's text.
+    pub token: String,
+    /// The natural logarithm of its probability, before the temperature.
+    pub logprob: f64,
+    /// The likeliest tokens in its place with theirs, as many as were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<(String, f64)>,
 }
 
 impl Choice {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod path;
+mod places;
 mod prediction;
 mod program;
 mod state;

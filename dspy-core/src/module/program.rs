@@ -4,7 +4,7 @@ use std::path::Path as FilePath;
 
 use serde_json::{Map, Value};
 
-use super::{Path, Walk, state, state_load};
+use super::{Path, Walk, places, state, state_load};
 use crate::{Error, Result, lm::LM, predict::Predictor};
 
 /// A program: something whose predictors can be seen, changed, saved and loaded.
@@ -72,13 +72,19 @@ pub trait Program: Walk {
     /// Saves [`to_json`](Self::to_json) as a file, in a folder that is made if need be. The file is written whole
     /// or not at all.
     ///
+    /// A model in this process, `local/<path>`, is named by the path from the file's folder when its weights lie in
+    /// there, so that the folder can be moved as a whole; otherwise by its absolute path. The weights themselves are
+    /// not copied.
+    ///
     /// # Errors
     /// [`Error::State`] naming the file.
     fn save(&self, path: impl AsRef<FilePath>) -> Result<()>
     where
         Self: Sized,
     {
-        state::write(path.as_ref(), &self.to_json()?)
+        let mut state = self.to_json()?;
+        places::put_into_file(&mut state, path.as_ref())?;
+        state::write(path.as_ref(), &state)
     }
 
     /// Takes up a state. It is checked against the whole program first: when anything does not fit (a predictor or
@@ -109,7 +115,8 @@ pub trait Program: Walk {
     }
 
     /// The program with the state of a file, written by [`save`](Self::save) or by DSPy: see
-    /// [`restore`](Self::restore). Loading runs nothing and can point no key at another host.
+    /// [`restore`](Self::restore). Loading runs nothing and can point no key at another host. The path of a model in
+    /// this process is taken from the folder of the file; one that leads out of it with `..` is refused.
     ///
     /// # Errors
     /// [`Error::State`] naming the file, the predictor and the field.
@@ -118,7 +125,8 @@ pub trait Program: Walk {
         Self: Sized,
     {
         let path = path.as_ref();
-        self.load_json(&state::read(path)?).map_err(|error| match error {
+        let state = state::read(path).and_then(|state| places::taken_from_file(state, path));
+        state.and_then(|state| self.load_json(&state)).map_err(|error| match error {
             Error::State(mut state) => {
                 state.file = Some(path.to_owned());
                 Error::State(state)
@@ -134,5 +142,7 @@ pub(crate) fn save_with_origin<P: Program>(
     path: &FilePath,
     origin: Map<String, Value>,
 ) -> Result<()> {
-    state::write(path, &state::to_json(&program.predictors(), origin)?)
+    let mut state = state::to_json(&program.predictors(), origin)?;
+    places::put_into_file(&mut state, path)?;
+    state::write(path, &state)
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
+use serde_json::{Map, Value};
+
 use super::{
     Compiled, LabeledFewShot, Optimizer, Split,
     engine::{Common, Data, ErrorBudget, Shown, common_options},
@@ -38,17 +40,46 @@ pub(super) struct Options {
     pub(super) max_bootstrapped: usize,
     pub(super) max_labeled: usize,
     pub(super) max_rounds: u64,
+    /// How often a row is run, each time for itself.
+    pub(super) samples: usize,
+    pub(super) temperature: Option<f64>,
     pub(super) threshold: Option<f64>,
     pub(super) settings: Option<Change>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_bootstrapped: 4,
+            max_labeled: 16,
+            max_rounds: 1,
+            samples: 1,
+            temperature: None,
+            threshold: None,
+            settings: None,
+        }
+    }
 }
 
 /// The program teaches itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Student(());
 
+impl Student {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
 /// Another program teaches.
 #[derive(Debug, Clone)]
 pub struct Teacher<P>(P);
+
+impl<P> Teacher<P> {
+    pub(super) fn new(program: P) -> Self {
+        Self(program)
+    }
+}
 
 /// Who can teach a program `P`.
 pub trait Taught<P>: Clone + Send + Sync {
@@ -70,17 +101,7 @@ impl<P: Clone + Send + Sync> Taught<P> for Teacher<P> {
 
 impl Default for BootstrapFewShot {
     fn default() -> Self {
-        Self {
-            teacher: Student(()),
-            common: Common::default(),
-            options: Options {
-                max_bootstrapped: 4,
-                max_labeled: 16,
-                max_rounds: 1,
-                threshold: None,
-                settings: None,
-            },
-        }
+        Self { teacher: Student::new(), common: Common::default(), options: Options::default() }
     }
 }
 
@@ -99,6 +120,8 @@ impl fmt::Debug for Options {
             .field("max_bootstrapped_demos", &self.max_bootstrapped)
             .field("max_labeled_demos", &self.max_labeled)
             .field("max_rounds", &self.max_rounds)
+            .field("samples", &self.samples)
+            .field("temperature", &self.temperature)
             .field("metric_threshold", &self.threshold)
             .finish_non_exhaustive()
     }
@@ -113,26 +136,13 @@ impl BootstrapFewShot {
     /// Lets another program of the same type teach, such as one that was compiled before. It keeps its own
     /// demonstrations; a teacher without any is shown rows of the data.
     pub fn teacher<P>(self, program: P) -> BootstrapFewShot<Teacher<P>> {
-        BootstrapFewShot { teacher: Teacher(program), common: self.common, options: self.options }
+        BootstrapFewShot { teacher: Teacher::new(program), common: self.common, options: self.options }
     }
 }
 
-/// The builder methods of [`Options`], for a struct with a field `options`.
-macro_rules! bootstrap_options {
+/// The builder methods of those [`Options`] that say how the teacher is run, for a struct with a field `options`.
+macro_rules! teacher_options {
     () => {
-        /// Sets how many demonstrations from runs a predictor has at most.
-        pub fn max_bootstrapped_demos(mut self, n: usize) -> Self {
-            self.options.max_bootstrapped = n;
-            self
-        }
-
-        /// Sets how many demonstrations a predictor has at most when it is filled up with rows of the data, those
-        /// from runs included. Also the number of labelled demonstrations of the teacher.
-        pub fn max_labeled_demos(mut self, n: usize) -> Self {
-            self.options.max_labeled = n;
-            self
-        }
-
         /// Sets how often a row is tried until the metric accepts its run: from the second time on with
         /// temperature 1.
         pub fn max_rounds(mut self, n: u64) -> Self {
@@ -150,11 +160,32 @@ macro_rules! bootstrap_options {
         /// `.teacher_settings(move |c| c.lm(strong.clone()))`. A predictor that has a model of its own keeps it.
         pub fn teacher_settings(
             mut self,
-            change: impl Fn(crate::context::Settings) -> crate::context::Settings + Send + Sync + 'static,
+            change: impl Fn($crate::context::Settings) -> $crate::context::Settings + Send + Sync + 'static,
         ) -> Self {
             self.options.settings = Some(std::sync::Arc::new(change));
             self
         }
+    };
+}
+pub(super) use teacher_options;
+
+/// The builder methods of [`Options`], for a struct with a field `options`.
+macro_rules! bootstrap_options {
+    () => {
+        /// Sets how many demonstrations from runs a predictor has at most.
+        pub fn max_bootstrapped_demos(mut self, n: usize) -> Self {
+            self.options.max_bootstrapped = n;
+            self
+        }
+
+        /// Sets how many demonstrations a predictor has at most when it is filled up with rows of the data, those
+        /// from runs included. Also the number of labelled demonstrations of the teacher.
+        pub fn max_labeled_demos(mut self, n: usize) -> Self {
+            self.options.max_labeled = n;
+            self
+        }
+
+        $crate::optimize::bootstrap::teacher_options!();
     };
 }
 pub(super) use bootstrap_options;
@@ -186,9 +217,8 @@ impl<P, T: Taught<P>> Optimizer<P> for BootstrapFewShot<T> {
         let course = self.options.course(order, self.options.max_bootstrapped, rng.clone());
         let mut progress = Progress::new("bootstrap", data.len(), self.common.progress);
         let budget = Arc::new(ErrorBudget::new(self.common.max_errors));
-        let teacher = self.teacher.teacher();
-        let mut school =
-            self.options.school(&program, teacher, &data, &Arc::new(metric), &budget, &self.common)?;
+        let teacher = self.options.teacher(&program, self.teacher.teacher(), &data.records, &self.common)?;
+        let mut school = self.options.school(teacher, &data, &Arc::new(metric), &budget, &self.common);
         let scope = Context::current().recording(recorder.clone());
         scope.scope(school.run(std::slice::from_ref(&course), &mut progress)).await?;
         Ok(Compiled {
@@ -204,26 +234,34 @@ impl<P, T: Taught<P>> Optimizer<P> for BootstrapFewShot<T> {
 }
 
 impl Options {
-    /// The teacher with its rows. Without `teacher` the student is its own.
-    pub(super) fn school<P: Module + Clone, E: Example, M>(
+    /// Who teaches: the student itself, unless there is a `teacher`. One without demonstrations is shown rows.
+    pub(super) fn teacher<P: Program + Clone>(
         &self,
         student: &P,
         teacher: Option<P>,
-        data: &Data<E>,
-        metric: &Arc<M>,
-        budget: &Arc<ErrorBudget>,
+        records: &[Map<String, Value>],
         common: &Common,
-    ) -> Result<School<P, E, M>> {
+    ) -> Result<Shown<P>> {
         if let Some(teacher) = &teacher {
             check_teacher(student, teacher)?;
         }
         let teacher = teacher.unwrap_or_else(|| student.clone());
-        let rng = Rng::new(common.seed).fork("teacher");
         let knows = teacher.predictors().iter().any(|(_, p)| !p.demos().is_empty());
-        let teacher = match knows || self.max_labeled == 0 {
+        Ok(match knows || self.max_labeled == 0 {
             true => Shown::as_is(teacher),
-            false => LabeledFewShot::new().k(self.max_labeled).show(teacher, &data.records, &rng),
-        };
+            false => LabeledFewShot::new().k(self.max_labeled).show(teacher, records, &teacher_rng(common)),
+        })
+    }
+
+    /// A teacher with its rows, the first of which are those that it was shown.
+    pub(super) fn school<P, E: Example, M>(
+        &self,
+        teacher: Shown<P>,
+        data: &Data<E>,
+        metric: &Arc<M>,
+        budget: &Arc<ErrorBudget>,
+        common: &Common,
+    ) -> School<P, E, M> {
         let lesson = Lesson {
             teacher,
             data: data.clone(),
@@ -231,16 +269,21 @@ impl Options {
             budget: budget.clone(),
             settings: self.settings.clone(),
             max_rounds: self.max_rounds,
+            temperature: self.temperature,
             threshold: self.threshold,
-            rng,
+            rng: teacher_rng(common),
         };
-        let outcomes = (0..data.len()).map(|_| None).collect();
-        Ok(School { lesson: Arc::new(lesson), concurrency: common.concurrency(), outcomes })
+        let outcomes = (0..data.len() * self.samples.max(1)).map(|_| None).collect();
+        School { lesson: Arc::new(lesson), concurrency: common.concurrency(), outcomes }
     }
 
     pub(super) fn course(&self, order: Vec<usize>, enough: usize, rng: Rng) -> Course {
         Course { order, enough, max_labeled: self.max_labeled, rng }
     }
+}
+
+fn teacher_rng(common: &Common) -> Rng {
+    Rng::new(common.seed).fork("teacher")
 }
 
 /// What the teacher's predictors do is shown to those of the same path, so they must be there.

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod compiled;
 mod engine;
+pub mod finetune;
 mod labeled;
 mod random_search;
 mod teach;
@@ -11,6 +12,7 @@ use std::future::Future;
 
 pub use bootstrap::{BootstrapFewShot, Student, Taught, Teacher};
 pub use compiled::{Candidate, Compiled};
+pub use finetune::{BootstrapFinetune, FineTuner};
 pub use labeled::LabeledFewShot;
 pub use random_search::BootstrapFewShotWithRandomSearch;
 

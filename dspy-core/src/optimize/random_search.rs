@@ -176,8 +176,8 @@ impl<T> BootstrapFewShotWithRandomSearch<T> {
         let val = data.val.map_or_else(|| Ok(train.clone()), Data::new)?;
         let budget = Arc::new(ErrorBudget::new(self.common.max_errors));
 
-        let mut school =
-            self.options.school(&program, self.teacher.teacher(), &train, &metric, &budget, &self.common)?;
+        let teacher = self.options.teacher(&program, self.teacher.teacher(), &train.records, &self.common)?;
+        let mut school = self.options.school(teacher, &train, &metric, &budget, &self.common);
         let (names, courses): (Vec<String>, Vec<Course>) = self.courses(train.len()).into_iter().unzip();
         let mut progress = Progress::new("bootstrap", train.len(), self.common.progress);
         school.run(&courses, &mut progress).await?;

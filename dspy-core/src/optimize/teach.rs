@@ -1,9 +1,6 @@
 //! What a teacher's runs teach: which rows went well, and what its predictors did on them.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::engine::{
     Data, ErrorBudget, Origin, Shown, from_step, is_no_fault_of_the_program, labeled, nothing_heard,
@@ -14,17 +11,17 @@ use crate::{
     context::{Settings, with},
     data::{Example, Rng},
     evaluate::{Failure, Metric, Progress, score_of},
-    module::{Flow, Module, Prediction, fan_out},
+    module::{Flow, Module, Prediction, Program, TraceStep, fan_out},
 };
 
 /// How settings are changed for a teacher.
 pub(super) type Change = Arc<dyn Fn(Settings) -> Settings + Send + Sync>;
 
-/// A teacher with its rows. Every row is run once at most, whoever needs it.
+/// A teacher with its rows. Every row is run once at most, or once for each of several samples, whoever needs it.
 pub(super) struct School<P, E, M> {
     pub(super) lesson: Arc<Lesson<P, E, M>>,
     pub(super) concurrency: usize,
-    /// What became of each row that was run.
+    /// What became of each row that was run; then the same for the second sample of each, and so on.
     pub(super) outcomes: Vec<Option<Outcome>>,
 }
 
@@ -36,14 +33,19 @@ pub(super) struct Lesson<P, E, M> {
     pub(super) budget: Arc<ErrorBudget>,
     pub(super) settings: Option<Change>,
     pub(super) max_rounds: u64,
+    /// The temperature of all runs; without it, 1 for those that are not the first of their row.
+    pub(super) temperature: Option<f64>,
     pub(super) threshold: Option<f64>,
     pub(super) rng: Rng,
 }
 
+/// What predictors did in a run, by path, in the order in which they began.
+pub(super) type Steps = Vec<(Arc<str>, Demo)>;
+
 /// What became of a row.
 pub(super) enum Outcome {
-    /// The metric accepted a run: what each predictor did in it, by path.
-    Accepted(HashMap<Arc<str>, Demo>),
+    /// The metric accepted a run: what was done in it.
+    Accepted(Steps),
     /// The metric accepted none.
     Rejected,
     /// Every run failed, the last one so.
@@ -122,8 +124,10 @@ where
         let is_accepted = |row: &usize| accepted.iter().any(|(r, _)| r == row);
         let rest: Vec<usize> = course.order.iter().copied().filter(|row| !is_accepted(row)).collect();
         Shown::new(student, |path, spec| {
-            let mut demos: Vec<Origin> =
-                accepted.iter().filter_map(|(row, made)| Some((*row, made.get(path)?.clone()))).collect();
+            let mut demos: Vec<Origin> = accepted
+                .iter()
+                .filter_map(|(row, made)| Some((*row, self.lesson.shown(*row, path, made)?)))
+                .collect();
             let records = &self.lesson.data.records;
             let usable: Vec<Origin> =
                 rest.iter().filter_map(|&row| Some((row, labeled(spec, &records[row])?))).collect();
@@ -146,7 +150,13 @@ where
                 Outcome::Failed(failure) => *failed.entry(failure.error().kind()).or_default() += 1,
             }
         }
-        let mut note = format!("the teacher ran on {tried} rows, {accepted} of them were accepted");
+        let mut note = match self.outcomes.len() / self.lesson.data.len().max(1) {
+            0 | 1 => format!("the teacher ran on {tried} rows, {accepted} of them were accepted"),
+            samples => format!(
+                "the teacher ran {samples} times on {} rows, {accepted} runs of {tried} were accepted",
+                self.lesson.data.len()
+            ),
+        };
         for (kind, n) in failed {
             note.push_str(&format!(", {n} failed ({kind})"));
         }
@@ -175,7 +185,7 @@ impl Course {
     }
 
     /// The first rows that were accepted, with what the predictors did on them.
-    fn accepted<'o>(&self, outcomes: &'o [Option<Outcome>]) -> Vec<(usize, &'o HashMap<Arc<str>, Demo>)> {
+    pub(super) fn accepted<'o>(&self, outcomes: &'o [Option<Outcome>]) -> Vec<(usize, &'o Steps)> {
         let made = |row: &usize| match outcomes.get(*row) {
             Some(Some(Outcome::Accepted(made))) => Some((*row, made)),
             _ => None,
@@ -190,17 +200,19 @@ where
     E: Example,
     E::Input: Into<P::Input>,
 {
-    /// Runs the teacher on a row until the metric accepts it.
-    async fn run<K>(&self, row: usize) -> Outcome
+    /// Runs the teacher on a row until the metric accepts it. `place` is the place of the outcome.
+    async fn run<K>(&self, place: usize) -> Outcome
     where
         M: Metric<E, P::Output, K>,
     {
+        let (sample, row) = (place / self.data.len(), place % self.data.len());
+        let first = (sample as u64).saturating_mul(self.max_rounds);
         let teacher = self.teacher.for_row(&self.data.records, &self.data.records[row]);
         let mut outcome = None;
         for round in 0..self.max_rounds {
-            match self.round(&teacher, &self.data.rows[row], round).await {
+            match self.attempt(&teacher, &self.data.rows[row], first.saturating_add(round)).await {
                 Ok((prediction, score)) if self.accepts(score) => {
-                    return Outcome::Accepted(self.demos(row, &teacher, &prediction));
+                    return Outcome::Accepted(steps(&*teacher, &prediction));
                 }
                 Ok(_) => outcome = Some(Outcome::Rejected),
                 Err(failure) => {
@@ -217,11 +229,11 @@ where
         outcome.unwrap_or(Outcome::Rejected)
     }
 
-    async fn round<K>(
+    async fn attempt<K>(
         &self,
         teacher: &Arc<P>,
         row: &Arc<E>,
-        round: u64,
+        attempt: u64,
     ) -> Result<(Prediction<P::Output>, f64), Failure>
     where
         M: Metric<E, P::Output, K>,
@@ -230,9 +242,9 @@ where
             if let Some(change) = &self.settings {
                 settings = change(settings);
             }
-            if round > 0 {
-                let (options, rollout) = (settings.options.clone(), settings.rollout);
-                settings = settings.options(options.temperature(1.0)).rollout(rollout.wrapping_add(round));
+            if let Some(temperature) = self.temperature.or((attempt > 0).then_some(1.0)) {
+                let rollout = settings.rollout;
+                settings = settings.temperature(temperature).rollout(rollout.wrapping_add(attempt));
             }
             settings.trace(true)
         };
@@ -245,31 +257,26 @@ where
         self.threshold.map_or(score > 0.0, |threshold| score >= threshold)
     }
 
-    /// One demonstration of each predictor that took part. Of several steps of one predictor, the last is taken
-    /// half of the time, otherwise one of those before it.
-    fn demos(
-        &self,
-        row: usize,
-        teacher: &Arc<P>,
-        prediction: &Prediction<P::Output>,
-    ) -> HashMap<Arc<str>, Demo> {
-        let predictors = teacher.predictors();
-        let mut steps: HashMap<Arc<str>, Vec<Demo>> = HashMap::new();
-        for step in prediction.trace() {
-            let Some(path) = &step.path else { continue };
-            let Some((_, predictor)) = predictors.iter().find(|(p, _)| **p == **path) else { continue };
-            if let Some(demo) = from_step(predictor.spec(), step) {
-                steps.entry(path.clone()).or_default().push(demo);
-            }
-        }
-        let one_of = |(path, mut demos): (Arc<str>, Vec<Demo>)| {
-            let mut rng = self.rng.fork("step").fork_index(row as u64).fork(&path);
-            let last = demos.len().saturating_sub(1);
-            let chosen = if last == 0 || rng.below(2) == 0 { last } else { rng.below(last) };
-            (path, demos.swap_remove(chosen))
-        };
-        steps.into_iter().map(one_of).collect()
+    /// What of the steps in a row's run is shown to the predictor of this path. Of several, the last is taken half of
+    /// the time, otherwise one of those before it.
+    fn shown(&self, row: usize, path: &str, steps: &Steps) -> Option<Demo> {
+        let demos: Vec<&Demo> = steps.iter().filter(|(p, _)| **p == *path).map(|(_, demo)| demo).collect();
+        let last = demos.len().checked_sub(1)?;
+        let mut rng = self.rng.fork("step").fork_index(row as u64).fork(path);
+        let chosen = if last == 0 || rng.below(2) == 0 { last } else { rng.below(last) };
+        demos.get(chosen).map(|demo| Demo::clone(demo))
     }
+}
+
+/// What a program's own predictors did in a run, as far as they gave an output.
+fn steps<P: Program, O>(program: &P, prediction: &Prediction<O>) -> Steps {
+    let predictors = program.predictors();
+    let step = |step: &TraceStep| {
+        let path = step.path.as_ref()?;
+        let (_, predictor) = predictors.iter().find(|(p, _)| **p == **path)?;
+        Some((path.clone(), from_step(predictor.spec(), step)?))
+    };
+    prediction.trace().iter().filter_map(step).collect()
 }
 
 #[cfg(test)]
@@ -285,7 +292,7 @@ mod tests {
             max_labeled: 0,
             rng: Rng::new(0),
         };
-        let accepted = || Some(Outcome::Accepted(HashMap::new()));
+        let accepted = || Some(Outcome::Accepted(Vec::new()));
         let none = [None, None, None, None];
         assert_eq!(course(&[2, 0, 1, 3], 2).next(&none), [2, 0]);
         assert_eq!(course(&[0], 0).next(&none), [0; 0]);

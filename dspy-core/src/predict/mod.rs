@@ -2,6 +2,7 @@
 
 mod ask;
 mod chain_of_thought;
+mod conversation;
 mod demo_of;
 mod drive;
 mod predictor;
@@ -12,6 +13,7 @@ mod watch;
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 pub use chain_of_thought::ChainOfThought;
+pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
 pub use predictor::Predictor;
 pub use shown::Partial;

@@ -174,11 +174,11 @@ impl Predictor {
         self.set_demos(Vec::new());
     }
 
-    pub(super) fn lm_or(&self, settings: &Settings) -> Result<LM> {
+    pub(crate) fn lm_or(&self, settings: &Settings) -> Result<LM> {
         self.lm.clone().map_or_else(|| settings.require_lm(), Ok)
     }
 
-    pub(super) fn adapter_or(&self, settings: &Settings) -> Arc<dyn Adapter> {
+    pub(crate) fn adapter_or(&self, settings: &Settings) -> Arc<dyn Adapter> {
         self.adapter.clone().unwrap_or_else(|| settings.adapter.clone())
     }
 
@@ -195,21 +195,41 @@ impl Predictor {
         if let Some(frame) = frames.iter().find(same) {
             return frame.clone();
         }
-        let tools = self.spec.tool_fields().filter(|_| capabilities.tools);
-        let shown = shown(&self.spec, tools, capabilities.reasoning);
+        let shown = self.shown(capabilities);
         let frame = Arc::new(Frame {
             adapter: adapter.clone(),
             capabilities,
             prefix: Arc::new(Prefix::new(adapter.prefix(&shown, &self.demos))),
             reminder: adapter.reminder(&shown),
             response_format: adapter.response_format(&shown, capabilities),
-            native_tools: tools.is_some(),
+            native_tools: self.native_tools(capabilities).is_some(),
         });
         if frames.len() == REMEMBERED {
             frames.remove(0);
         }
         frames.push(frame.clone());
         frame
+    }
+
+    /// The fields of tools and of their calls, when the provider takes them apart from the prompt.
+    pub(super) fn native_tools(&self, capabilities: Capabilities) -> Option<(usize, usize)> {
+        self.spec.tool_fields().filter(|_| capabilities.tools)
+    }
+
+    /// The signature as the prompt shows it: without a conversation's history, which becomes messages, without tools
+    /// that the provider takes apart from the prompt, and without the reasoning of a model that thinks on its own.
+    pub(super) fn shown(&self, capabilities: Capabilities) -> SignatureSpec {
+        let mut spec = (*self.spec).clone();
+        let tools = self.native_tools(capabilities);
+        let mut at = 0..;
+        spec.fields.retain(|f| {
+            let index = at.next();
+            let native = tools.is_some_and(|(tools, calls)| [Some(tools), Some(calls)].contains(&index));
+            let thought = f.role == FieldRole::Output && *f.kind() == Kind::Reasoning;
+            let beside = native || thought && capabilities.reasoning || *f.kind() == Kind::History;
+            !beside
+        });
+        spec
     }
 
     /// What an output does not fulfil of the bounds, lengths and patterns in its schema.
@@ -240,20 +260,6 @@ impl Predictor {
         }
         s.finish()
     }
-}
-
-/// The signature as the prompt shows it: without a conversation's history, which becomes messages, without `tools`
-/// that the provider takes apart from the prompt, and without the `reasoning` of a model that thinks on its own.
-fn shown(spec: &SignatureSpec, tools: Option<(usize, usize)>, reasoning: bool) -> SignatureSpec {
-    let mut spec = spec.clone();
-    let mut at = 0..;
-    spec.fields.retain(|f| {
-        let index = at.next();
-        let native = tools.is_some_and(|(tools, calls)| [Some(tools), Some(calls)].contains(&index));
-        let native = native || reasoning && f.role == FieldRole::Output && *f.kind() == Kind::Reasoning;
-        !native && *f.kind() != Kind::History
-    });
-    spec
 }
 
 impl Predictor {

@@ -34,6 +34,7 @@ pub(crate) struct Address {
 }
 
 /// A place that answers requests.
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     id: String,
     api_base: String,
@@ -87,22 +88,60 @@ impl Endpoint {
         &self.api_base
     }
 
+    /// The same place, for another model.
+    pub(super) fn for_model(&self, id: String) -> Self {
+        Self { id, ..self.clone() }
+    }
+
     /// Sends a body and waits for the whole answer.
     pub(super) async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, LmError> {
-        let reply = self.send(body, Some(self.timeouts.total)).await?;
+        let reply = self.send(self.posting(body), Some(self.timeouts.total)).await?;
         self.read_all(reply).await
     }
 
     /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
     pub(super) async fn open(&self, body: Vec<u8>) -> Result<reqwest::Response, LmError> {
-        self.send(body, None).await
+        self.send(self.posting(body), None).await
     }
 
-    /// An answer that is not a success is an error.
-    async fn send(&self, body: Vec<u8>, timeout: Option<Duration>) -> Result<reqwest::Response, LmError> {
+    /// Another request to the same place: to `path` under what stands before the path in the address. The body comes
+    /// with its type.
+    pub(super) async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<(HeaderValue, Vec<u8>)>,
+    ) -> Result<Vec<u8>, LmError> {
+        let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &self.id, message);
+        let mut url = url(&self.api_base, path).map_err(wrong)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut message = reqwest::Request::new(method, url);
+        message.headers_mut().clone_from(&self.headers);
+        message.headers_mut().remove(CONTENT_TYPE);
+        if let Some((kind, body)) = body {
+            message.headers_mut().insert(CONTENT_TYPE, kind);
+            *message.body_mut() = Some(Body::from(body));
+        }
+        let reply = self.send(message, Some(self.timeouts.total)).await?;
+        self.read_all(reply).await
+    }
+
+    fn posting(&self, body: Vec<u8>) -> reqwest::Request {
         let mut message = reqwest::Request::new(Method::POST, self.url.clone());
         message.headers_mut().clone_from(&self.headers);
         *message.body_mut() = Some(Body::from(body));
+        message
+    }
+
+    /// An answer that is not a success is an error.
+    async fn send(
+        &self,
+        mut message: reqwest::Request,
+        timeout: Option<Duration>,
+    ) -> Result<reqwest::Response, LmError> {
         *message.timeout_mut() = timeout;
         let reply = self.client.execute(message).await.map_err(|e| self.failed(e))?;
         let status = reply.status();

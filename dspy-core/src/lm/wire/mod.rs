@@ -6,4 +6,5 @@
 pub(super) mod endpoint;
 mod failure;
 pub(super) mod openai_chat;
+pub(super) mod openai_tuning;
 mod sse;

@@ -98,6 +98,14 @@ impl<E: Example> Data<E> {
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
+
+    /// These rows, and others after them.
+    pub(super) fn and(&self, others: &Self) -> Self {
+        Self {
+            rows: self.rows.iter().chain(&*others.rows).cloned().collect(),
+            records: self.records.iter().chain(&*others.records).cloned().collect(),
+        }
+    }
 }
 
 /// What judging a candidate found.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::OpenAiChat;
 use crate::{
     LmError, LmErrorKind,
-    lm::{Message, Options, Request, ResponseFormat, Role},
+    lm::{Message, Options, Request, ResponseFormat, Role, ToolSpec},
     value::Part,
 };
 
@@ -47,19 +47,7 @@ pub(super) fn body(model: &OpenAiChat, request: &Request, stream: bool) -> Resul
             out.extend_from_slice(b"}}");
         }
     }
-    for (i, tool) in request.tools.iter().enumerate() {
-        out.extend_from_slice(if i == 0 { b",\"tools\":[" } else { b"," });
-        out.extend_from_slice(br#"{"type":"function","function":{"name":"#);
-        json(&mut out, &tool.name);
-        out.extend_from_slice(br#","description":"#);
-        json(&mut out, &tool.description);
-        out.extend_from_slice(br#","parameters":"#);
-        json(&mut out, &tool.parameters);
-        out.extend_from_slice(b"}}");
-    }
-    if !request.tools.is_empty() {
-        out.push(b']');
-    }
+    tools(&mut out, &request.tools);
     if stream {
         out.extend_from_slice(br#","stream":true,"stream_options":{"include_usage":true}"#);
     }
@@ -123,7 +111,24 @@ fn messages(messages: &[Message]) -> Vec<u8> {
     out
 }
 
-fn message(out: &mut Vec<u8>, message: &Message) {
+/// The member `tools` of an object that has others before it; nothing without tools.
+pub(super) fn tools(out: &mut Vec<u8>, tools: &[ToolSpec]) {
+    for (i, tool) in tools.iter().enumerate() {
+        out.extend_from_slice(if i == 0 { b",\"tools\":[" } else { b"," });
+        out.extend_from_slice(br#"{"type":"function","function":{"name":"#);
+        json(out, &tool.name);
+        out.extend_from_slice(br#","description":"#);
+        json(out, &tool.description);
+        out.extend_from_slice(br#","parameters":"#);
+        json(out, &tool.parameters);
+        out.extend_from_slice(b"}}");
+    }
+    if !tools.is_empty() {
+        out.push(b']');
+    }
+}
+
+pub(super) fn message(out: &mut Vec<u8>, message: &Message) {
     out.extend_from_slice(b"{\"role\":\"");
     out.extend_from_slice(message.role.as_str().as_bytes());
     out.extend_from_slice(b"\",\"content\":");

@@ -11,8 +11,18 @@ use reqwest::header::AUTHORIZATION;
 use super::endpoint::{Address, Endpoint};
 use crate::{
     LmError,
-    lm::{BoxFuture, Capabilities, DeltaSink, LanguageModel, Request, Response},
+    lm::{BoxFuture, Capabilities, DeltaSink, LanguageModel, Message, Request, Response, ToolSpec},
 };
+
+/// Writes one message as the protocol has it.
+pub(crate) fn write_chat_message(out: &mut Vec<u8>, message: &Message) {
+    body::message(out, message);
+}
+
+/// Writes the member `tools` of an object that has others before it; nothing without tools.
+pub(crate) fn write_chat_tools(out: &mut Vec<u8>, tools: &[ToolSpec]) {
+    body::tools(out, tools);
+}
 
 /// A model behind a chat completions endpoint.
 pub(crate) struct OpenAiChat {
@@ -34,6 +44,21 @@ impl OpenAiChat {
     ) -> Result<Self, LmError> {
         let endpoint = Endpoint::new(address, "chat/completions", (AUTHORIZATION, "Bearer "))?;
         Ok(Self { endpoint, capabilities, head: body::head(name).into(), max_tokens_name })
+    }
+
+    /// Where it is.
+    pub(crate) fn place(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The model that is called `name` on the wire, made from this one, at the same place.
+    pub(crate) fn renamed(&self, id: String, name: &str) -> Self {
+        Self {
+            endpoint: self.endpoint.for_model(id),
+            capabilities: self.capabilities,
+            head: body::head(name).into(),
+            max_tokens_name: self.max_tokens_name,
+        }
     }
 }
 

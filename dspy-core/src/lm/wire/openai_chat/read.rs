@@ -10,7 +10,7 @@ use serde::{
 use crate::{
     LmError,
     lm::{
-        Choice, FinishReason, Response, ToolCall, Usage,
+        Choice, FinishReason, Response, TokenLogprob, ToolCall, Usage,
         wire::{endpoint::Endpoint, failure::Reply},
     },
 };
@@ -52,6 +52,7 @@ fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
             .map(Text::into_owned),
         tool_calls,
         finish,
+        logprobs: logprobs(raw.logprobs).collect(),
     };
     (raw.index.unwrap_or(0), choice)
 }
@@ -75,6 +76,16 @@ pub(super) fn finish(reason: Option<&str>, calls: bool) -> FinishReason {
         None | Some("stop" | "eos" | "end_turn" | "") => FinishReason::Stop,
         Some(other) => FinishReason::Other(other.to_owned()),
     }
+}
+
+/// How likely the tokens of an answer, or of a piece of one, were.
+pub(super) fn logprobs(raw: Option<RawLogprobs>) -> impl Iterator<Item = TokenLogprob> {
+    let tokens = raw.and_then(|raw| raw.content).unwrap_or_default();
+    tokens.into_iter().map(|raw| TokenLogprob {
+        token: raw.token,
+        logprob: raw.logprob,
+        top: raw.top_logprobs.unwrap_or_default().into_iter().map(|t| (t.token, t.logprob)).collect(),
+    })
 }
 
 pub(super) fn usage(raw: Option<RawUsage>) -> Usage {
@@ -115,6 +126,22 @@ struct RawChoice<'a> {
     message: Option<RawMessage<'a>>,
     #[serde(borrow, default)]
     finish_reason: Option<Text<'a>>,
+    #[serde(default)]
+    logprobs: Option<RawLogprobs>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawLogprobs {
+    #[serde(default)]
+    content: Option<Vec<RawLogprob>>,
+}
+
+#[derive(Deserialize)]
+struct RawLogprob {
+    token: String,
+    logprob: f64,
+    #[serde(default)]
+    top_logprobs: Option<Vec<RawLogprob>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -6,7 +6,7 @@ use super::read::{self, RawUsage, Text, or_default};
 use crate::{
     LmError, LmErrorKind,
     lm::{
-        Choice, Delta, DeltaSink, Response, ToolCall,
+        Choice, Delta, DeltaSink, Response, TokenLogprob, ToolCall,
         wire::{endpoint::Endpoint, failure::Reply, sse::Events},
     },
 };
@@ -57,6 +57,7 @@ struct PartialChoice {
     reasoning: String,
     calls: Vec<PartialCall>,
     finish: Option<String>,
+    logprobs: Vec<TokenLogprob>,
 }
 
 #[derive(Default)]
@@ -98,6 +99,7 @@ impl Partial {
             if let Some(reason) = raw.finish_reason {
                 choice.finish = Some(reason.into_owned());
             }
+            choice.logprobs.extend(read::logprobs(raw.logprobs));
             let delta = raw.delta.unwrap_or_default();
             for raw in delta.tool_calls.unwrap_or_default() {
                 let next = raw.index.unwrap_or(choice.calls.len());
@@ -136,6 +138,7 @@ impl Partial {
                 text: c.text,
                 reasoning: Some(c.reasoning).filter(|r| !r.is_empty()),
                 tool_calls,
+                logprobs: c.logprobs,
             }
         });
         Ok(Response { choices: choices.collect(), usage: read::usage(self.usage), ..self.response })
@@ -175,6 +178,8 @@ struct EventChoice<'a> {
     delta: Option<EventDelta<'a>>,
     #[serde(borrow, default)]
     finish_reason: Option<Text<'a>>,
+    #[serde(default)]
+    logprobs: Option<read::RawLogprobs>,
 }
 
 #[derive(Deserialize, Default)]

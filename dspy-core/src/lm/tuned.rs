@@ -1,0 +1,46 @@
+//! Models that are trained where they are served.
+
+use std::any::Any;
+
+use super::{
+    LM,
+    wire::{openai_chat::OpenAiChat, openai_tuning::TuningApi},
+};
+use crate::{LmError, LmErrorKind};
+
+/// The provider whose endpoints train models, and those that say they are like it.
+const OPENAI: &str = "openai/";
+
+impl LM {
+    /// Where this model can be trained, with the key and the headers of the client.
+    ///
+    /// # Errors
+    /// [`LmErrorKind::Configuration`] when it is not a model of `openai`.
+    pub(crate) fn tuning_api(&self) -> Result<TuningApi, LmError> {
+        let name = self.id().strip_prefix(OPENAI);
+        match (self.chat(), name) {
+            (Some(chat), Some(name)) => Ok(TuningApi::new(chat.place(), name)),
+            _ => Err(LmError::new(
+                LmErrorKind::Configuration,
+                self.id(),
+                "the model is not trained through OpenAI's API; give one whose name begins with `openai/`, with \
+                 `.api_base(..)` if another server speaks that API",
+            )),
+        }
+    }
+
+    /// The model of this name at the same place, with the same key, settings and options.
+    ///
+    /// # Errors
+    /// As [`tuning_api`](Self::tuning_api).
+    pub(crate) fn tuned(&self, name: &str) -> Result<Self, LmError> {
+        self.tuning_api()?;
+        let chat = self.chat().map(|chat| chat.renamed(format!("{OPENAI}{name}"), name));
+        Ok(chat.map_or_else(|| self.clone(), |chat| self.with_model(chat)))
+    }
+
+    fn chat(&self) -> Option<&OpenAiChat> {
+        let model: &dyn Any = self.model();
+        model.downcast_ref()
+    }
+}

@@ -1,0 +1,270 @@
+//! Text to tokens and back.
+
+use std::{borrow::Cow, path::Path};
+
+use candle_core::quantized::{
+    gguf_file::{Content, Value as GgufValue},
+    tokenizer::TokenizerFromGguf,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+use super::{
+    failure::{Failure, in_file},
+    template::Template,
+};
+use crate::lm::Message;
+
+/// A tokenizer with the chat template that goes with it.
+#[derive(Debug)]
+pub(crate) struct Vocabulary {
+    tokenizer: Tokenizer,
+    template: Option<Template>,
+    /// Texts that stand for one token with a meaning of its own.
+    specials: Vec<String>,
+    /// The token that ends a text.
+    pub(crate) eos: Option<u32>,
+}
+
+/// `tokenizer_config.json`, as far as it matters here.
+#[derive(Default, Deserialize)]
+struct TokenizerConfig {
+    chat_template: Option<Value>,
+    bos_token: Option<Value>,
+    eos_token: Option<Value>,
+}
+
+/// A token is written as its text, or as an object that describes it.
+fn token_text(value: Option<&Value>) -> String {
+    let value = match value {
+        Some(Value::Object(entries)) => entries.get("content"),
+        other => other,
+    };
+    value.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A template is one text, or several with names.
+fn template_text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Array(several) => several
+            .iter()
+            .find(|t| t.get("name").is_some_and(|name| name == "default"))
+            .or(several.first())?
+            .get("template")?
+            .as_str(),
+        one => one.as_str(),
+    }
+}
+
+impl Vocabulary {
+    /// `tokenizer.json`, with the template of `chat_template.jinja` or `tokenizer_config.json`.
+    pub(crate) fn of_directory(place: &Path) -> Result<Self, Failure> {
+        let path = place.join("tokenizer.json");
+        if !path.exists() {
+            let sentencepiece = place.join("tokenizer.model").exists();
+            let more = if sentencepiece { " (a tokenizer.model cannot be read: convert it)" } else { "" };
+            return Err(in_file(place, format!("holds no tokenizer.json{more}")));
+        }
+        let tokenizer =
+            Tokenizer::from_file(&path).map_err(|e| in_file(&path, format!("is no tokenizer: {e}")))?;
+        let path = place.join("tokenizer_config.json");
+        let config: TokenizerConfig = match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|e| in_file(&path, e))?,
+            Err(_) => TokenizerConfig::default(),
+        };
+        let file = place.join("chat_template.jinja");
+        let source = match std::fs::read_to_string(&file) {
+            Ok(source) => Some((file, source)),
+            Err(_) => config.chat_template.as_ref().and_then(template_text).map(|t| (path, t.to_owned())),
+        };
+        let [bos, eos] = [&config.bos_token, &config.eos_token].map(|token| token_text(token.as_ref()));
+        let eos_id = tokenizer.token_to_id(&eos);
+        let template = source
+            .map(|(path, source)| {
+                Template::new(&source, bos, eos)
+                    .map_err(|e| in_file(&path, format!("the chat template is broken: {e}")))
+            })
+            .transpose()?;
+        Ok(Self::new(tokenizer, template, eos_id))
+    }
+
+    /// What the metadata of a GGUF file say. Files beside it, as of a directory, come first.
+    pub(crate) fn of_gguf(path: &Path, content: &Content) -> Result<Self, Failure> {
+        if let Some(place) = path.parent()
+            && place.join("tokenizer.json").exists()
+        {
+            return Self::of_directory(place);
+        }
+        let text = |name: &str| content.metadata.get(name).and_then(|v| v.to_string().ok());
+        let cure = "put the model's tokenizer.json beside the file";
+        match text("tokenizer.ggml.model").map(String::as_str) {
+            Some("gpt2") => {}
+            Some(other) => {
+                return Err(in_file(path, format!("has a tokenizer of the kind {other}; {cure}")));
+            }
+            None => return Err(in_file(path, format!("holds no tokenizer; {cure}"))),
+        }
+        // How text is cut before merging goes by names that llama.cpp gives.
+        let pre = text("tokenizer.ggml.pre").map_or("default", String::as_str);
+        let known = match pre {
+            "default" | "gpt-2" | "gpt2" => "gpt2",
+            "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" => "llama3",
+            "qwen2" => "qwen2",
+            "smollm" => "smollm",
+            other => {
+                return Err(in_file(
+                    path,
+                    format!("cuts text in the way of {other}, which is unknown; {cure}"),
+                ));
+            }
+        };
+        let mut metadata = content.metadata.clone();
+        metadata.insert("tokenizer.ggml.pre".into(), GgufValue::String(known.into()));
+        let renamed = Content {
+            magic: content.magic,
+            metadata,
+            tensor_infos: Default::default(),
+            tensor_data_offset: content.tensor_data_offset,
+        };
+        let mut tokenizer = Tokenizer::from_gguf(&renamed)
+            .map_err(|e| in_file(path, format!("the tokenizer: {e}; {cure}")))?;
+        if known == "smollm" {
+            use tokenizers::pre_tokenizers::{byte_level::ByteLevel, digits::Digits, sequence::Sequence};
+            let cuts = vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()];
+            tokenizer.with_pre_tokenizer(Some(Sequence::new(cuts)));
+        }
+        let token = |name: &str| {
+            let id = content.metadata.get(name).and_then(|v| v.to_u32().ok())?;
+            Some((id, tokenizer.id_to_token(id)?))
+        };
+        let bos = token("tokenizer.ggml.bos_token_id").map(|(_, text)| text).unwrap_or_default();
+        let (eos_id, eos) = token("tokenizer.ggml.eos_token_id").unzip();
+        let template = text("tokenizer.chat_template")
+            .map(|source| {
+                Template::new(source, bos, eos.unwrap_or_default())
+                    .map_err(|e| in_file(path, format!("the chat template is broken: {e}")))
+            })
+            .transpose()?;
+        Ok(Self::new(tokenizer, template, eos_id))
+    }
+
+    fn new(tokenizer: Tokenizer, template: Option<Template>, eos: Option<u32>) -> Self {
+        let mut specials: Vec<String> = tokenizer
+            .get_added_tokens_decoder()
+            .into_values()
+            .filter(|token| token.special && token.content.chars().count() > 1)
+            .map(|token| token.content)
+            .collect();
+        specials.sort();
+        Self { tokenizer, template, specials, eos }
+    }
+
+    /// How many tokens there are.
+    pub(crate) fn size(&self) -> usize {
+        self.tokenizer.get_vocab_size(true)
+    }
+
+    /// The tokens of a text, none added.
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
+        let failed = |e| format!("the tokenizer fails: {e}");
+        let encoding = self.tokenizer.encode_fast(text, false).map_err(failed)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of tokens, without those that have a meaning of their own.
+    pub(crate) fn decode(&self, tokens: &[u32]) -> Result<String, String> {
+        self.tokenizer.decode(tokens, true).map_err(|e| e.to_string())
+    }
+
+    /// One token as it is shown by itself.
+    pub(crate) fn shown(&self, token: u32) -> String {
+        let text = self.tokenizer.decode(&[token], false);
+        text.unwrap_or_else(|_| format!("<{token}>"))
+    }
+
+    /// The tokens of a conversation, and of the beginning of the assistant's answer.
+    ///
+    /// What messages say can never become a token with a meaning of its own: such texts are broken up.
+    pub(crate) fn chat<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Result<Vec<u32>, String> {
+        self.encode(&self.text(messages, true)?)
+    }
+
+    /// The tokens of a conversation that ends with the assistant's message: those before the answer, as
+    /// [`Vocabulary::chat`] gives them, and those of the answer with what the template puts behind it.
+    pub(crate) fn lesson(&self, messages: &[Message]) -> Result<(Vec<u32>, Vec<u32>), String> {
+        let Some((last, given)) = messages.split_last() else { return Err("it has no messages".into()) };
+        let prompt = self.text(given.iter(), true)?;
+        let whole = self.text(messages.iter(), false)?;
+        // Some templates put something into the beginning of an answer that they leave out of an earlier one.
+        let answer = match whole.strip_prefix(&prompt) {
+            Some(answer) => Cow::Borrowed(answer),
+            None => self.harmless(last.content.text()),
+        };
+        Ok((self.encode(&prompt)?, self.encode(&answer)?))
+    }
+
+    fn text<'a>(&self, messages: impl Iterator<Item = &'a Message>, open: bool) -> Result<String, String> {
+        let Some(template) = &self.template else {
+            return Err(
+                "the model has no chat template: put one into chat_template.jinja beside its files".into()
+            );
+        };
+        let mut turns = Vec::new();
+        for message in messages {
+            if !message.content.parts().is_empty() {
+                return Err("the model reads text only, but a message holds other media".into());
+            }
+            turns.push((message, self.harmless(message.content.text())));
+        }
+        template
+            .render(turns.iter().map(|(message, content)| (*message, &**content)), open)
+            .map_err(|e| format!("the chat template refuses the messages: {e}"))
+    }
+
+    fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(text);
+        for special in &self.specials {
+            if text.contains(special) {
+                let mut broken = special.clone();
+                let first = special.chars().next().map_or(0, char::len_utf8);
+                broken.insert(first, '\u{200b}');
+                text = text.replace(special, &broken).into();
+            }
+        }
+        text
+    }
+}
+
+/// Text that grows token by token. A character of several tokens is given once it is whole.
+#[derive(Debug, Default)]
+pub(crate) struct Decoding {
+    tokens: Vec<u32>,
+    /// Where the part begins that was decoded together last.
+    from: usize,
+    /// How many tokens have become text.
+    done: usize,
+}
+
+impl Decoding {
+    /// What a further token adds to the text.
+    pub(crate) fn push(&mut self, vocabulary: &Vocabulary, token: u32) -> Result<String, String> {
+        self.tokens.push(token);
+        let before = vocabulary.decode(&self.tokens[self.from..self.done])?;
+        let after = vocabulary.decode(&self.tokens[self.from..])?;
+        if after.ends_with('\u{fffd}') || after.len() <= before.len() {
+            return Ok(String::new());
+        }
+        let Some(new) = after.strip_prefix(&before) else { return Ok(String::new()) };
+        self.from = self.done;
+        self.done = self.tokens.len();
+        Ok(new.to_owned())
+    }
+
+    /// What is left when no token follows.
+    pub(crate) fn rest(&self, vocabulary: &Vocabulary) -> Result<String, String> {
+        let before = vocabulary.decode(&self.tokens[self.from..self.done])?;
+        let after = vocabulary.decode(&self.tokens[self.from..])?;
+        Ok(after.strip_prefix(&before).unwrap_or_default().to_owned())
+    }
+}

@@ -1,0 +1,486 @@
+//! Programs whose models are trained on what went well.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use futures_util::{
+    StreamExt,
+    future::{Either, select},
+    stream,
+};
+
+use super::{
+    Cancellation, FineTuneJob, FineTuneTask, FineTuner, Tuned, TuningProgress,
+    groups::{Group, groups},
+    rows::{Made, Scribe, Written, labelled},
+};
+use crate::{
+    Error, Result,
+    context::{Context, Recorder, Settings},
+    data::{Example, Rng},
+    evaluate::{Metric, Progress},
+    lm::LM,
+    module::{Module, Program},
+    optimize::{
+        Compiled, Optimizer, Split, Student, Taught, Teacher,
+        bootstrap::{Options, teacher_options},
+        engine::{Common, Data, ErrorBudget, Shown, common_options},
+        finetune::balance::Balance,
+        teach::Steps,
+    },
+};
+
+/// Trains the model of a program on what a teacher's predictors did in the runs that the metric accepts (Khattab et
+/// al. 2023, "DSPy: Compiling Declarative Language Model Calls into Self-Improving Pipelines", §4), and gives the
+/// program with the tuned model.
+///
+/// The teacher is the program itself unless [`teacher`](Self::teacher) gives another;
+/// [`teacher_settings`](Self::teacher_settings) lets it ask a stronger model. Every step of an accepted run becomes a
+/// row: the messages that the student's predictor of the same path sends for the step's inputs, and the answer in the
+/// format of its adapter. Validation rows, if there are any, are run in the same way and go to the tuner to measure
+/// its progress by.
+///
+/// A teacher that does no better than chance says the same to everything, and the runs that the metric accepts are
+/// those where that happens to be right. A model that is trained on them learns to say it always. So the notes tell
+/// how often each answer is learnt, with a warning where one dominates although the data is not so; to hear other
+/// answers, set [`samples`](Self::samples) and [`temperature`](Self::temperature), or train
+/// [on the rows' own outputs](Self::from_labels).
+///
+/// ```no_run
+/// # use dspy_core::{Result, data::Example, module::Module, lm::LM};
+/// use dspy_core::optimize::{BootstrapFinetune, Optimizer, finetune::OpenAiFineTuner};
+/// # use serde::Serialize;
+/// # #[derive(Serialize, Clone)] struct Qa { question: String, answer: String }
+/// # impl Example for Qa { type Input = String; fn input(&self) -> String { self.question.clone() } }
+/// # async fn run<P: Module<Input = String, Output = String> + Clone + 'static>(program: P, trainset: Vec<Qa>) -> Result<()> {
+///
+/// let metric = |gold: &Qa, pred: &String| gold.answer == *pred;
+/// let strong = LM::new("openai/gpt-4.1")?;
+/// let optimizer = BootstrapFinetune::new(OpenAiFineTuner::new())
+///     .base(LM::new("openai/gpt-4.1-nano-2025-04-14")?)
+///     .teacher_settings(move |c| c.lm(strong.clone()))
+///     .on_progress(|progress| eprintln!("{progress}"));
+/// let compiled = optimizer.compile(program, &trainset, metric).await?;
+/// compiled.save("qa.json")?;
+/// # Ok(()) }
+/// ```
+#[must_use = "an optimizer does nothing until `compile`"]
+#[derive(Clone)]
+pub struct BootstrapFinetune<T = Student> {
+    tuner: Arc<dyn FineTuner>,
+    teacher: T,
+    common: Common,
+    options: Options,
+    base: Option<LM>,
+    multitask: bool,
+    exclude_demos: bool,
+    from_labels: bool,
+    name: Arc<str>,
+    cancellation: Cancellation,
+    listener: Option<Listener>,
+}
+
+type Listener = Arc<dyn Fn(&TuningProgress) + Send + Sync>;
+
+impl<T> fmt::Debug for BootstrapFinetune<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BootstrapFinetune")
+            .field("tuner", &self.tuner)
+            .field("common", &self.common)
+            .field("options", &self.options)
+            .field("base", &self.base)
+            .field("multitask", &self.multitask)
+            .field("exclude_demos", &self.exclude_demos)
+            .field("from_labels", &self.from_labels)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BootstrapFinetune {
+    /// One model for all predictors, trained by this tuner on one run of each row; seed 0.
+    pub fn new(tuner: impl FineTuner) -> Self {
+        Self {
+            tuner: Arc::new(tuner),
+            teacher: Student::new(),
+            common: Common::default(),
+            options: Options::default(),
+            base: None,
+            multitask: true,
+            exclude_demos: false,
+            from_labels: false,
+            name: "dspy".into(),
+            cancellation: Cancellation::new(),
+            listener: None,
+        }
+    }
+
+    /// Lets another program of the same type teach; see
+    /// [`BootstrapFewShot::teacher`](crate::optimize::BootstrapFewShot::teacher).
+    pub fn teacher<P>(self, program: P) -> BootstrapFinetune<Teacher<P>> {
+        BootstrapFinetune {
+            teacher: Teacher::new(program),
+            tuner: self.tuner,
+            common: self.common,
+            options: self.options,
+            base: self.base,
+            multitask: self.multitask,
+            exclude_demos: self.exclude_demos,
+            from_labels: self.from_labels,
+            name: self.name,
+            cancellation: self.cancellation,
+            listener: self.listener,
+        }
+    }
+}
+
+impl<T> BootstrapFinetune<T> {
+    /// Sets the model that is trained. Without it, that is the model of each predictor, or that of the settings.
+    pub fn base(mut self, lm: impl Into<LM>) -> Self {
+        self.base = Some(lm.into());
+        self
+    }
+
+    /// Sets whether predictors of the same model share one that is trained on the rows of all of them, as they do
+    /// unless set, or each has a model of its own.
+    pub fn multitask(mut self, yes: bool) -> Self {
+        self.multitask = yes;
+        self
+    }
+
+    /// Sets whether the demonstrations of the program are left out of the rows, and taken from the compiled program.
+    /// They are kept unless set.
+    pub fn exclude_demos(mut self, yes: bool) -> Self {
+        self.exclude_demos = yes;
+        self
+    }
+
+    /// Sets whether the model is trained on the outputs that the rows have, instead of on a teacher's runs: no model is
+    /// asked, and the metric judges nothing. For programs of one predictor, all of whose fields the rows have.
+    pub fn from_labels(mut self, yes: bool) -> Self {
+        self.from_labels = yes;
+        self
+    }
+
+    /// Sets how often the teacher is run on each row: once unless set. Each run that is accepted makes rows; equal
+    /// ones are kept once. From the second on, runs have temperature 1, unless [`temperature`](Self::temperature) is
+    /// set.
+    pub fn samples(mut self, n: usize) -> Self {
+        self.options.samples = n.max(1);
+        self
+    }
+
+    /// Sets the temperature of all runs of the teacher.
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.options.temperature = Some(temperature);
+        self
+    }
+
+    /// Sets how many rows of the data a teacher without demonstrations is shown: 16 unless set. The student is not
+    /// shown them.
+    pub fn max_labeled_demos(mut self, n: usize) -> Self {
+        self.options.max_labeled = n;
+        self
+    }
+
+    /// Sets what tuned models are called after: `dspy` unless set. With a model for each predictor, its path is added.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Calls a function with every progress of every job.
+    pub fn on_progress(mut self, listener: impl Fn(&TuningProgress) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Stops the compile, and the jobs it has begun, at a provider too, when this says so. Dropping the future of a
+    /// compile, in contrast, leaves a job at a provider as it is, for the next compile to take up.
+    pub fn cancelled_by(mut self, cancellation: &Cancellation) -> Self {
+        self.cancellation = cancellation.clone();
+        self
+    }
+
+    teacher_options!();
+    common_options!();
+}
+
+impl<P, T: Taught<P>> Optimizer<P> for BootstrapFinetune<T> {
+    async fn compile<'a, E, M, K>(
+        &self,
+        program: P,
+        data: impl Into<Split<'a, E>> + Send,
+        metric: M,
+    ) -> Result<Compiled<P>>
+    where
+        P: Module + Clone + 'static,
+        E: Example,
+        E::Input: Into<P::Input>,
+        M: Metric<E, P::Output, K>,
+        K: 'static,
+    {
+        let started = Instant::now();
+        let recorder = Recorder::new(Context::current().recorder().cloned(), false);
+        let scope = Context::current().recording(recorder.clone());
+        let (program, notes) = scope.scope(self.tune(program, data.into(), metric)).await?;
+        Ok(Compiled {
+            program,
+            score: None,
+            candidates: Vec::new(),
+            optimizer: "BootstrapFinetune",
+            notes,
+            usage: recorder.take().usage,
+            duration: started.elapsed(),
+        })
+    }
+}
+
+impl<T> BootstrapFinetune<T> {
+    async fn tune<P, E, M, K>(
+        &self,
+        mut program: P,
+        data: Split<'_, E>,
+        metric: M,
+    ) -> Result<(P, Vec<String>)>
+    where
+        T: Taught<P>,
+        P: Module + Clone + 'static,
+        E: Example,
+        E::Input: Into<P::Input>,
+        M: Metric<E, P::Output, K>,
+        K: 'static,
+    {
+        let settings = Context::current().settings();
+        let models = self.models(&program, &settings)?;
+        let train = Data::new(data.train)?;
+        let all = match data.val {
+            None => train.clone(),
+            Some(val) => train.and(&Data::new(val)?),
+        };
+
+        let (runs, mut notes) = match self.from_labels {
+            true => (from_labels(&program, &all)?, Vec::new()),
+            false => self.runs(&program, &train, &all, metric).await?,
+        };
+        if self.exclude_demos {
+            program.predictors_mut().into_iter().for_each(|(_, p)| p.set_demos(Vec::new()));
+        }
+        let student = Shown::as_is(program.clone());
+        let scribe = Scribe { student, models: &models, settings: &settings, train: &train.records };
+        let Written { rows, faults, repeated } =
+            scribe.write(runs.iter().map(|(row, steps)| (*row, &all.records[*row], steps)));
+        if let Some(first) = faults.first() {
+            let message = format!("{} steps could not be written as rows; the first: {first}", faults.len());
+            if self.from_labels {
+                return Err(Error::other(format!(
+                    "{message}. To train on the rows' own outputs, they must have all fields of the predictor"
+                )));
+            }
+            notes.push(message);
+        }
+        if repeated > 0 {
+            notes.push(format!("{repeated} rows were equal to others from the same row of the data"));
+        }
+        let (learnt, validation): (Vec<Made>, Vec<Made>) =
+            rows.into_iter().partition(|made| made.origin < train.len());
+        let paths: Vec<String> = program.predictors().into_iter().map(|(path, _)| path).collect();
+        notes.extend(self.balance(&program, &learnt, &train));
+
+        let groups = groups(&models, &paths, self.multitask, &self.name);
+        let tuned = self.train(groups, &paths, &learnt, &validation, &mut notes).await?;
+        for (group, tuned) in &tuned {
+            for (i, (_, predictor)) in program.predictors_mut().into_iter().enumerate() {
+                if group.members.contains(&i) {
+                    // A client of the predictor's own has options of its own.
+                    let options = predictor.lm().map(|lm| lm.options().clone());
+                    predictor.set_lm(Some(
+                        options.map_or_else(|| tuned.lm.clone(), |o| tuned.lm.with_options(&o)),
+                    ));
+                }
+            }
+        }
+        notes.extend(tuned.iter().map(|(_, tuned)| tuned.to_string()));
+        Ok((program, notes))
+    }
+
+    /// The model of each predictor that is trained.
+    fn models<P: Program>(&self, program: &P, settings: &Settings) -> Result<Vec<LM>> {
+        let predictors = program.predictors();
+        if predictors.is_empty() {
+            return Err(Error::other("the program has no predictor, so there is no model to train"));
+        }
+        let model = |p: &crate::predict::Predictor| {
+            match &self.base {
+            Some(base) => Ok(base.clone()),
+            None => p.lm_or(settings).map_err(|_| {
+                Error::Context(
+                    "there is no model to train: give one with `.base(lm)`, or the program its own with `set_lm`, \
+                     or set one with `configure`"
+                        .into(),
+                )
+            }),
+        }
+        };
+        predictors.into_iter().map(|(_, p)| model(p)).collect()
+    }
+
+    /// Runs the teacher: what was done in the runs that were accepted, with the places of their rows.
+    async fn runs<P, E, M, K>(
+        &self,
+        program: &P,
+        train: &Data<E>,
+        all: &Data<E>,
+        metric: M,
+    ) -> Result<(Vec<(usize, Steps)>, Vec<String>)>
+    where
+        T: Taught<P>,
+        P: Module + Clone + 'static,
+        E: Example,
+        E::Input: Into<P::Input>,
+        M: Metric<E, P::Output, K>,
+        K: 'static,
+    {
+        let budget = Arc::new(ErrorBudget::new(self.common.max_errors));
+        let teacher = self.options.teacher(program, self.teacher.teacher(), &train.records, &self.common)?;
+        let mut school = self.options.school(teacher, all, &Arc::new(metric), &budget, &self.common);
+        let places: Vec<usize> = (0..school.outcomes.len()).collect();
+        let mut progress = Progress::new("bootstrap", places.len(), self.common.progress);
+        let course = self.options.course(places, usize::MAX, Rng::new(self.common.seed));
+        let running = school.run(std::slice::from_ref(&course), &mut progress);
+        match select(Box::pin(running), Box::pin(self.cancellation.cancelled())).await {
+            Either::Left((ran, _)) => ran?,
+            Either::Right(_) => return Err(Error::Task("the compile was cancelled".into())),
+        }
+        let accepted = course.accepted(&school.outcomes).into_iter();
+        let runs = accepted.map(|(place, steps)| (place % all.len(), steps.clone())).collect();
+        Ok((runs, vec![school.note()]))
+    }
+
+    /// What is worth knowing of the answers that are learnt.
+    fn balance<P: Program, E>(&self, program: &P, learnt: &[Made], train: &Data<E>) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (i, (path, predictor)) in program.predictors().into_iter().enumerate() {
+            for field in predictor.spec().outputs() {
+                let values = learnt.iter().filter(|made| made.predictor == i).map(|made| &made.values);
+                let Some(balance) = Balance::of(&field.name, values, &train.records) else { continue };
+                let note = balance.note(&format!("`{}` of `{path}`", field.name));
+                if balance.is_lopsided() {
+                    tracing::warn!("{note}");
+                }
+                notes.push(note);
+            }
+        }
+        notes
+    }
+
+    /// Trains a model for each group that has rows.
+    async fn train(
+        &self,
+        groups: Vec<Group>,
+        paths: &[String],
+        learnt: &[Made],
+        validation: &[Made],
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<(Group, Tuned)>> {
+        let rng = Rng::new(self.common.seed).fork("rows");
+        let told = notes.join("; ");
+        let mut tasks = Vec::new();
+        for (i, group) in groups.into_iter().enumerate() {
+            let (rows, mut tests) = (group.rows(learnt), group.rows(validation));
+            if self.cancellation.is_cancelled() {
+                return Err(Error::Task("the compile was cancelled".into()));
+            }
+            if rows.is_empty() && learnt.len() >= self.tuner.min_rows() {
+                notes.push(format!(
+                    "{} took part in no accepted run and keeps its model",
+                    group.described(paths)
+                ));
+                continue;
+            }
+            if rows.len() < self.tuner.min_rows() {
+                let hint = match self.from_labels {
+                    true => "give more rows",
+                    false => {
+                        "give more rows, let more runs be accepted (`metric_threshold`, `max_rounds`, `samples`), \
+                         take a better teacher, or train on the rows' own outputs (`from_labels`)"
+                    }
+                };
+                return Err(Error::other(format!(
+                    "there are {} rows to train {} on, but the tuner needs {}: {hint}{}{told}",
+                    rows.len(),
+                    group.described(paths),
+                    self.tuner.min_rows(),
+                    if told.is_empty() { "" } else { ". " },
+                )));
+            }
+            if !tests.is_empty() && tests.len() < self.tuner.min_rows() {
+                notes.push(format!(
+                    "{} rows are too few to measure progress by; they are left out",
+                    tests.len()
+                ));
+                tests.clear();
+            }
+            let mut rows = rows;
+            rng.fork_index(i as u64).shuffle(&mut rows);
+            let task = FineTuneTask::new(group.base.clone(), rows)
+                .validation(tests)
+                .name(group.name.clone())
+                .seed(self.common.seed);
+            tasks.push((group, task));
+        }
+        let bar = Arc::new(Mutex::new(Progress::new("fine-tune", 0, self.common.progress)));
+        let jobs = tasks.into_iter().map(|(group, task)| {
+            let job = self.watched(self.tuner.start(task), &bar);
+            async { (group, self.guided(job).await) }
+        });
+        // A job that fails stops no other: what they make is taken up by the next compile.
+        let done: Vec<(Group, Result<Tuned>)> =
+            stream::iter(jobs).buffered(self.tuner.concurrency().max(1)).collect().await;
+        done.into_iter().map(|(group, tuned)| Ok((group, tuned?))).collect()
+    }
+
+    fn watched(&self, job: FineTuneJob, bar: &Arc<Mutex<Progress>>) -> FineTuneJob {
+        let bar = bar.clone();
+        let job = job.on_progress(move |p| {
+            let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+            bar.at(p.step.unwrap_or(0), p.steps.unwrap_or(0), || p.to_string());
+        });
+        match self.listener.clone() {
+            Some(listener) => job.on_progress(move |progress| listener(progress)),
+            None => job,
+        }
+    }
+
+    /// Runs a job to its end, which comes soon when the compile is cancelled.
+    async fn guided(&self, job: FineTuneJob) -> Result<Tuned> {
+        let control = job.control();
+        let stopping = Box::pin(async {
+            self.cancellation.cancelled().await;
+            control.cancel();
+        });
+        match select(job, stopping).await {
+            Either::Left((tuned, _)) => tuned,
+            Either::Right(((), job)) => job.await,
+        }
+    }
+}
+
+/// The rows' own outputs as what the only predictor does.
+fn from_labels<P: Program, E>(program: &P, data: &Data<E>) -> Result<Vec<(usize, Steps)>> {
+    let predictors = program.predictors();
+    let [(path, predictor)] = predictors.as_slice() else {
+        let paths: Vec<&str> = predictors.iter().map(|(path, _)| path.as_str()).collect();
+        return Err(Error::other(format!(
+            "the program has {} predictors ({}), so that the outputs of its rows do not tell what each of them is to \
+             answer; train on a teacher's runs instead, without `from_labels`",
+            paths.len(),
+            paths.join(", ")
+        )));
+    };
+    let steps = |record| labelled(path, predictor.spec(), record);
+    Ok(data.records.iter().map(steps).enumerate().collect())
+}

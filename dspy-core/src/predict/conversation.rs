@@ -1,0 +1,81 @@
+//! What a model should answer, as the conversation in which it would.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{Predictor, ask};
+use crate::{
+    Error, Result,
+    adapter::Adapter,
+    lm::{Capabilities, Message, Role, ToolSpec},
+    signature::{DynSignature, Field, Record, SignatureSpec},
+    value::{ToolCalls, read_json},
+};
+
+/// A request with the answer to it.
+pub(crate) struct Conversation {
+    /// The messages of the request, then the answer.
+    pub(crate) messages: Vec<Message>,
+    /// The tools that the provider takes apart from the prompt.
+    pub(crate) tools: Vec<ToolSpec>,
+}
+
+impl Predictor {
+    /// What is sent for the inputs among these values, and an answer in the same format that holds the outputs among
+    /// them: the one from which they would be read.
+    ///
+    /// # Errors
+    /// [`Error::Other`] naming a value that is missing or not of its type.
+    pub(crate) fn conversation(
+        &self,
+        adapter: &Arc<dyn Adapter>,
+        capabilities: Capabilities,
+        values: &Map<String, Value>,
+    ) -> Result<Conversation> {
+        let spec = self.spec();
+        let given = |f: &Field| Some((f.name.clone(), values.get(&f.name)?.clone()));
+        let inputs: Record = spec.inputs().filter_map(given).collect();
+        // By their types in the specification, as demonstrations are written.
+        let opening = ask::format::<DynSignature>(self, adapter, capabilities, &inputs)?;
+        let mut messages: Vec<Message> = opening.prompt.messages().cloned().collect();
+        messages.push(self.answer(adapter, capabilities, values)?);
+        Ok(Conversation { messages, tools: opening.tools })
+    }
+
+    fn answer(
+        &self,
+        adapter: &Arc<dyn Adapter>,
+        capabilities: Capabilities,
+        values: &Map<String, Value>,
+    ) -> Result<Message> {
+        let shown = self.shown(capabilities);
+        let outputs = outputs(&shown, values)?;
+        let wrote = adapter.turns(&shown, &[outputs]).pop().filter(|m| m.role == Role::Assistant);
+        let mut message = wrote.unwrap_or_else(|| Message::assistant(""));
+        if let Some((_, calls)) = self.native_tools(capabilities)
+            && let Some(calls) = values.get(&self.spec().fields[calls].name).filter(|v| !v.is_null())
+        {
+            message.tool_calls = read_json::<ToolCalls>(calls)?.0;
+            for (i, call) in message.tool_calls.iter_mut().enumerate() {
+                // Providers know a call by its id, which some models do not give.
+                call.id.get_or_insert_with(|| format!("call_{i}"));
+            }
+        }
+        Ok(message)
+    }
+}
+
+/// The outputs, none of them missing.
+fn outputs(spec: &SignatureSpec, values: &Map<String, Value>) -> Result<Map<String, Value>> {
+    let mut outputs = Map::new();
+    for field in spec.outputs() {
+        let null = || field.ty.is_optional().then_some(Value::Null);
+        let value = values.get(&field.name).cloned().or_else(|| field.default.clone()).or_else(null);
+        let value = value.ok_or_else(|| Error::other(format!("the output `{}` is missing", field.name)))?;
+        let fits = field.ty.check(&value);
+        fits.map_err(|e| Error::other(format!("`{}` is no `{}`: {e}", field.name, field.ty.name())))?;
+        outputs.insert(field.name.clone(), value);
+    }
+    Ok(outputs)
+}
