@@ -6,19 +6,22 @@ use dspy::{data::Rng, prelude::*};
 use super::{Split, any, chance, described, names, pick, shots, signature, some, sort::vague};
 use crate::{
     Episode,
-    lexicon::{self, KINDS, LISTS},
+    lexicon::{self, HELD_OUT_LABELS, KINDS, LABELS, LISTS},
     wording::{self, Rule, Wording},
 };
 
 /// `n` different words for a list that a rule can be applied to.
 fn list(rng: &mut Rng, rule: Rule, n: usize) -> Vec<&'static str> {
     let Rule::Kind(kind) = rule else {
-        let mut all = lexicon::all_words();
-        if chance(rng, 0.5) {
-            all.extend(lexicon::words(lexicon::LABELS));
-            all.extend(lexicon::words(lexicon::HELD_OUT_LABELS));
+        let mut list = some(rng, &lexicon::all_words(), n);
+        // The names of groups are words of lists, too: those of training, and those that are only that.
+        for names in [LABELS, HELD_OUT_LABELS, HELD_OUT_LABELS] {
+            let name = pick(rng, names);
+            if chance(rng, 0.3) && !list.contains(&name) {
+                list[rng.below(n)] = name;
+            }
         }
-        return some(rng, &all, n);
+        return list;
     };
     // One word of the kind among words of others.
     let others: Vec<usize> = (0..KINDS.len()).filter(|k| *k != kind).collect();

@@ -26,11 +26,13 @@ pub(super) fn vague(rng: &mut Rng, input: &str, output: &str) -> String {
     any(rng, &VAGUE).replace('I', input).replace('O', output)
 }
 
-fn labels(split: Split) -> Vec<&'static str> {
-    lexicon::words(match split {
-        Split::Train => LABELS,
-        Split::HeldOut => HELD_OUT_LABELS,
-    })
+/// Names of groups; in training, now and then any words.
+fn labels(rng: &mut Rng, split: Split) -> Vec<&'static str> {
+    match split {
+        Split::Train if chance(rng, 0.2) => lexicon::all_words(),
+        Split::Train => lexicon::words(LABELS),
+        Split::HeldOut => lexicon::words(HELD_OUT_LABELS),
+    }
 }
 
 /// A signature that sorts an input into one of some groups, or says nothing of which groups there are.
@@ -56,7 +58,8 @@ fn sorter(rng: &mut Rng, labels: &[&str], split: Split) -> Result<(DynSignature,
 pub fn recall(rng: &mut Rng, split: Split) -> Result<Episode> {
     let n = 2 + rng.below(5);
     let n_groups = 2 + rng.below(3);
-    let groups = some(rng, &labels(split), n_groups);
+    let names = labels(rng, split);
+    let groups = some(rng, &names, n_groups);
     let known: Vec<(&str, &str)> =
         some(rng, &lexicon::all_words(), n).into_iter().map(|w| (w, any(rng, &groups))).collect();
     let (signature, input, output) = sorter(rng, &groups, split)?;
@@ -138,7 +141,8 @@ fn sorted(
     split: Split,
     phrases: bool,
 ) -> Result<Episode> {
-    let groups = some(rng, &labels(split), kinds.len());
+    let names = labels(rng, split);
+    let groups = some(rng, &names, kinds.len());
     let (signature, input, output) = sorter(rng, &groups, split)?;
     // In training, words come back now and then; in evaluation they do not, and every group is shown early.
     let mut places: Vec<usize> = Vec::new();
