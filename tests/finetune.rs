@@ -84,7 +84,7 @@ fn right(gold: &Even, found: &EvenOutput) -> bool {
 }
 
 fn data(numbers: std::ops::Range<u64>) -> Vec<Even> {
-    numbers.map(|n| Even { message: format!("number {n}"), even: n % 2 == 0 }).collect()
+    numbers.map(|n| Even { message: format!("number {n}"), even: n.is_multiple_of(2) }).collect()
 }
 
 /// What stands under a header in the last message.
@@ -98,7 +98,7 @@ fn asked(body: &Value, field: &str) -> Option<String> {
 fn clever(body: &Value) -> String {
     let message = asked(body, "message").unwrap();
     let number: u64 = message.rsplit(' ').next().unwrap().parse().unwrap();
-    let even = (number % 2 == 0) != (number % 10 == 7);
+    let even = number.is_multiple_of(2) != (number % 10 == 7);
     let system = body["messages"][0]["content"].as_str().unwrap();
     let outputs = if system.contains("`gist` (text)") && !system.contains("`reasoning`") {
         format!("[[ ## gist ## ]]\nabout {number}")
@@ -164,7 +164,7 @@ async fn the_program_asks_the_model_that_was_trained_on_its_steps() {
             assert_eq!(row.answer(), clever(&body));
         }
 
-        let seen = seen.lock().unwrap();
+        let seen = seen.lock().unwrap().clone();
         let statuses: BTreeSet<&str> = seen.iter().map(|p| p.status.as_str()).collect();
         assert_eq!(statuses, ["preparing", "queued", "running", "succeeded"].into());
         let steps: Vec<u64> = seen.iter().filter_map(|p| p.step).collect();
@@ -522,10 +522,10 @@ fn rich(n: usize) -> Rich {
     Rich {
         names: vec![format!("a \"{n}\""), "b\nc".into()],
         price: Price { amount: n as f64 / 4.0, currency: None },
-        note: (n % 2 == 0).then(|| "yes".into()),
+        note: n.is_multiple_of(2).then(|| "yes".into()),
         picture: dspy::value::Image::from_url("https://a.b/c.png").unwrap(),
         history,
-        mood: if n % 3 == 0 { Mood::Fine } else { Mood::NotFine },
+        mood: if n.is_multiple_of(3) { Mood::Fine } else { Mood::NotFine },
         prices: vec![Price { amount: 0.1, currency: Some("EUR".into()) }],
         said: (n % 2 == 1).then(|| "no".into()),
         code: format!("f({n})").into(),
