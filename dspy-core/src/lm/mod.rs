@@ -34,5 +34,5 @@ pub use request::{Options, Request, ResponseFormat};
 pub use response::{Choice, FinishReason, Response, Usage};
 pub use retry::RetryPolicy;
 pub use stream::{ResponseStream, StreamEvent};
-pub(crate) use wire::openai_tuning::{RemoteJob, TuningApi, TuningEvent};
 pub(crate) use wire::openai_chat::{write_chat_message, write_chat_tools};
+pub(crate) use wire::openai_tuning::{RemoteJob, TuningApi, TuningEvent};
