@@ -27,3 +27,11 @@ pages! {
     design = "../docs/src/design.md";
     performance = "../docs/src/performance.md";
 }
+
+/// Its code needs the feature.
+#[cfg(feature = "local")]
+mod with_local {
+    pages! {
+        local = "../docs/src/local.md";
+    }
+}

@@ -81,7 +81,10 @@ pub use dspy_core::{
     evaluate::{Evaluate, Metric},
     lm::{LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
-    optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
+    optimize::{
+        BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, Compiled, FineTuner,
+        LabeledFewShot, Optimizer,
+    },
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
     settings,
     signature::{DynSignature, GrammarError, Reasoned, Record, Signature, SignatureSpec, StaticSignature},
@@ -94,10 +97,10 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, ChainOfThought, ChatAdapter, Compiled,
-        Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot, Metric, Module,
-        Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result, Signature,
-        StaticSignature, configure, with,
+        Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, ChainOfThought,
+        ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot,
+        Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result,
+        Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }
