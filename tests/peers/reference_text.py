@@ -206,7 +206,7 @@ def tokenizer(style: Style, vocab_size: int = 420) -> Tokenizer:
         split = pre_tokenizers.Split(Regex(LLAMA3_SPLIT), behavior="isolated")
     elif style.name == "smollm":
         split = pre_tokenizers.Digits(individual_digits=True)
-    else:
+    elif style.name != "gpt2":
         made.normalizer = normalizers.NFC()
         split = pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated")
     by_regex = style.name in ["smollm", "gpt2"]
