@@ -36,7 +36,7 @@ fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let (mut model, mut api_base) = (None, None);
     let mut process = "self".to_owned();
-    let (mut requests, mut prompt, mut answer, mut turns) = (vec![1, 16], 512, 128, 3);
+    let (mut requests, mut prompt, mut answer, mut turns) = (vec![1, 16], 512_u32, 128_u32, 3_u32);
     while let Some(arg) = args.next() {
         let value = args.next().unwrap_or_default();
         let number = || value.parse().unwrap();
@@ -66,7 +66,7 @@ fn main() {
     // How many words make a prompt of this length, for this tokenizer.
     let short = ask(1, 1, 1).usage.prompt_tokens;
     let longer = ask(1, 101, 1).usage.prompt_tokens;
-    let words = (prompt as u64).saturating_sub(short) * 100 / (longer - short) + 1;
+    let words = u64::from(prompt).saturating_sub(short) * 100 / (longer - short) + 1;
 
     println!("{}", lm.id());
     println!("requests  prompt/each  tokens/s  per cpu second  answer/each  tokens/s  per cpu second");
@@ -110,7 +110,7 @@ impl Turn {
     }
 }
 
-fn best(turns: usize, turn: impl Fn() -> Turn) -> Turn {
+fn best(turns: u32, turn: impl Fn() -> Turn) -> Turn {
     (0..turns).map(|_| turn()).min_by(|a, b| a.seconds.total_cmp(&b.seconds)).unwrap()
 }
 
