@@ -42,6 +42,7 @@
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
 //! | measure | [`Evaluate`], [`evaluate`] |
 //! | make it better | [`optimize`] |
+//! | train the model itself | [`optimize::finetune`] |
 //! | see what was asked | `render` of every predictor, [`inspect_history`] |
 //! | compile | [`Optimizer`], [`optimize`] |
 //! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |

@@ -11,7 +11,7 @@ use std::{
 };
 
 use dspy::{
-    lm::{Cache, RetryPolicy},
+    lm::{Cache, Message, RetryPolicy},
     optimize::finetune::{ChatRow, OpenAiFineTuner},
     prelude::*,
 };
@@ -124,6 +124,14 @@ pub fn rows(file: &[u8]) -> Vec<ChatRow> {
 
 pub fn tuner() -> OpenAiFineTuner {
     OpenAiFineTuner::new().poll(Duration::ZERO, Duration::ZERO)
+}
+
+/// Messages as they are sent.
+pub fn sent(messages: &[Message]) -> Value {
+    let row = ChatRow::new([messages, &[Message::assistant("x")]].concat()).unwrap();
+    let mut line: Value = serde_json::from_slice(&row.to_json_line()).unwrap();
+    line["messages"].as_array_mut().unwrap().pop();
+    line["messages"].take()
 }
 
 /// The model that a job makes.

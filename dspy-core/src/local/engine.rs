@@ -22,6 +22,9 @@ use crate::{
 /// The most tokens of prompts that one step takes on, so that sequences which are being answered need not wait long.
 const CHUNK: usize = 512;
 
+/// How many tokens of an answer are reckoned with.
+const EXPECTED: usize = 512;
+
 /// What an engine may use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -156,12 +159,17 @@ impl Engine {
         self.waiting = later;
     }
 
+    /// Whether there is room for the keys and values of another sequence. Few answers are as long as they may be, so
+    /// the next [`EXPECTED`] tokens of each count, and not all.
     fn fits(&self, job: &Job) -> bool {
         let config = &self.decoder.config;
         let token = config.layers * config.kv_heads * config.head_dim * 2 * size_of::<f32>();
-        let tokens = |job: &Job| job.prompt.len() + job.room;
-        let used: usize = self.active.iter().map(|active| tokens(&active.job)).sum();
-        self.active.is_empty() || (used + tokens(job)) * token <= self.limits.active
+        let ahead = |room: usize| room.min(EXPECTED);
+        let used = self.active.iter().map(|active| {
+            active.sequence.len().max(active.job.prompt.len()) + ahead(active.job.room - active.drawn)
+        });
+        let needed = used.sum::<usize>() + job.prompt.len() + ahead(job.room);
+        self.active.is_empty() || needed * token <= self.limits.active
     }
 
     /// Takes on some tokens of every sequence, and draws the next one of those whose prompt is through.

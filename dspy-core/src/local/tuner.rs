@@ -56,7 +56,9 @@ impl LocalFineTuner {
         let training = self.training.seed(task.seed);
         let fingerprint = task.fingerprint(&json!(training));
         let short: String = fingerprint.chars().take(12).collect();
-        let out = self.folder.join(format!("{}-{short}", task.name));
+        let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+        let name: String = task.name.chars().map(plain).collect();
+        let out = self.folder.join(format!("{name}-{short}"));
         std::fs::create_dir_all(&self.folder)
             .map_err(|e| Error::other(format!("{}: cannot be made: {e}", self.folder.display())))?;
         let earlier = std::fs::read(out.join(DONE)).ok();

@@ -1,0 +1,169 @@
+//! Optimizers with a real model: the tiny one in `examples/models/tiny`, in this process.
+//!
+//! Its arithmetic differs a little from machine to machine, so scores are compared with room to spare.
+#![cfg(feature = "local")]
+
+use std::path::{Path, PathBuf};
+
+use dspy::{
+    BootstrapFinetune,
+    lm::{Cache, FinishReason, Message, Request},
+    local::{LocalFineTuner, LocalModel, Training},
+    prelude::*,
+};
+
+/// Where a note goes.
+#[dspy::value]
+#[derive(Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Place {
+    Lantern,
+    Harbour,
+    Meteor,
+}
+
+/// Sort the note.
+#[signature]
+struct Sort {
+    #[input]
+    note: String,
+    #[output]
+    place: Place,
+}
+
+/// Who answers a message.
+#[dspy::value]
+#[derive(Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Team {
+    Anchor,
+    Candle,
+    Marble,
+    Beacon,
+}
+
+/// Choose the team of the message.
+#[signature]
+struct Assign {
+    #[input]
+    message: String,
+    #[output]
+    team: Team,
+}
+
+fn example(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(path)
+}
+
+fn tiny() -> LM {
+    let id = format!("local/{}", example("models/tiny").display());
+    LM::builder(id).max_tokens(48).cache(Cache::memory(100_000)).build().unwrap()
+}
+
+fn notes(side: &str, count: usize) -> Vec<Sort> {
+    let mut rows: Vec<Sort> = dspy::data::jsonl(example(&format!("data/notes-{side}.jsonl"))).unwrap();
+    rows.truncate(count);
+    rows
+}
+
+fn right(gold: &Sort, found: &SortOutput) -> bool {
+    gold.place == found.place
+}
+
+async fn with_tiny<T>(work: impl Future<Output = T>) -> T {
+    dspy::with(|c| c.lm(tiny()).concurrency(16), work).await
+}
+
+#[tokio::test]
+async fn demonstrations_raise_the_score_and_survive_a_file() {
+    with_tiny(async {
+        let (train, dev) = (notes("train", 30), notes("dev", 45));
+        let held_out = Evaluate::new(&dev, right).progress(false);
+        let before = held_out.run(&Predict::<Sort>::new()).await.unwrap().score;
+        let optimizer = || {
+            BootstrapFewShotWithRandomSearch::new()
+                .max_labeled_demos(8)
+                .num_candidates(2)
+                .seed(7)
+                .progress(false)
+        };
+        let compiled = optimizer().compile(Predict::<Sort>::new(), &train, right).await.unwrap();
+        let after = held_out.run(&compiled.program).await.unwrap().score;
+        assert!(after >= before + 0.2, "{before} before, {after} after");
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sort.json");
+        compiled.save(&path).unwrap();
+        let loaded = Predict::<Sort>::new().load(&path).unwrap();
+        assert_eq!(held_out.run(&loaded).await.unwrap().score, after);
+
+        // The same seed, data and model: the same program.
+        let again = optimizer().compile(Predict::<Sort>::new(), &train, right).await.unwrap();
+        assert_eq!(again.program.state().unwrap(), compiled.program.state().unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn runs_that_went_well_are_shown() {
+    with_tiny(async {
+        let (train, dev) = (notes("train", 30), notes("dev", 45));
+        let held_out = Evaluate::new(&dev, right).progress(false);
+        let before = held_out.run(&Predict::<Sort>::new()).await.unwrap().score;
+        let optimizer =
+            BootstrapFewShot::new().max_bootstrapped_demos(4).max_labeled_demos(8).progress(false);
+        let compiled = optimizer.compile(Predict::<Sort>::new(), &train, right).await.unwrap();
+        let predictors = compiled.program.predictors();
+        assert!(predictors[0].1.demos().len() >= 4);
+        let after = held_out.run(&compiled.program).await.unwrap().score;
+        assert!(after >= before + 0.1, "{before} before, {after} after");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_without_demonstrations_learns_by_its_weights() {
+    with_tiny(async {
+        let assigned = |side: &str, count: usize| {
+            let mut rows: Vec<Assign> =
+                dspy::data::jsonl(example(&format!("data/desks-{side}.jsonl"))).unwrap();
+            rows.truncate(count);
+            rows
+        };
+        let (train, dev) = (assigned("train", 96), assigned("dev", 60));
+        let right = |gold: &Assign, found: &AssignOutput| gold.team == found.team;
+        let held_out = Evaluate::new(&dev, right).progress(false);
+        let before = held_out.run(&Predict::<Assign>::new()).await.unwrap().score;
+
+        let folder = tempfile::tempdir().unwrap();
+        let training = Training::new().epochs(6).batch(16).learning_rate(2e-3);
+        let tuner = LocalFineTuner::new(folder.path().join("weights")).training(training);
+        let optimizer = BootstrapFinetune::new(tuner).from_labels(true).progress(false);
+        let compiled = optimizer.compile(Predict::<Assign>::new(), &train, right).await.unwrap();
+        let after = held_out.run(&compiled.program).await.unwrap().score;
+        assert!(after >= before + 0.2, "{before} before, {after} after");
+        assert!(compiled.program.predictors()[0].1.demos().is_empty());
+
+        // The weights lie beside the file, and both can be moved together.
+        compiled.save(folder.path().join("assign.json")).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let moved = elsewhere.path().join("moved");
+        std::fs::rename(folder.path(), &moved).unwrap();
+        let loaded = Predict::<Assign>::new().load(moved.join("assign.json")).unwrap();
+        assert_eq!(held_out.run(&loaded).await.unwrap().score, after);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_model_ends_its_answers() {
+    let model = LocalModel::open(example("models/tiny")).unwrap();
+    let program = Predict::<Sort>::new();
+    let rendered = program.render("this gold is for you").unwrap();
+    let messages: Vec<Message> = rendered.iter().cloned().collect();
+    let mut request = Request::new(messages);
+    request.options = Options::new().max_tokens(64);
+    let response = dspy::LanguageModel::generate(&model, &request).await.unwrap();
+    assert_eq!(response.choices[0].finish, FinishReason::Stop, "{}", response.choices[0].text);
+    assert!(response.choices[0].text.contains("[[ ## place ## ]]"), "{}", response.choices[0].text);
+}
