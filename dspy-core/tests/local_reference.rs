@@ -214,11 +214,20 @@ async fn answers_are_the_likeliest_tokens() {
     tokio::task::block_in_place(|| {
         for_each(|entry, path, model, expected, wrong| {
             let lm = LM::wrap(LocalModel::open(path).unwrap()).build().unwrap();
+            let packed = packed(&entry.name);
+            // With packed weights the answers are our own. They cost time: those to the longest conversation do.
+            let wanted = |name: &str| expected.answers.contains_key(name) && (!packed || name == "turns");
+            let mut own = BTreeMap::new();
+            for conversation in expected.conversations.iter().filter(|c| packed && wanted(&c.name)) {
+                let prompt = conversation.ids.as_deref().unwrap();
+                let answer = continued(model, prompt, &expected.answers[&conversation.name]);
+                own.insert(&conversation.name, answer);
+            }
             for time in 0..2 {
                 let asked: Vec<_> = expected
                     .conversations
                     .iter()
-                    .filter(|conversation| expected.answers.contains_key(&conversation.name))
+                    .filter(|conversation| wanted(&conversation.name))
                     .map(|conversation| {
                         let mut request = Request::new(conversation.messages());
                         request.cache = false;
@@ -230,9 +239,7 @@ async fn answers_are_the_likeliest_tokens() {
                 for (conversation, answer) in asked {
                     let answer = runtime.block_on(answer).unwrap().unwrap().response;
                     let theirs = &expected.answers[&conversation.name];
-                    let own = packed(&entry.name)
-                        .then(|| continued(model, conversation.ids.as_deref().unwrap(), theirs));
-                    let likeliest = own.as_ref().unwrap_or(theirs);
+                    let likeliest = own.get(&conversation.name).unwrap_or(theirs);
                     // Behind a choice that was as good as even, both go their own ways.
                     let close = likeliest.margins.iter().position(|margin| *margin < even(&entry.name));
                     let text = model.decode(&likeliest.ids[..close.unwrap_or(likeliest.ids.len())]).unwrap();
@@ -250,9 +257,7 @@ async fn answers_are_the_likeliest_tokens() {
                         wrong.push(format!("{place}: {found:?}, not {text:?}"));
                     }
                     let ended = likeliest.ids.len() < 24;
-                    if own.is_none()
-                        && close.is_none()
-                        && (answer.choices[0].finish == FinishReason::Stop) != ended
+                    if !packed && close.is_none() && (answer.choices[0].finish == FinishReason::Stop) != ended
                     {
                         wrong.push(format!("{place}: ended by {:?}", answer.choices[0].finish));
                     }

@@ -140,7 +140,10 @@ def shape(out, config) -> None:
 
 def vocabulary(out, tokenizer, style, vocab_size: int) -> None:
     described = json.loads(tokenizer.to_str())
-    special = {entry["id"] for entry in described["added_tokens"] if entry["special"]}
+    added = {
+        entry["id"]: gguf.TokenType.CONTROL if entry["special"] else gguf.TokenType.USER_DEFINED
+        for entry in described["added_tokens"]
+    }
     tokens, types = [], []
     for i in range(vocab_size):
         token = tokenizer.id_to_token(i)
@@ -149,7 +152,7 @@ def vocabulary(out, tokenizer, style, vocab_size: int) -> None:
             types.append(gguf.TokenType.UNUSED)
         else:
             tokens.append(token)
-            types.append(gguf.TokenType.CONTROL if i in special else gguf.TokenType.NORMAL)
+            types.append(added.get(i, gguf.TokenType.NORMAL))
     merges = [m if isinstance(m, str) else " ".join(m) for m in described["model"]["merges"]]
     out.add_tokenizer_model("gpt2")
     out.add_tokenizer_pre(style.pre)

@@ -4,9 +4,9 @@
     python reference_models.py FOLDER --speed
 
 Needs `torch`, `transformers`, `safetensors`, `gguf`. The folder gets an `index.json` that lists the models, and for each
-model its files and what is expected of it: `NAME.json` with token ids, rendered conversations and the likeliest answers to them,
-and `NAME.logits.safetensors`. With `--speed`, it gets the one model for measuring instead: the shape of SmolLM-135M with
-random weights, as a folder and as GGUF files.
+model its files and what is expected of it: `NAME.json` with token ids, rendered conversations and the likeliest answers
+to them, and `NAME.logits.safetensors`. With `--speed`, it gets the one model for measuring instead: the shape of
+SmolLM-135M with random weights, as a folder and as GGUF files.
 """
 
 from __future__ import annotations
@@ -66,8 +66,10 @@ MODELS = [
           rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}),
     Model("llama-all-heads", "smollm", LlamaConfig, torch.float16, num_key_value_heads=4, num_hidden_layers=3,
           rope_parameters=plain_rope(10000.0)),
-    Model("smollm", "smollm", LlamaConfig, torch.bfloat16, hidden_size=72, num_attention_heads=9,
+    Model("smollm", "smollm", LlamaConfig, torch.bfloat16, gguf=("f16",), hidden_size=72, num_attention_heads=9,
           num_key_value_heads=3, num_hidden_layers=4, tie_word_embeddings=True, rope_parameters=plain_rope(100000.0)),
+    Model("llama-gpt2", "gpt2", LlamaConfig, torch.float16, gguf=("f16",), tie_word_embeddings=True,
+          rope_parameters=plain_rope(10000.0)),
     Model("qwen2", "qwen2", Qwen2Config, torch.float16, gguf=GGUF_TYPES, tie_word_embeddings=True,
           rope_parameters=plain_rope(1000000.0)),
     Model("qwen2-window", "qwen2", Qwen2Config, torch.float32, jinja=True, num_hidden_layers=3,

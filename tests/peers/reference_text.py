@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 # What the tokenizers are trained on.
@@ -36,7 +38,9 @@ TEXTS = [
     "before{eot}after",
     "{eot}",
     "  {eot}  \n{eot}x",
+    "a ferryboat and ferryboats",
     "a<|not_a_token|>b </s",
+    " <think>\nso\n</think> \n\n<think></think",
     "trailing space ",
     "symbols: != == -> <= && || ... --- *** ### @#$%^&*()_+[]{}|;:\",.<>/?`~",
     "zero\u0000byte and \u00a0 hard space",
@@ -168,9 +172,11 @@ QWEN2_SPLIT = LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")
 class Style:
     """A tokenizer with its special tokens and its template."""
 
-    def __init__(self, name, pre, template, bos, eos, pad, special):
+    def __init__(self, name, pre, template, bos, eos, pad, special, plain=()):
         self.name, self.pre, self.template = name, pre, template
         self.bos, self.eos, self.pad, self.special = bos, eos, pad, special
+        # Tokens that are never cut, but are text like any other.
+        self.plain = plain
 
 
 STYLES = {
@@ -181,8 +187,10 @@ STYLES = {
         Style("qwen2", "qwen2", CHATML, None, "<|im_end|>", "<|endoftext|>",
               ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]),
         Style("qwen3", "qwen2", THINKING, None, "<|im_end|>", "<|endoftext|>",
-              ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]),
+              ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], ["<think>", "</think>"]),
         Style("smollm", "smollm", CHATML, "<|im_start|>", "<|im_end|>", "<|im_end|>",
+              ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]),
+        Style("gpt2", "gpt-2", CHATML, "<|endoftext|>", "<|im_end|>", "<|endoftext|>",
               ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]),
         Style("mistral", "default", INSTRUCT, "<s>", "</s>", None, ["<unk>", "<s>", "</s>"]),
     ]
@@ -198,24 +206,30 @@ def tokenizer(style: Style, vocab_size: int = 420) -> Tokenizer:
         split = pre_tokenizers.Split(Regex(LLAMA3_SPLIT), behavior="isolated")
     elif style.name == "smollm":
         split = pre_tokenizers.Digits(individual_digits=True)
-    else:
+    elif style.name != "gpt2":
         made.normalizer = normalizers.NFC()
         split = pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated")
-    by_regex = style.name == "smollm"
+    by_regex = style.name in ["smollm", "gpt2"]
     bytes_ = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=by_regex)
-    made.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_])
+    made.pre_tokenizer = bytes_ if style.name == "gpt2" else pre_tokenizers.Sequence([split, bytes_])
     made.decoder = decoders.ByteLevel()
     # Llama's and Qwen's special tokens come after the others.
     after = style.name != "smollm"
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - (len(style.special) if after else 0),
+        vocab_size=vocab_size - (len(style.special) + len(style.plain) if after else 0),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         special_tokens=[] if after else special(style),
         show_progress=False,
     )
     made.train_from_iterator(SENTENCES, trainer)
+    if style.name == "llama3":
+        # A token that no merges lead to, as Llama 3 has some.
+        described = json.loads(made.to_str())
+        described["model"]["vocab"]["\u0120ferryboat"] = made.get_vocab_size()
+        made = Tokenizer.from_str(json.dumps(described))
     if after:
         made.add_special_tokens(special(style))
+        made.add_tokens([AddedToken(token, special=False, normalized=False) for token in style.plain])
     if style.name == "llama3":
         bos = (style.bos, made.token_to_id(style.bos))
         made.post_processor = processors.Sequence([

@@ -1,6 +1,6 @@
 //! Text to tokens and back.
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, collections::HashMap, path::Path};
 
 use candle_core::quantized::{
     gguf_file::{Content, Value as GgufValue},
@@ -8,7 +8,7 @@ use candle_core::quantized::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use tokenizers::Tokenizer;
+use tokenizers::{AddedToken, Tokenizer};
 
 use super::{
     failure::{Failure, in_file},
@@ -55,6 +55,35 @@ fn template_text(value: &Value) -> Option<&str> {
             .as_str(),
         one => one.as_str(),
     }
+}
+
+/// The tokens of a GGUF file that are never cut but are text like any other, as Qwen's `<think>`. In the types of the
+/// tokens, they and those that are not used become normal ones, so that they are not taken for tokens with a meaning
+/// of their own.
+fn plain_tokens(metadata: &mut HashMap<String, GgufValue>) -> Vec<AddedToken> {
+    const NORMAL: i32 = 1;
+    const USER_DEFINED: i64 = 4;
+    const UNUSED: i64 = 5;
+    let Some(GgufValue::Array(mut types)) = metadata.remove("tokenizer.ggml.token_type") else {
+        return Vec::new();
+    };
+    let mut plain = Vec::new();
+    for (i, kind) in types.iter_mut().enumerate() {
+        let number =
+            kind.to_i32().map(i64::from).or_else(|_| kind.to_u32().map(i64::from)).unwrap_or_default();
+        if number != USER_DEFINED && number != UNUSED {
+            continue;
+        }
+        if number == USER_DEFINED
+            && let Some(GgufValue::Array(tokens)) = metadata.get("tokenizer.ggml.tokens")
+            && let Some(token) = tokens.get(i).and_then(|token| token.to_string().ok())
+        {
+            plain.push(AddedToken::from(token.clone(), false).normalized(false));
+        }
+        *kind = GgufValue::I32(NORMAL);
+    }
+    metadata.insert("tokenizer.ggml.token_type".into(), GgufValue::Array(types));
+    plain
 }
 
 impl Vocabulary {
@@ -121,6 +150,9 @@ impl Vocabulary {
         };
         let mut metadata = content.metadata.clone();
         metadata.insert("tokenizer.ggml.pre".into(), GgufValue::String(known.into()));
+        // Llama 3 takes a piece that is a token as that token, even where no merges lead to it. No file says so.
+        metadata.entry("tokenizer.ggml.ignore_merges".into()).or_insert(GgufValue::Bool(known == "llama3"));
+        let plain = plain_tokens(&mut metadata);
         let renamed = Content {
             magic: content.magic,
             metadata,
@@ -129,11 +161,20 @@ impl Vocabulary {
         };
         let mut tokenizer = Tokenizer::from_gguf(&renamed)
             .map_err(|e| in_file(path, format!("the tokenizer: {e}; {cure}")))?;
-        if known == "smollm" {
-            use tokenizers::pre_tokenizers::{byte_level::ByteLevel, digits::Digits, sequence::Sequence};
-            let cuts = vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()];
-            tokenizer.with_pre_tokenizer(Some(Sequence::new(cuts)));
+        use tokenizers::pre_tokenizers::{byte_level::ByteLevel, digits::Digits, sequence::Sequence};
+        let words = ByteLevel::new(false, true, true);
+        match known {
+            "smollm" => {
+                tokenizer
+                    .with_pre_tokenizer(Some(Sequence::new(vec![Digits::new(true).into(), words.into()])));
+            }
+            // Without the space that would be put before the text.
+            "gpt2" => {
+                tokenizer.with_pre_tokenizer(Some(words));
+            }
+            _ => {}
         }
+        tokenizer.add_tokens(plain).map_err(|e| in_file(path, format!("the tokenizer: {e}; {cure}")))?;
         let token = |name: &str| {
             let id = content.metadata.get(name).and_then(|v| v.to_u32().ok())?;
             Some((id, tokenizer.id_to_token(id)?))
