@@ -87,7 +87,7 @@ pub fn copy(rng: &mut Rng, _: Split) -> Result<Episode> {
 /// # Errors
 /// When the library refuses what is written here.
 pub fn shown(rng: &mut Rng, _: Split) -> Result<Episode> {
-    let (rule, n) = (rule(rng), shots(rng, 14));
+    let (rule, n) = (rule(rng), super::sort::many(rng, 14));
     rows(rng, "list-shown", rule, n, None)
 }
 
@@ -96,7 +96,7 @@ pub fn shown(rng: &mut Rng, _: Split) -> Result<Episode> {
 /// # Errors
 /// When the library refuses what is written here.
 pub fn told(rng: &mut Rng, split: Split) -> Result<Episode> {
-    let (rule, n) = (rule(rng), shots(rng, 4));
+    let (rule, n) = (rule(rng), shots(rng, 8));
     let wording = if split == Split::Train { Wording::Trained } else { Wording::Unseen };
     let text = wording::instruction(rng, rule, wording);
     rows(rng, "list-told", rule, n, Some(&text))
