@@ -55,7 +55,7 @@ pub fn cells() -> Vec<Cell> {
     all.extend(by(demos, "words of new kinds into 2 groups", &DEMOS, sort(2, false, New::Kinds)));
     all.extend(by(demos, "words into 2 groups with new names", &DEMOS, sort(2, false, New::Names)));
     all.extend(by(demos, "lists, answers of one word", &DEMOS[..5], What::Shown { one_word: true }));
-    all.extend(by(demos, "lists, all 12 rules", &DEMOS[..5], What::Shown { one_word: false }));
+    all.extend(by(demos, "lists, all 8 rules", &DEMOS[..5], What::Shown { one_word: false }));
     let told = |wording| What::Told { wording };
     let with: &[usize] = &[0, 4];
     all.extend(by("wording", "says nothing of the rule", with, told(None)));

@@ -62,9 +62,9 @@ pub fn rows(
     };
     let instruction = instruction.map_or_else(|| vague(rng, &input, &output), str::to_owned);
     let signature = described(rng, signature(&format!("{input} -> {output}"), &instruction)?)?;
-    let usual = 3 + rng.below(3);
+    let usual = 4 + rng.below(3);
     let rows = (0..rows).map(|_| {
-        let n = if chance(rng, 0.7) { usual } else { 3 + rng.below(4) };
+        let n = if chance(rng, 0.75) { usual } else { 3 + rng.below(4) };
         let list = list(rng, rule, n);
         Record::from([(input.as_str(), list.join(", ")), (output.as_str(), rule.apply(&list))])
     });
