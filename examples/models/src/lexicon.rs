@@ -117,7 +117,7 @@ pub const OUTPUTS: &str = "answer label group output result team box tag choice 
 pub const PHRASES: [&str; 32] = [
     "my _ is here",
     "the _ is new",
-    "we saw a _",
+    "we have a _",
     "look at this _",
     "the old _",
     "a small _",
