@@ -74,12 +74,13 @@ pub(crate) fn shots(rng: &mut Rng, most: usize) -> usize {
 pub type Family = fn(&mut Rng, Split) -> Result<Episode>;
 
 /// The families of the training text, by the name that the generator's mix uses.
-pub const FAMILIES: [(&str, Family); 10] = [
+pub const FAMILIES: [(&str, Family); 11] = [
     ("copy", lists::copy),
     ("recall", sort::recall),
     ("sort", sort::words),
     ("sort-text", sort::phrases),
     ("kind", names::kind),
+    ("list-few", lists::few),
     ("list-shown", lists::shown),
     ("list-told", lists::told),
     ("arrows", steps::arrows),
