@@ -23,7 +23,16 @@ pages! {
     settings = "../docs/src/settings.md";
     evaluation = "../docs/src/evaluation.md";
     optimizers = "../docs/src/optimizers.md";
+    finetuning = "../docs/src/finetuning.md";
     saved_programs = "../docs/src/saved-programs.md";
     design = "../docs/src/design.md";
     performance = "../docs/src/performance.md";
+}
+
+/// Its code needs the feature.
+#[cfg(feature = "local")]
+mod with_local {
+    pages! {
+        local = "../docs/src/local.md";
+    }
 }

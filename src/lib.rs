@@ -42,6 +42,7 @@
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
 //! | measure | [`Evaluate`], [`evaluate`] |
 //! | make it better | [`optimize`] |
+//! | train the model itself | [`optimize::finetune`] |
 //! | see what was asked | `render` of every predictor, [`inspect_history`] |
 //! | compile | [`Optimizer`], [`optimize`] |
 //! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |
@@ -81,7 +82,10 @@ pub use dspy_core::{
     evaluate::{Evaluate, Metric},
     lm::{LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
-    optimize::{BootstrapFewShot, BootstrapFewShotWithRandomSearch, Compiled, LabeledFewShot, Optimizer},
+    optimize::{
+        BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, Compiled, FineTuner,
+        LabeledFewShot, Optimizer,
+    },
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
     settings,
     signature::{DynSignature, GrammarError, Reasoned, Record, Signature, SignatureSpec, StaticSignature},
@@ -94,10 +98,10 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, ChainOfThought, ChatAdapter, Compiled,
-        Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot, Metric, Module,
-        Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result, Signature,
-        StaticSignature, configure, with,
+        Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, ChainOfThought,
+        ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot,
+        Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result,
+        Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

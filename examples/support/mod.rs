@@ -22,9 +22,17 @@ pub struct Setup {
     words: Vec<String>,
 }
 
+/// The tiny model of this repository, in this process.
+pub const TINY: &str = concat!("local/", env!("CARGO_MANIFEST_DIR"), "/examples/models/tiny");
+
 /// Reads the command line and configures the model that it names. When it names none, the demonstration server is
 /// started. `options` are those that the example takes besides, each with what it means.
 pub fn setup(options: &[(&str, &str)]) -> Result<Setup> {
+    setup_with(options, None)
+}
+
+/// As [`setup`], with another model when the command line names none.
+pub fn setup_with(options: &[(&str, &str)], otherwise: Option<&str>) -> Result<Setup> {
     let mut setup = Setup { server: None, options: Vec::new(), words: Vec::new() };
     let known: Vec<_> = COMMON.iter().chain(options).collect();
     let mut args = std::env::args().skip(1);
@@ -43,7 +51,14 @@ pub fn setup(options: &[(&str, &str)]) -> Result<Setup> {
     }
 
     let owned = |name| setup.option(name).map(ToString::to_string);
-    let (model, mut api_base) = (owned("--model"), owned("--api-base"));
+    let (mut model, mut api_base) = (owned("--model"), owned("--api-base"));
+    if model.is_none() && api_base.is_none() && otherwise.is_some() {
+        model = otherwise.map(ToString::to_string);
+        println!(
+            "Asking the tiny model of this repository. It is a fixture: what is gained with it shows that the \n\
+             machinery works, not that an optimizer is good.\n"
+        );
+    }
     if model.is_none() && api_base.is_none() {
         let server = http::Server::start(demo_model::answer)?;
         api_base = Some(server.api_base());

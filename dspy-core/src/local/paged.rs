@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -289,6 +289,19 @@ const WORTH_SHARING: usize = 1 << 16;
 
 impl Attend for Step<'_> {
     fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+        // Keys and values stay in the main memory, whatever computes the linear layers.
+        let here = |x: &Tensor| x.to_device(&Device::Cpu)?.to_dtype(DType::F32);
+        let heard = match q.device() {
+            Device::Cpu => self.heard(layer, q, k, v)?,
+            _ => self.heard(layer, &here(q)?, &here(k)?, &here(v)?)?,
+        };
+        let Config { heads, head_dim, .. } = *self.config;
+        Tensor::from_vec(heard, (self.rows.len(), heads * head_dim), q.device())?.to_dtype(q.dtype())
+    }
+}
+
+impl Step<'_> {
+    fn heard(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Vec<f32>> {
         let Config { heads, kv_heads, head_dim, .. } = *self.config;
         let (k_storage, k_layout) = k.storage_and_layout();
         let (v_storage, v_layout) = v.storage_and_layout();
@@ -313,6 +326,6 @@ impl Attend for Step<'_> {
         } else {
             heard.par_chunks_mut(group).enumerate().for_each_init(Scratch::default, one);
         }
-        Tensor::from_vec(heard, (self.rows.len(), heads * head_dim), q.device())
+        Ok(heard)
     }
 }

@@ -14,7 +14,7 @@ use super::{
     failure::{Failure, in_file},
     template::Template,
 };
-use crate::lm::Message;
+use crate::lm::{Message, Role};
 
 /// A tokenizer with the chat template that goes with it.
 #[derive(Debug)]
@@ -190,18 +190,40 @@ impl Vocabulary {
         self.encode(&self.text(messages, true)?)
     }
 
-    /// The tokens of a conversation that ends with the assistant's message: those before the answer, as
-    /// [`Vocabulary::chat`] gives them, and those of the answer with what the template puts behind it.
-    pub(crate) fn lesson(&self, messages: &[Message]) -> Result<(Vec<u32>, Vec<u32>), String> {
+    /// The tokens of a conversation that ends with the assistant's message: those before an answer, as
+    /// [`Vocabulary::chat`] gives them, and those of the answer with what the template puts behind it. With `every`,
+    /// such a pair for each answer, which together are the conversation; else one for the last.
+    pub(crate) fn lesson(
+        &self,
+        messages: &[Message],
+        every: bool,
+    ) -> Result<Vec<(Vec<u32>, Vec<u32>)>, String> {
         let Some((last, given)) = messages.split_last() else { return Err("it has no messages".into()) };
-        let prompt = self.text(given.iter(), true)?;
-        let whole = self.text(messages.iter(), false)?;
-        // Some templates put something into the beginning of an answer that they leave out of an earlier one.
-        let answer = match whole.strip_prefix(&prompt) {
-            Some(answer) => Cow::Borrowed(answer),
-            None => self.harmless(last.content.text()),
-        };
-        Ok((self.encode(&prompt)?, self.encode(&answer)?))
+        if !every {
+            let prompt = self.text(given.iter(), true)?;
+            let whole = self.text(messages.iter(), false)?;
+            // Some templates put something into the beginning of an answer that they leave out of an earlier one.
+            let answer = match whole.strip_prefix(&prompt) {
+                Some(answer) => Cow::Borrowed(answer),
+                None => self.harmless(last.content.text()),
+            };
+            return Ok(vec![(self.encode(&prompt)?, self.encode(&answer)?)]);
+        }
+        let (mut pairs, mut done) = (Vec::new(), String::new());
+        for (i, _) in messages.iter().enumerate().filter(|(_, m)| m.role == Role::Assistant) {
+            let prompt = self.text(messages[..i].iter(), true)?;
+            let whole = self.text(messages[..=i].iter(), false)?;
+            let (Some(given), Some(answer)) = (prompt.strip_prefix(&done), whole.strip_prefix(&prompt))
+            else {
+                return Err(
+                    "the chat template changes earlier messages, so only the last answer can be learnt"
+                        .into(),
+                );
+            };
+            pairs.push((self.encode(given)?, self.encode(answer)?));
+            done = whole;
+        }
+        Ok(pairs)
     }
 
     fn text<'a>(&self, messages: impl Iterator<Item = &'a Message>, open: bool) -> Result<String, String> {

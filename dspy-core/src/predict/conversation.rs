@@ -79,3 +79,50 @@ fn outputs(spec: &SignatureSpec, values: &Map<String, Value>) -> Result<Map<Stri
     }
     Ok(outputs)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{adapter::ChatAdapter, predict::Predict};
+
+    fn conversation(signature: &str, capabilities: Capabilities, values: Value) -> Result<Conversation> {
+        let program = Predict::dynamic(DynSignature::parse(signature)?);
+        let adapter: Arc<dyn Adapter> = Arc::new(ChatAdapter::default());
+        let Value::Object(values) = values else { panic!("a map is expected") };
+        program.predictor().conversation(&adapter, capabilities, &values)
+    }
+
+    #[test]
+    fn native_calls_stand_beside_the_text() {
+        let signature = "question, tools: list[dspy.Tool] -> note, calls: dspy.ToolCalls";
+        let values = json!({
+            "question": "who?", "note": "I look.", "tools": [{"name": "search", "description": "finds"}],
+            "calls": {"tool_calls": [{"name": "search", "args": {"q": 1}}]}
+        });
+        let native = conversation(signature, Capabilities::all(), values.clone()).unwrap();
+        let answer = native.messages.last().unwrap();
+        assert_eq!(answer.content.text(), "[[ ## note ## ]]\nI look.\n\n[[ ## completed ## ]]");
+        let call = &answer.tool_calls[0];
+        assert_eq!((call.name.as_str(), call.id.as_deref()), ("search", Some("call_0")));
+        assert_eq!((native.tools.len(), native.messages.len()), (1, 3));
+
+        let written = conversation(signature, Capabilities::none(), values).unwrap();
+        let answer = written.messages.last().unwrap();
+        assert!(answer.content.text().contains("[[ ## calls ## ]]\n") && answer.tool_calls.is_empty());
+        assert!(written.tools.is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_or_no_such_value_is_named() {
+        let message = |values| {
+            let made = conversation("question -> answer, sure: bool", Capabilities::none(), values);
+            made.err().unwrap().to_string()
+        };
+        assert!(message(json!({"answer": "a", "sure": true})).contains("the input `question` is missing"));
+        assert!(message(json!({"question": "q", "answer": "a"})).contains("the output `sure` is missing"));
+        let wrong = message(json!({"question": "q", "answer": "a", "sure": 7}));
+        assert!(wrong.starts_with("`sure` is no `bool`"), "{wrong}");
+    }
+}

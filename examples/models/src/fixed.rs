@@ -27,7 +27,7 @@ pub const NOTES: Sorting = Sorting {
     name: "notes",
     instruction: "Sort the note.",
     input: "note",
-    output: "box",
+    output: "group",
     groups: &[("drink", "lantern"), ("vehicle", "harbour"), ("metal", "compass")],
 };
 

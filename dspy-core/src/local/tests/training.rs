@@ -196,3 +196,21 @@ async fn a_task_that_is_cancelled_goes_on_another_time() {
     let error = tuner.start(FineTuneTask::new(hosted, rows())).await.unwrap_err();
     assert!(error.to_string().contains("not a model in this process"), "{error}");
 }
+
+#[tokio::test]
+async fn every_answer_of_a_conversation_can_be_learnt() {
+    let (dir, _) = llama();
+    let mut messages = vec![Message::system("Say something.")];
+    for (animal, sound) in [("cat", "meow"), ("dog", "woof")] {
+        messages.extend([Message::user(animal), Message::assistant(sound)]);
+    }
+    let row = ChatRow::new(messages).unwrap();
+    let first = |training: Training, out: &str| {
+        let out = dir.path().join(out);
+        training.run(dir.path(), std::slice::from_ref(&row), &[], &out, |_| ()).unwrap();
+        LocalModel::open(&out).unwrap()
+    };
+    let training = || training().epochs(40);
+    assert_eq!(sound(&first(training().every_answer(), "every"), "cat").await, "meow");
+    assert_ne!(sound(&first(training(), "last"), "cat").await, "meow");
+}

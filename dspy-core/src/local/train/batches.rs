@@ -2,12 +2,12 @@
 
 use crate::{data::Rng, local::vocabulary::Vocabulary, optimize::finetune::ChatRow};
 
-/// A row as tokens: what is given, then what is learnt.
+/// A row as tokens, and which of them are learnt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Lesson {
     tokens: Vec<u32>,
-    /// How many of them are given.
-    given: usize,
+    /// From and up to where the answers are, in their order.
+    answers: Vec<(usize, usize)>,
 }
 
 impl Lesson {
@@ -17,30 +17,43 @@ impl Lesson {
 
     /// How many tokens are learnt.
     pub(super) fn learnt(&self) -> usize {
-        self.tokens.len() - self.given
+        self.answers.iter().map(|(from, to)| to - from).sum()
     }
 }
 
-/// Rows as tokens. The answer ends with a token that ends answers.
+/// Rows as tokens. An answer ends with a token that ends answers. With `every`, all answers of a row are learnt, else
+/// the last one.
 pub(super) fn lessons(
     vocabulary: &Vocabulary,
     rows: &[ChatRow],
     ends: &[u32],
     longest: usize,
+    every: bool,
 ) -> Result<Vec<Lesson>, String> {
     let mut lessons = Vec::with_capacity(rows.len());
     for (i, row) in rows.iter().enumerate() {
         if !row.tools.is_empty() {
             return Err(format!("row {i} has tools, which a local model does not call natively"));
         }
-        let (mut tokens, answer) =
-            vocabulary.lesson(&row.messages).map_err(|why| format!("row {i}: {why}"))?;
-        let given = tokens.len();
-        let end = answer.iter().position(|token| ends.contains(token));
-        match (end, ends.first()) {
-            (Some(end), _) => tokens.extend_from_slice(&answer[..=end]),
-            (None, Some(end)) => tokens.extend(answer.into_iter().chain([*end])),
-            (None, None) => tokens.extend(answer),
+        let pairs = vocabulary.lesson(&row.messages, every).map_err(|why| format!("row {i}: {why}"))?;
+        let (mut tokens, mut answers, count) = (Vec::new(), Vec::new(), pairs.len());
+        for (n, (given, mut answer)) in pairs.into_iter().enumerate() {
+            tokens.extend(given);
+            if tokens.is_empty() {
+                return Err(format!("row {i}: the chat template gives no prompt"));
+            }
+            let from = tokens.len();
+            let learnt = match answer.iter().position(|token| ends.contains(token)) {
+                Some(end) => end + 1,
+                None => {
+                    answer.extend(ends.first());
+                    answer.len()
+                }
+            };
+            // What a template puts between an answer and the next message is given.
+            let kept = if n + 1 == count { learnt } else { answer.len() };
+            tokens.extend_from_slice(&answer[..kept]);
+            answers.push((from, from + learnt));
         }
         if tokens.len() > longest {
             return Err(format!(
@@ -49,10 +62,7 @@ pub(super) fn lessons(
                 tokens.len()
             ));
         }
-        if given == 0 {
-            return Err(format!("row {i}: the chat template gives no prompt"));
-        }
-        lessons.push(Lesson { tokens, given });
+        lessons.push(Lesson { tokens, answers });
     }
     Ok(lessons)
 }
@@ -121,7 +131,7 @@ pub(super) fn padded(rows: &[&Lesson]) -> Padded {
     let length = rows.iter().map(|row| row.len() - 1).max().unwrap_or(0);
     let mut padded = Padded { tokens: Vec::new(), length, places: Vec::new(), targets: Vec::new() };
     for (i, row) in rows.iter().enumerate() {
-        for at in row.given..row.len() {
+        for at in row.answers.iter().flat_map(|&(from, to)| from..to) {
             padded.places.push((i * length + at - 1) as u32);
             padded.targets.push(row.tokens[at]);
         }
@@ -136,7 +146,7 @@ mod tests {
     use super::*;
 
     fn lesson(tokens: &[u32], given: usize) -> Lesson {
-        Lesson { tokens: tokens.to_vec(), given }
+        Lesson { tokens: tokens.to_vec(), answers: vec![(given, tokens.len())] }
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Balance {
         let gold = count(data.iter().filter_map(|record| record.get(field)));
         let rows: usize = counts.iter().map(|(_, n)| n).sum();
         let few = |counts: &[(String, usize)], rows: usize| {
-            counts.len() <= FEW && 2 * counts.len() <= rows && rows >= ENOUGH
+            counts.len() <= FEW && 4 * counts.len() <= rows && rows >= ENOUGH
         };
         if !few(&counts, rows) {
             return None;

@@ -278,7 +278,8 @@ impl Future for FineTuneJob {
             Err(_) if self.control.is_cancelled() => TuningStatus::Cancelled,
             Err(_) => TuningStatus::Failed,
         };
-        if self.progress().status != status {
+        // One that was cancelled at the provider says so itself.
+        if ![status, TuningStatus::Cancelled].contains(&self.progress().status) {
             self.control.report(|progress| progress.status = status);
         }
         Poll::Ready(result)

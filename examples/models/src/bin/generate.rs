@@ -15,7 +15,7 @@ use dspy::{Error, Result, data::Rng};
 use dspy_tiny::{
     cells::cells,
     lexicon::{self, HELD_OUT_LABELS, KINDS, LABELS},
-    tasks::{FAMILIES, Family, Split},
+    tasks::{Mix, Split},
 };
 
 fn main() -> Result<()> {
@@ -43,36 +43,12 @@ fn main() -> Result<()> {
         writeln!(out, "{}", serde_json::json!({ "kinds": kinds, "labels": labels })).map_err(Error::other)?;
         return out.flush().map_err(Error::other);
     }
-    let mix = parse(&mix)?;
-    let total: usize = mix.iter().map(|(weight, _)| weight).sum();
-
+    let mix: Mix = mix.parse()?;
     let root = Rng::new(seed).fork("train");
     for i in 0..count {
-        let mut rng = root.fork_index(i);
-        let mut at = rng.below(total);
-        let family = mix.iter().find(|(weight, _)| {
-            let here = at < *weight;
-            at = at.saturating_sub(*weight);
-            here
-        });
-        let Some((_, family)) = family else { continue };
-        let episode = family(&mut rng, Split::Train)?;
+        let episode = mix.episode(&mut root.fork_index(i), Split::Train)?;
         let line = serde_json::json!({ "task": episode.task, "text": episode.text()? });
         writeln!(out, "{line}").map_err(Error::other)?;
     }
     out.flush().map_err(Error::other)
-}
-
-/// Reads `name=weight,...`.
-fn parse(mix: &str) -> Result<Vec<(usize, Family)>> {
-    mix.split(',')
-        .map(|part| {
-            let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
-            let known = FAMILIES.iter().find(|(known, _)| *known == name);
-            let names = || FAMILIES.map(|(name, _)| name).join(", ");
-            let (_, family) =
-                known.ok_or_else(|| Error::other(format!("no task `{name}`; there are {}", names())))?;
-            Ok((weight.parse().map_err(Error::other)?, *family))
-        })
-        .collect()
 }

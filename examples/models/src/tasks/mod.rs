@@ -6,6 +6,8 @@ pub mod propose;
 pub mod sort;
 pub mod steps;
 
+use std::str::FromStr;
+
 use dspy::{data::Rng, prelude::*};
 
 use crate::{Episode, lexicon};
@@ -87,6 +89,43 @@ pub const FAMILIES: [(&str, Family); 11] = [
     ("counter", steps::counter),
     ("propose", propose::propose),
 ];
+
+/// Families with their weights, read from `name=weight,...`.
+#[derive(Debug, Clone)]
+pub struct Mix(Vec<(usize, Family)>);
+
+impl Mix {
+    /// A random episode of a random family.
+    ///
+    /// # Errors
+    /// When a generator writes a row that does not fit its signature.
+    pub fn episode(&self, rng: &mut Rng, split: Split) -> Result<Episode> {
+        let mut at = rng.below(self.0.iter().map(|(weight, _)| weight).sum());
+        let family = self.0.iter().find(|(weight, _)| {
+            let here = at < *weight;
+            at = at.saturating_sub(*weight);
+            here
+        });
+        let (_, family) = family.ok_or_else(|| Error::other("all weights of the mix are 0"))?;
+        family(rng, split)
+    }
+}
+
+impl FromStr for Mix {
+    type Err = Error;
+
+    fn from_str(mix: &str) -> Result<Self> {
+        let part = |part: &str| {
+            let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
+            let known = FAMILIES.iter().find(|(known, _)| *known == name);
+            let names = || FAMILIES.map(|(name, _)| name).join(", ");
+            let (_, family) =
+                known.ok_or_else(|| Error::other(format!("no task `{name}`; there are {}", names())))?;
+            Ok((weight.parse().map_err(Error::other)?, *family))
+        };
+        mix.split(',').map(part).collect::<Result<_>>().map(Self)
+    }
+}
 
 /// Two different names for the fields of a task.
 pub(crate) fn names(rng: &mut Rng, inputs: &str) -> (String, String) {
