@@ -28,7 +28,7 @@ pub(super) fn vague(rng: &mut Rng, input: &str, output: &str) -> String {
 
 /// Names of groups; now and then any words.
 fn labels(rng: &mut Rng) -> Vec<&'static str> {
-    if chance(rng, 0.2) { lexicon::all_words() } else { lexicon::words(LABELS) }
+    if chance(rng, 0.4) { lexicon::all_words() } else { lexicon::words(LABELS) }
 }
 
 /// A signature that sorts an input into one of some groups, or says nothing of which groups there are.
