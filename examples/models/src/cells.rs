@@ -37,7 +37,7 @@ enum What {
 /// Numbers of demonstrations.
 pub const DEMOS: [usize; 6] = [0, 1, 2, 4, 8, 12];
 /// Numbers of steps.
-pub const STEPS: [usize; 6] = [1, 2, 3, 4, 5, 6];
+pub const STEPS: [usize; 6] = [1, 2, 3, 4, 6, 8];
 
 /// All cells.
 pub fn cells() -> Vec<Cell> {
