@@ -24,8 +24,8 @@ use dspy::{
 enum Team {
     Anchor,
     Candle,
-    Marble,
-    Beacon,
+    Mirror,
+    Feather,
 }
 
 /// Choose the team of the message.

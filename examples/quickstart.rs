@@ -14,14 +14,14 @@ mod support;
 
 use dspy::{predict::Rendered, prelude::*};
 
-/// Where a note goes. Nothing but examples tells what each place is for.
+/// Where a note goes. Nothing but examples tells what each group is for.
 #[dspy::value]
 #[derive(Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Place {
+enum Group {
     Lantern,
     Harbour,
-    Meteor,
+    Compass,
 }
 
 /// Sort the note.
@@ -30,7 +30,7 @@ struct Sort {
     #[input]
     note: String,
     #[output]
-    place: Place,
+    group: Group,
 }
 
 #[tokio::main]
@@ -38,7 +38,7 @@ async fn main() -> Result<()> {
     let _setup = support::setup_with(&[], Some(support::TINY))?;
     let trainset: Vec<Sort> = dspy::data::jsonl(support::data("notes-train.jsonl"))?;
     let devset: Vec<Sort> = dspy::data::jsonl(support::data("notes-dev.jsonl"))?;
-    let right = |gold: &Sort, found: &SortOutput| gold.place == found.place;
+    let right = |gold: &Sort, found: &SortOutput| gold.group == found.group;
 
     let program = Predict::<Sort>::new();
     let held_out = Evaluate::new(&devset, right);

@@ -444,6 +444,7 @@ def export(args):
     (to / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     generation = {"do_sample": False, "eos_token_id": END, "pad_token_id": PAD, "max_new_tokens": 128}
     (to / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
+    (to / "model.safetensors").chmod(0o644)
     print(f"step {state['step']}: {sum(v.numel() for v in tensors.values())} parameters")
 
 

@@ -4,7 +4,11 @@ use dspy::{Result, data::Rng};
 
 use crate::{
     Episode,
-    tasks::{lists, propose, sort, steps},
+    tasks::{
+        lists, propose,
+        sort::{self, New},
+        steps,
+    },
     wording::{self, RULES, Wording},
 };
 
@@ -22,7 +26,7 @@ pub struct Cell {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum What {
-    Sort { groups: usize, phrases: bool, new_kinds: bool },
+    Sort { groups: usize, phrases: bool, new: New },
     Shown { one_word: bool },
     Told { wording: Option<Wording> },
     Arrows { reasoning: bool },
@@ -33,24 +37,25 @@ enum What {
 /// Numbers of demonstrations.
 pub const DEMOS: [usize; 6] = [0, 1, 2, 4, 8, 12];
 /// Numbers of steps.
-pub const STEPS: [usize; 6] = [1, 2, 3, 4, 5, 6];
+pub const STEPS: [usize; 6] = [1, 2, 3, 4, 6, 8];
 
 /// All cells.
 pub fn cells() -> Vec<Cell> {
     let by = |table, row, columns: &'static [usize], what| {
         columns.iter().map(move |column| Cell { table, row, column: *column, what })
     };
-    let sort = |groups, phrases, new_kinds| What::Sort { groups, phrases, new_kinds };
+    let sort = |groups, phrases, new| What::Sort { groups, phrases, new };
     let demos = "demonstrations";
     let mut all = Vec::new();
-    all.extend(by(demos, "words into 2 groups", &DEMOS, sort(2, false, false)));
-    all.extend(by(demos, "words into 3 groups", &DEMOS, sort(3, false, false)));
-    all.extend(by(demos, "words into 4 groups", &DEMOS, sort(4, false, false)));
-    all.extend(by(demos, "phrases into 2 groups", &DEMOS, sort(2, true, false)));
-    all.extend(by(demos, "phrases into 4 groups", &DEMOS, sort(4, true, false)));
-    all.extend(by(demos, "words of new kinds into 2 groups", &DEMOS, sort(2, false, true)));
+    all.extend(by(demos, "words into 2 groups", &DEMOS, sort(2, false, New::Sets)));
+    all.extend(by(demos, "words into 3 groups", &DEMOS, sort(3, false, New::Sets)));
+    all.extend(by(demos, "words into 4 groups", &DEMOS, sort(4, false, New::Sets)));
+    all.extend(by(demos, "phrases into 2 groups", &DEMOS, sort(2, true, New::Sets)));
+    all.extend(by(demos, "phrases into 4 groups", &DEMOS, sort(4, true, New::Sets)));
+    all.extend(by(demos, "words of new kinds into 2 groups", &DEMOS, sort(2, false, New::Kinds)));
+    all.extend(by(demos, "words into 2 groups with new names", &DEMOS, sort(2, false, New::Names)));
     all.extend(by(demos, "lists, answers of one word", &DEMOS[..5], What::Shown { one_word: true }));
-    all.extend(by(demos, "lists, all 12 rules", &DEMOS[..5], What::Shown { one_word: false }));
+    all.extend(by(demos, "lists, all 8 rules", &DEMOS[..5], What::Shown { one_word: false }));
     let told = |wording| What::Told { wording };
     let with: &[usize] = &[0, 4];
     all.extend(by("wording", "says nothing of the rule", with, told(None)));
@@ -74,7 +79,7 @@ impl Cell {
         let rng = &mut Rng::new(seed).fork("held-out").fork(self.row).fork_index(index);
         let n = self.column;
         match self.what {
-            What::Sort { groups, phrases, new_kinds } => sort::held_out(rng, groups, n, phrases, new_kinds),
+            What::Sort { groups, phrases, new } => sort::held_out(rng, groups, n, phrases, new),
             What::Shown { one_word } => {
                 let rule = RULES[rng.below(if one_word { 5 } else { RULES.len() })];
                 lists::rows(rng, "list-shown", rule, n + 1, None)

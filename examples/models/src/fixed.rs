@@ -22,13 +22,13 @@ pub struct Sorting {
     pub groups: &'static [(&'static str, &'static str)],
 }
 
-/// The task of the first example: its groups never occur as groups in training, and no two of its kinds are ever told apart there.
+/// The task of the first example: no two of its kinds are ever told apart in training.
 pub const NOTES: Sorting = Sorting {
     name: "notes",
     instruction: "Sort the note.",
     input: "note",
-    output: "box",
-    groups: &[("drink", "lantern"), ("vehicle", "harbour"), ("metal", "meteor")],
+    output: "group",
+    groups: &[("drink", "lantern"), ("vehicle", "harbour"), ("metal", "compass")],
 };
 
 /// A task for fine-tuning, without demonstrations.
@@ -37,7 +37,7 @@ pub const DESKS: Sorting = Sorting {
     instruction: "Choose the team of the message.",
     input: "message",
     output: "team",
-    groups: &[("garment", "anchor"), ("furniture", "candle"), ("building", "marble"), ("flower", "beacon")],
+    groups: &[("garment", "anchor"), ("furniture", "candle"), ("building", "mirror"), ("flower", "feather")],
 };
 
 impl Sorting {

@@ -22,36 +22,24 @@ pub enum Rule {
     BeforeLast,
     /// The whole list.
     All,
-    /// The list from its end to its start.
-    Reverse,
-    /// All but the first word.
-    WithoutFirst,
-    /// All but the last word.
-    WithoutLast,
     /// The first and the second word.
     FirstTwo,
     /// The last two words.
     LastTwo,
-    /// The first and the last word.
-    Ends,
     /// The word of a kind, by its number.
     Kind(usize),
 }
 
 /// The rules that go by position; those that give one word come first.
-pub const RULES: [Rule; 12] = [
+pub const RULES: [Rule; 8] = [
     Rule::First,
     Rule::Last,
     Rule::Second,
     Rule::Third,
     Rule::BeforeLast,
     Rule::All,
-    Rule::Reverse,
-    Rule::WithoutFirst,
-    Rule::WithoutLast,
     Rule::FirstTwo,
     Rule::LastTwo,
-    Rule::Ends,
 ];
 
 impl Rule {
@@ -65,12 +53,8 @@ impl Rule {
             Self::Third => list[2..3].to_vec(),
             Self::BeforeLast => list[n - 2..n - 1].to_vec(),
             Self::All => list.to_vec(),
-            Self::Reverse => list.iter().rev().copied().collect(),
-            Self::WithoutFirst => list[1..].to_vec(),
-            Self::WithoutLast => list[..n - 1].to_vec(),
             Self::FirstTwo => list[..2].to_vec(),
             Self::LastTwo => list[n - 2..].to_vec(),
-            Self::Ends => vec![list[0], list[n - 1]],
             Self::Kind(kind) => {
                 let of_kind = |w: &&&str| KINDS[kind].1.split_whitespace().any(|k| k == **w);
                 list.iter().filter(of_kind).copied().collect()
@@ -134,30 +118,6 @@ impl Rule {
                 "all items",
                 "every item",
             ],
-            Self::Reverse => &[
-                "all words in reverse order",
-                "the whole list backwards",
-                "every word from the end to the start",
-                "all words from last to first",
-                "the words backwards",
-                "every word in reverse order",
-            ],
-            Self::WithoutFirst => &[
-                "all words but the first",
-                "every word after the first one",
-                "the words without the first one",
-                "all words except the first",
-                "everything after the first word",
-                "every word but the first",
-            ],
-            Self::WithoutLast => &[
-                "all words but the last",
-                "every word before the last one",
-                "the words without the last one",
-                "all words except the last",
-                "everything before the last word",
-                "every word but the last",
-            ],
             Self::FirstTwo => &[
                 "the first two words",
                 "the two words at the start",
@@ -173,14 +133,6 @@ impl Rule {
                 "the word before the last one and the last one",
                 "the last two items",
                 "the two items at the end",
-            ],
-            Self::Ends => &[
-                "the first and the last word",
-                "the word at the start and the word at the end",
-                "the opening and the closing word",
-                "the words at both ends",
-                "the first and the last item",
-                "the opening and the final word",
             ],
             Self::Kind(kind) => {
                 let name = KINDS[kind].0;
@@ -259,20 +211,7 @@ mod tests {
         let taken: Vec<String> = RULES.iter().map(|r| r.apply(&list)).collect();
         assert_eq!(
             taken,
-            [
-                "otter",
-                "soup",
-                "rain",
-                "oak",
-                "oak",
-                "otter, rain, oak, soup",
-                "soup, oak, rain, otter",
-                "rain, oak, soup",
-                "otter, rain, oak",
-                "otter, rain",
-                "oak, soup",
-                "otter, soup"
-            ]
+            ["otter", "soup", "rain", "oak", "oak", "otter, rain, oak, soup", "otter, rain", "oak, soup"]
         );
         assert_eq!(Rule::Kind(0).apply(&list), "otter");
     }

@@ -54,6 +54,27 @@ pub fn rows(
     rows: usize,
     instruction: Option<&str>,
 ) -> Result<Episode> {
+    let usual = 4 + rng.below(3);
+    rows_of(
+        rng,
+        task,
+        rule,
+        rows,
+        instruction,
+        |rng| {
+            if chance(rng, 0.75) { usual } else { 3 + rng.below(4) }
+        },
+    )
+}
+
+fn rows_of(
+    rng: &mut Rng,
+    task: &'static str,
+    rule: Rule,
+    rows: usize,
+    instruction: Option<&str>,
+    length: impl Fn(&mut Rng) -> usize,
+) -> Result<Episode> {
     let (input, output) = loop {
         let (input, output) = names(rng, LISTS);
         if input != output {
@@ -62,9 +83,8 @@ pub fn rows(
     };
     let instruction = instruction.map_or_else(|| vague(rng, &input, &output), str::to_owned);
     let signature = described(rng, signature(&format!("{input} -> {output}"), &instruction)?)?;
-    let usual = 3 + rng.below(3);
     let rows = (0..rows).map(|_| {
-        let n = if chance(rng, 0.7) { usual } else { 3 + rng.below(4) };
+        let n = length(rng);
         let list = list(rng, rule, n);
         Record::from([(input.as_str(), list.join(", ")), (output.as_str(), rule.apply(&list))])
     });
@@ -87,8 +107,19 @@ pub fn copy(rng: &mut Rng, _: Split) -> Result<Episode> {
 /// # Errors
 /// When the library refuses what is written here.
 pub fn shown(rng: &mut Rng, _: Split) -> Result<Episode> {
-    let (rule, n) = (rule(rng), shots(rng, 14));
+    let (rule, n) = (rule(rng), super::sort::many(rng, 14));
     rows(rng, "list-shown", rule, n, None)
+}
+
+/// One of four rules, in lists of four or five words, many times over: from this, reading the rule off the
+/// demonstrations is learnt first.
+///
+/// # Errors
+/// When the library refuses what is written here.
+pub fn few(rng: &mut Rng, _: Split) -> Result<Episode> {
+    let rule = any(rng, &[Rule::First, Rule::Second, Rule::BeforeLast, Rule::Last]);
+    let (rows, length) = (4 + rng.below(10), 4 + rng.below(2));
+    rows_of(rng, "list-few", rule, rows, None, |_| length)
 }
 
 /// A rule that the instruction tells.
@@ -96,7 +127,7 @@ pub fn shown(rng: &mut Rng, _: Split) -> Result<Episode> {
 /// # Errors
 /// When the library refuses what is written here.
 pub fn told(rng: &mut Rng, split: Split) -> Result<Episode> {
-    let (rule, n) = (rule(rng), shots(rng, 4));
+    let (rule, n) = (rule(rng), shots(rng, 8));
     let wording = if split == Split::Train { Wording::Trained } else { Wording::Unseen };
     let text = wording::instruction(rng, rule, wording);
     rows(rng, "list-told", rule, n, Some(&text))

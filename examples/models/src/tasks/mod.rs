@@ -76,12 +76,13 @@ pub(crate) fn shots(rng: &mut Rng, most: usize) -> usize {
 pub type Family = fn(&mut Rng, Split) -> Result<Episode>;
 
 /// The families of the training text, by the name that the generator's mix uses.
-pub const FAMILIES: [(&str, Family); 10] = [
+pub const FAMILIES: [(&str, Family); 11] = [
     ("copy", lists::copy),
     ("recall", sort::recall),
     ("sort", sort::words),
     ("sort-text", sort::phrases),
     ("kind", names::kind),
+    ("list-few", lists::few),
     ("list-shown", lists::shown),
     ("list-told", lists::told),
     ("arrows", steps::arrows),
@@ -129,4 +130,71 @@ impl FromStr for Mix {
 /// Two different names for the fields of a task.
 pub(crate) fn names(rng: &mut Rng, inputs: &str) -> (String, String) {
     (pick(rng, inputs).to_owned(), pick(rng, lexicon::OUTPUTS).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        lexicon::{HELD_OUT_LABELS, KINDS, NEVER_SORTED, held_out_pair, words},
+        wording::{self, RULES},
+    };
+
+    fn kind_of(text: &str) -> Option<usize> {
+        let known =
+            |word: &str| KINDS.iter().position(|(_, list)| list.split_whitespace().any(|w| w == word));
+        text.split_whitespace().find_map(known)
+    }
+
+    #[test]
+    fn episodes_depend_on_the_seed_alone() {
+        for (name, family) in FAMILIES {
+            for i in 0..30 {
+                let draw = || family(&mut Rng::new(3).fork_index(i), Split::Train).unwrap().text().unwrap();
+                let text = draw();
+                assert_eq!(text, draw(), "{name}");
+                assert!(text.starts_with("<|system|>") && text.ends_with("]]<|end|>"), "{name}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn held_out_sets_of_kinds_do_not_meet_in_training() {
+        let kinds = |episode: &Episode| -> Vec<usize> {
+            let mut kinds: Vec<usize> =
+                episode.rows.iter().filter_map(|row| kind_of(row.iter().next()?.1.as_str()?)).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            kinds
+        };
+        let meets =
+            |kinds: &[usize]| kinds.iter().any(|a| kinds.iter().any(|b| a < b && held_out_pair(*a, *b)));
+        for i in 0..500 {
+            let rng = &mut Rng::new(4).fork_index(i);
+            for episode in
+                [sort::words(rng, Split::Train).unwrap(), sort::phrases(rng, Split::Train).unwrap()]
+            {
+                let kinds = kinds(&episode);
+                assert!(!meets(&kinds) && kinds.iter().all(|k| k + NEVER_SORTED < KINDS.len()));
+                let new =
+                    |row: &Record| row.iter().any(|(_, v)| words(HELD_OUT_LABELS).iter().any(|l| v == l));
+                assert!(!episode.rows.iter().any(new));
+            }
+            let held_out = sort::held_out(rng, 2, 8, i % 2 == 0, sort::New::Sets).unwrap();
+            assert!(meets(&kinds(&held_out)));
+        }
+    }
+
+    #[test]
+    fn training_avoids_the_held_out_instructions() {
+        for i in 0..500 {
+            let told = lists::told(&mut Rng::new(5).fork_index(i), Split::Train).unwrap();
+            let text = &told.signature.spec().instructions;
+            assert!(
+                !wording::held_out(text)
+                    || RULES.iter().any(|r| r.usual() == *text)
+                    || text.contains("Give the ")
+            );
+        }
+    }
 }

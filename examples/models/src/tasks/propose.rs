@@ -36,7 +36,7 @@ fn rows_of(rng: &mut Rng, rows: usize) -> Result<Episode> {
         let shown = 3 + rng.below(2);
         let lines: Vec<String> = (0..shown)
             .map(|_| {
-                let n = 3 + rng.below(3);
+                let n = 4 + rng.below(3);
                 let list = some(rng, &lexicon::all_words(), n);
                 format!("{} -> {}", list.join(", "), rule.apply(&list))
             })

@@ -26,13 +26,9 @@ pub(super) fn vague(rng: &mut Rng, input: &str, output: &str) -> String {
     any(rng, &VAGUE).replace('I', input).replace('O', output)
 }
 
-/// Names of groups; in training, now and then any words.
-fn labels(rng: &mut Rng, split: Split) -> Vec<&'static str> {
-    match split {
-        Split::Train if chance(rng, 0.2) => lexicon::all_words(),
-        Split::Train => lexicon::words(LABELS),
-        Split::HeldOut => lexicon::words(HELD_OUT_LABELS),
-    }
+/// Names of groups; now and then any words.
+fn labels(rng: &mut Rng) -> Vec<&'static str> {
+    if chance(rng, 0.4) { lexicon::all_words() } else { lexicon::words(LABELS) }
 }
 
 /// A signature that sorts an input into one of some groups, or says nothing of which groups there are.
@@ -58,7 +54,7 @@ fn sorter(rng: &mut Rng, labels: &[&str], split: Split) -> Result<(DynSignature,
 pub fn recall(rng: &mut Rng, split: Split) -> Result<Episode> {
     let n = 2 + rng.below(5);
     let n_groups = 2 + rng.below(3);
-    let names = labels(rng, split);
+    let names = labels(rng);
     let groups = some(rng, &names, n_groups);
     let known: Vec<(&str, &str)> =
         some(rng, &lexicon::all_words(), n).into_iter().map(|w| (w, any(rng, &groups))).collect();
@@ -82,7 +78,7 @@ fn kinds(rng: &mut Rng, n: usize, split: Split) -> Vec<usize> {
 }
 
 /// How many rows: in half of the episodes few, in half of them many.
-fn many(rng: &mut Rng, most: usize) -> usize {
+pub(super) fn many(rng: &mut Rng, most: usize) -> usize {
     let half = most / 2;
     if chance(rng, 0.5) { 1 + rng.below(half) } else { half + 1 + rng.below(most - half) }
 }
@@ -100,7 +96,8 @@ pub fn words(rng: &mut Rng, split: Split) -> Result<Episode> {
     let n = groups(rng);
     let kinds = kinds(rng, n, split);
     let rows = many(rng, 20);
-    sorted(rng, "sort", &kinds, rows, split, false)
+    let names = labels(rng);
+    sorted(rng, "sort", &kinds, &names, rows, split, false)
 }
 
 /// Phrases about things of different kinds, each kind with a label.
@@ -111,38 +108,47 @@ pub fn phrases(rng: &mut Rng, split: Split) -> Result<Episode> {
     let n = groups(rng);
     let kinds = kinds(rng, n, split);
     let rows = many(rng, 15);
-    sorted(rng, "sort-text", &kinds, rows, split, true)
+    let names = labels(rng);
+    sorted(rng, "sort-text", &kinds, &names, rows, split, true)
 }
 
-/// `demos` demonstrations that show all labels as soon as there are enough of them, and a row to ask; `groups`
-/// kinds, none of which meets another in training when `new_kinds` is set.
+/// What else is new in held-out episodes, beside the set of kinds: some of them never meet in training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum New {
+    /// Nothing else.
+    Sets,
+    /// The kinds: none of them is ever sorted in training.
+    Kinds,
+    /// The names of the groups: in training, they are no names of groups.
+    Names,
+}
+
+/// `demos` demonstrations that show all groups as soon as there are enough of them, and a row to ask.
 ///
 /// # Errors
 /// When the library refuses what is written here.
-pub fn held_out(
-    rng: &mut Rng,
-    groups: usize,
-    demos: usize,
-    phrases: bool,
-    new_kinds: bool,
-) -> Result<Episode> {
-    let kinds = match new_kinds {
-        true => rng.sample(NEVER_SORTED, groups).iter().map(|k| KINDS.len() - NEVER_SORTED + k).collect(),
-        false => kinds(rng, groups, Split::HeldOut),
+pub fn held_out(rng: &mut Rng, groups: usize, demos: usize, phrases: bool, new: New) -> Result<Episode> {
+    let kinds = match new {
+        New::Kinds => {
+            rng.sample(NEVER_SORTED, groups).iter().map(|k| KINDS.len() - NEVER_SORTED + k).collect()
+        }
+        _ => kinds(rng, groups, Split::HeldOut),
     };
-    sorted(rng, if phrases { "sort-text" } else { "sort" }, &kinds, demos + 1, Split::HeldOut, phrases)
+    let names = lexicon::words(if new == New::Names { HELD_OUT_LABELS } else { LABELS });
+    let task = if phrases { "sort-text" } else { "sort" };
+    sorted(rng, task, &kinds, &names, demos + 1, Split::HeldOut, phrases)
 }
 
 fn sorted(
     rng: &mut Rng,
     task: &'static str,
     kinds: &[usize],
+    names: &[&'static str],
     rows: usize,
     split: Split,
     phrases: bool,
 ) -> Result<Episode> {
-    let names = labels(rng, split);
-    let groups = some(rng, &names, kinds.len());
+    let groups = some(rng, names, kinds.len());
     let (signature, input, output) = sorter(rng, &groups, split)?;
     // In training, words come back now and then; in evaluation they do not, and every group is shown early.
     let mut places: Vec<usize> = Vec::new();

@@ -29,7 +29,7 @@ pub fn arrows_of(rng: &mut Rng, rows: usize, steps: Option<usize>, reasoning: bo
         let mut arrows: Vec<String> =
             (0..n).map(|i| format!("{} > {}", ring[i], ring[(i + 1) % n])).collect();
         rng.shuffle(&mut arrows);
-        let steps = steps.unwrap_or_else(|| 1 + rng.below(4));
+        let steps = steps.unwrap_or_else(|| 1 + rng.below(6));
         let path: Vec<String> = (0..=steps).map(|i| format!("{} {}", steps - i, ring[i % n])).collect();
         let row =
             Record::from([("arrows", arrows.join(", ").as_str()), ("start", ring[0])]).with("steps", steps);
