@@ -12,14 +12,14 @@ use dspy::{
     prelude::*,
 };
 
-/// Where a note goes.
+/// The group of a note.
 #[dspy::value]
 #[derive(Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Place {
+enum Group {
     Lantern,
     Harbour,
-    Meteor,
+    Compass,
 }
 
 /// Sort the note.
@@ -28,7 +28,7 @@ struct Sort {
     #[input]
     note: String,
     #[output]
-    place: Place,
+    group: Group,
 }
 
 /// Who answers a message.
@@ -38,8 +38,8 @@ struct Sort {
 enum Team {
     Anchor,
     Candle,
-    Marble,
-    Beacon,
+    Mirror,
+    Feather,
 }
 
 /// Choose the team of the message.
@@ -67,7 +67,7 @@ fn notes(side: &str, count: usize) -> Vec<Sort> {
 }
 
 fn right(gold: &Sort, found: &SortOutput) -> bool {
-    gold.place == found.place
+    gold.group == found.group
 }
 
 async fn with_tiny<T>(work: impl Future<Output = T>) -> T {
@@ -165,5 +165,5 @@ async fn the_model_ends_its_answers() {
     request.options = Options::new().max_tokens(64);
     let response = dspy::LanguageModel::generate(&model, &request).await.unwrap();
     assert_eq!(response.choices[0].finish, FinishReason::Stop, "{}", response.choices[0].text);
-    assert!(response.choices[0].text.contains("[[ ## place ## ]]"), "{}", response.choices[0].text);
+    assert!(response.choices[0].text.contains("[[ ## group ## ]]"), "{}", response.choices[0].text);
 }

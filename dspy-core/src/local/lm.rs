@@ -102,12 +102,13 @@ impl LocalModel {
     ///
     /// # Errors
     /// As [`LocalModel::open`].
+    #[allow(clippy::needless_pass_by_value)] // Options are made for one call.
     pub fn open_with(path: impl AsRef<Path>, options: LocalOptions) -> Result<Self, LmError> {
         let path = path.as_ref();
-        Self::open_as(&format!("local/{}", path.display()), path, options)
+        Self::open_as(&format!("local/{}", path.display()), path, &options)
     }
 
-    pub(crate) fn open_as(id: &str, path: &Path, options: LocalOptions) -> Result<Self, LmError> {
+    pub(crate) fn open_as(id: &str, path: &Path, options: &LocalOptions) -> Result<Self, LmError> {
         let Opened { decoder, vocabulary, defaults, digest } =
             open(path, &options.device, None).map_err(|failure| failure.of(id))?;
         let decoder = decoder.merged().map_err(|e| arithmetic(id, &e))?;

@@ -185,7 +185,7 @@ pub(crate) fn shared(id: &str, path: &Path) -> Result<Arc<LocalModel>, LmError> 
     {
         return Ok(model);
     }
-    let model = Arc::new(LocalModel::open_as(id, path, LocalOptions::default())?);
+    let model = Arc::new(LocalModel::open_as(id, path, &LocalOptions::default())?);
     open.retain(|_, (_, model)| model.strong_count() > 0);
     open.insert(key, (changed, Arc::downgrade(&model)));
     Ok(model)

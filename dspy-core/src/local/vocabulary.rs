@@ -233,12 +233,8 @@ impl Vocabulary {
 
     /// The tokens of a conversation that ends with the assistant's message: those before an answer, as
     /// [`Vocabulary::chat`] gives them, and those of the answer with what the template puts behind it. With `every`,
-    /// such a pair for each answer, which together are the conversation; else one for the last.
-    pub(crate) fn lesson(
-        &self,
-        messages: &[Message],
-        every: bool,
-    ) -> Result<Vec<(Vec<u32>, Vec<u32>)>, String> {
+    /// such a turn for each answer, which together are the conversation; else one for the last.
+    pub(crate) fn lesson(&self, messages: &[Message], every: bool) -> Result<Vec<Turn>, String> {
         let Some((last, given)) = messages.split_last() else { return Err("it has no messages".into()) };
         if !every {
             let prompt = self.text(given.iter(), true)?;
@@ -248,9 +244,9 @@ impl Vocabulary {
                 Some(answer) => Cow::Borrowed(answer),
                 None => self.harmless(last.content.text()),
             };
-            return Ok(vec![(self.encode(&prompt)?, self.encode(&answer)?)]);
+            return Ok(vec![Turn { given: self.encode(&prompt)?, answer: self.encode(&answer)? }]);
         }
-        let (mut pairs, mut done) = (Vec::new(), String::new());
+        let (mut turns, mut done) = (Vec::new(), String::new());
         for (i, _) in messages.iter().enumerate().filter(|(_, m)| m.role == Role::Assistant) {
             let prompt = self.text(messages[..i].iter(), true)?;
             let whole = self.text(messages[..=i].iter(), false)?;
@@ -261,10 +257,10 @@ impl Vocabulary {
                         .into(),
                 );
             };
-            pairs.push((self.encode(given)?, self.encode(answer)?));
+            turns.push(Turn { given: self.encode(given)?, answer: self.encode(answer)? });
             done = whole;
         }
-        Ok(pairs)
+        Ok(turns)
     }
 
     fn text<'a>(&self, messages: impl Iterator<Item = &'a Message>, open: bool) -> Result<String, String> {
@@ -297,6 +293,12 @@ impl Vocabulary {
         }
         text
     }
+}
+
+/// The tokens before an answer, and those of the answer.
+pub(crate) struct Turn {
+    pub(crate) given: Vec<u32>,
+    pub(crate) answer: Vec<u32>,
 }
 
 /// Text that grows token by token. A character of several tokens is given once it is whole.

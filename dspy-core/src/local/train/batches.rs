@@ -1,6 +1,10 @@
 //! Rows as tokens, and what of them is computed together.
 
-use crate::{data::Rng, local::vocabulary::Vocabulary, optimize::finetune::ChatRow};
+use crate::{
+    data::Rng,
+    local::vocabulary::{Turn, Vocabulary},
+    optimize::finetune::ChatRow,
+};
 
 /// A row as tokens, and which of them are learnt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,9 +39,9 @@ pub(super) fn lessons(
         if !row.tools.is_empty() {
             return Err(format!("row {i} has tools, which a local model does not call natively"));
         }
-        let pairs = vocabulary.lesson(&row.messages, every).map_err(|why| format!("row {i}: {why}"))?;
-        let (mut tokens, mut answers, count) = (Vec::new(), Vec::new(), pairs.len());
-        for (n, (given, mut answer)) in pairs.into_iter().enumerate() {
+        let turns = vocabulary.lesson(&row.messages, every).map_err(|why| format!("row {i}: {why}"))?;
+        let (mut tokens, mut answers, count) = (Vec::new(), Vec::new(), turns.len());
+        for (n, Turn { given, mut answer }) in turns.into_iter().enumerate() {
             tokens.extend(given);
             if tokens.is_empty() {
                 return Err(format!("row {i}: the chat template gives no prompt"));
