@@ -17,7 +17,7 @@ use dspy::{
     prelude::*,
 };
 
-/// Who answers a message.
+// Without a comment of its own, which would become part of the prompt: the model knows no such descriptions.
 #[dspy::value]
 #[derive(Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]

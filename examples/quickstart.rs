@@ -14,7 +14,7 @@ mod support;
 
 use dspy::{predict::Rendered, prelude::*};
 
-/// The group of a note. Nothing but examples tells what each group is for.
+// Where a note goes. Nothing but examples tells what each group is for.
 #[dspy::value]
 #[derive(Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]

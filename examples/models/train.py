@@ -224,6 +224,7 @@ def prepare(args):
                 ids.append(t)
                 weights.append(targets(t))
                 lengths.append(len(t))
+    pathlib.Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     np.savez(args.out, ids=np.concatenate(ids), weights=np.concatenate(weights), lengths=np.array(lengths))
     print(f"{len(lengths)} episodes, {sum(lengths)} tokens")
 
