@@ -2,6 +2,7 @@
 //!
 //! Its arithmetic differs a little from machine to machine, so scores are compared with room to spare.
 #![cfg(feature = "local")]
+#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 

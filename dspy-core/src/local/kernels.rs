@@ -1,6 +1,6 @@
 //! Loops over numbers that the compiler turns into vector instructions of the machine it runs on.
 
-use candle_core::{CpuStorage, Layout, Result, Storage, Tensor};
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -83,19 +83,95 @@ pub(super) fn exp(x: f32) -> f32 {
     series * f32::from_bits(((n as i32 + 127) as u32) << 23)
 }
 
-/// The product of two vectors, summed in sixteen lanes.
+/// The products of one vector with some others, each summed in sixteen lanes: however many there are, each comes out
+/// the same to the last bit. `FUSED` is for machines that multiply and add in one instruction.
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let (a_chunks, a_rest) = a.as_chunks::<16>();
-    let (b_chunks, b_rest) = b.as_chunks::<16>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for i in 0..16 {
-            lanes[i] += a[i] * b[i];
+fn dots<const FUSED: bool, const N: usize>(x: &[f32], others: [&[f32]; N]) -> [f32; N] {
+    let step = |sum: f32, a: f32, b: f32| if FUSED { a.mul_add(b, sum) } else { sum + a * b };
+    let mut lanes = [[0.0f32; 16]; N];
+    let (chunks, rest) = x.as_chunks::<16>();
+    let others = others.map(<[f32]>::as_chunks::<16>);
+    for (i, x) in chunks.iter().enumerate() {
+        for (lanes, (other, _)) in lanes.iter_mut().zip(&others) {
+            let other = &other[i];
+            for l in 0..16 {
+                lanes[l] = step(lanes[l], x[l], other[l]);
+            }
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f32>() + rest
+    let mut sums = [0.0; N];
+    for ((sum, lanes), (_, other)) in sums.iter_mut().zip(&lanes).zip(&others) {
+        let tail = rest.iter().zip(*other).fold(0.0, |sum, (a, b)| step(sum, *a, *b));
+        *sum = lanes.iter().sum::<f32>() + tail;
+    }
+    sums
+}
+
+/// The product of two vectors.
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let [product] = dots::<false, 1>(a, [b]);
+    product
+}
+
+/// The most rows for which [`few_rows`] is faster than a product of matrices, which first copies the weight into another
+/// order.
+pub(super) const FEW: usize = 32;
+
+/// `x` times the transpose of `weight`, for few rows: the weight is read once, row by row. `None` where the tensors do
+/// not lie so in the main memory.
+pub(super) fn few_rows(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
+    let (count, width) = x.dims2()?;
+    let outputs = weight.dim(0)?;
+    let apt = |t: &Tensor| t.device().is_cpu() && t.dtype() == DType::F32 && t.is_contiguous();
+    if count > FEW || !apt(x) || !apt(weight) {
+        return Ok(None);
+    }
+    let (x_storage, x_layout) = x.storage_and_layout();
+    let (weight_storage, weight_layout) = weight.storage_and_layout();
+    let xs = Rows::new(cpu(&x_storage)?, x_layout)?;
+    let weights = Rows::new(cpu(&weight_storage)?, weight_layout)?;
+    let arch = Arch::new();
+    // Each output of all rows, then the next output.
+    let mut products = vec![0.0f32; outputs * count];
+    let one = |(output, products): (usize, &mut [f32])| {
+        let weight = weights.row(output);
+        match arch {
+            Arch::Scalar => products_of::<false>(weight, &xs, products),
+            arch => arch.dispatch(
+                #[inline(always)]
+                || products_of::<true>(weight, &xs, products),
+            ),
+        }
+    };
+    if outputs * count * width < WORTH_SHARING * 4 {
+        products.chunks_mut(count).enumerate().for_each(one);
+    } else {
+        products.par_chunks_mut(count).enumerate().with_min_len(16).for_each(one);
+    }
+    if count > 1 {
+        let by_output = products;
+        products = vec![0.0; outputs * count];
+        for (row, products) in products.chunks_mut(outputs).enumerate() {
+            for (output, product) in products.iter_mut().enumerate() {
+                *product = by_output[output * count + row];
+            }
+        }
+    }
+    Ok(Some(Tensor::from_vec(products, (count, outputs), x.device())?))
+}
+
+#[inline(always)]
+fn products_of<const FUSED: bool>(weight: &[f32], xs: &Rows<'_>, products: &mut [f32]) {
+    let (fours, rest) = products.as_chunks_mut::<4>();
+    let done = fours.len() * 4;
+    for (i, four) in fours.iter_mut().enumerate() {
+        let row = |n| xs.row(4 * i + n);
+        *four = dots::<FUSED, 4>(weight, [row(0), row(1), row(2), row(3)]);
+    }
+    for (i, one) in rest.iter_mut().enumerate() {
+        [*one] = dots::<FUSED, 1>(weight, [xs.row(done + i)]);
+    }
 }
 
 /// Turns scores into weights that sum to 1.
@@ -134,6 +210,22 @@ mod tests {
             assert!(((ours - theirs) / theirs).abs() < 3e-7, "exp({x}) = {ours}, not {theirs}");
         }
         assert!(exp(-1e30) < 1e-37 && exp(f32::NEG_INFINITY) < 1e-37);
+    }
+
+    #[test]
+    fn few_rows_give_what_many_give() {
+        let weight = Tensor::randn(0f32, 1.0, (50, 37), &Device::Cpu).unwrap();
+        let x = Tensor::randn(0f32, 1.0, (9, 37), &Device::Cpu).unwrap();
+        let expected = x.matmul(&weight.t().unwrap()).unwrap();
+        let found = few_rows(&x, &weight).unwrap().unwrap();
+        let diff = (&found - expected).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(diff.to_scalar::<f32>().unwrap() < 1e-4);
+        // A row gives the same to the last bit, alone and in company.
+        let found: Vec<Vec<f32>> = found.to_vec2().unwrap();
+        for (i, row) in found.iter().enumerate() {
+            let alone = few_rows(&x.narrow(0, i, 1).unwrap(), &weight).unwrap().unwrap();
+            assert_eq!(alone.to_vec2::<f32>().unwrap()[0], *row);
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use candle_core::{
     quantized::{QMatMul, QTensor},
 };
 
+use super::kernels;
+
 /// A linear layer.
 #[derive(Debug, Clone)]
 pub(crate) enum Linear {
@@ -22,7 +24,10 @@ impl Linear {
     /// `x` is (rows, inputs), what comes (rows, outputs).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (y, bias) = match self {
-            Self::Dense { weight, bias } => (x.matmul(&weight.t()?)?, bias),
+            Self::Dense { weight, bias } => match few(x, weight)? {
+                Some(y) => (y, bias),
+                None => (x.matmul(&weight.t()?)?, bias),
+            },
             Self::Quantized { weight, bias } => (weight.forward(x)?, bias),
             Self::Adapted { base, down, up, scale } => {
                 let low = x.matmul(&down.t()?)?.matmul(&up.t()?)?;
@@ -34,6 +39,14 @@ impl Linear {
             None => Ok(y),
         }
     }
+}
+
+/// The product for few rows, where nothing asks for its gradient.
+fn few(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
+    if x.dim(0)? > kernels::FEW || x.track_op() || weight.track_op() {
+        return Ok(None);
+    }
+    kernels::few_rows(x, weight)
 }
 
 /// Linear layers of the same input. For inference they are one, which costs less than several.
