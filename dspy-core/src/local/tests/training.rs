@@ -175,7 +175,7 @@ async fn a_task_that_is_cancelled_goes_on_another_time() {
     let error = job
         .on_progress(move |p| {
             if p.step == Some(7) {
-                stop.cancel()
+                stop.cancel();
             }
         })
         .await
