@@ -55,7 +55,7 @@ pub fn setup_with(options: &[(&str, &str)], otherwise: Option<&str>) -> Result<S
     if model.is_none() && api_base.is_none() && otherwise.is_some() {
         model = otherwise.map(ToString::to_string);
         println!(
-            "Asking the tiny model of this repository. It is a fixture: what is gained with it shows that the \n\
+            "Asking the tiny model of this repository. It is a fixture: what is gained with it shows that the\n\
              machinery works, not that an optimizer is good.\n"
         );
     }
