@@ -84,10 +84,9 @@ pub(super) fn exp(x: f32) -> f32 {
 }
 
 /// The products of one vector with some others, each summed in sixteen lanes: however many there are, each comes out
-/// the same to the last bit. `FUSED` is for machines that multiply and add in one instruction.
+/// the same to the last bit. (`mul_add` would call a function for each number.)
 #[inline(always)]
-fn dots<const FUSED: bool, const N: usize>(x: &[f32], others: [&[f32]; N]) -> [f32; N] {
-    let step = |sum: f32, a: f32, b: f32| if FUSED { a.mul_add(b, sum) } else { sum + a * b };
+fn dots<const N: usize>(x: &[f32], others: [&[f32]; N]) -> [f32; N] {
     let mut lanes = [[0.0f32; 16]; N];
     let (chunks, rest) = x.as_chunks::<16>();
     let others = others.map(<[f32]>::as_chunks::<16>);
@@ -95,13 +94,13 @@ fn dots<const FUSED: bool, const N: usize>(x: &[f32], others: [&[f32]; N]) -> [f
         for (lanes, (other, _)) in lanes.iter_mut().zip(&others) {
             let other = &other[i];
             for l in 0..16 {
-                lanes[l] = step(lanes[l], x[l], other[l]);
+                lanes[l] += x[l] * other[l];
             }
         }
     }
     let mut sums = [0.0; N];
     for ((sum, lanes), (_, other)) in sums.iter_mut().zip(&lanes).zip(&others) {
-        let tail = rest.iter().zip(*other).fold(0.0, |sum, (a, b)| step(sum, *a, *b));
+        let tail: f32 = rest.iter().zip(*other).map(|(a, b)| a * b).sum();
         *sum = lanes.iter().sum::<f32>() + tail;
     }
     sums
@@ -110,7 +109,7 @@ fn dots<const FUSED: bool, const N: usize>(x: &[f32], others: [&[f32]; N]) -> [f
 /// The product of two vectors.
 #[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let [product] = dots::<false, 1>(a, [b]);
+    let [product] = dots(a, [b]);
     product
 }
 
@@ -136,13 +135,10 @@ pub(super) fn few_rows(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
     let mut products = vec![0.0f32; outputs * count];
     let one = |(output, products): (usize, &mut [f32])| {
         let weight = weights.row(output);
-        match arch {
-            Arch::Scalar => products_of::<false>(weight, &xs, products),
-            arch => arch.dispatch(
-                #[inline(always)]
-                || products_of::<true>(weight, &xs, products),
-            ),
-        }
+        arch.dispatch(
+            #[inline(always)]
+            || products_of(weight, &xs, products),
+        );
     };
     if outputs * count * width < WORTH_SHARING * 4 {
         products.chunks_mut(count).enumerate().for_each(one);
@@ -162,15 +158,15 @@ pub(super) fn few_rows(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
 }
 
 #[inline(always)]
-fn products_of<const FUSED: bool>(weight: &[f32], xs: &Rows<'_>, products: &mut [f32]) {
+fn products_of(weight: &[f32], xs: &Rows<'_>, products: &mut [f32]) {
     let (fours, rest) = products.as_chunks_mut::<4>();
     let done = fours.len() * 4;
     for (i, four) in fours.iter_mut().enumerate() {
         let row = |n| xs.row(4 * i + n);
-        *four = dots::<FUSED, 4>(weight, [row(0), row(1), row(2), row(3)]);
+        *four = dots(weight, [row(0), row(1), row(2), row(3)]);
     }
     for (i, one) in rest.iter_mut().enumerate() {
-        [*one] = dots::<FUSED, 1>(weight, [xs.row(done + i)]);
+        [*one] = dots(weight, [xs.row(done + i)]);
     }
 }
 
