@@ -83,34 +83,19 @@ pub(super) fn exp(x: f32) -> f32 {
     series * f32::from_bits(((n as i32 + 127) as u32) << 23)
 }
 
-/// The products of one vector with some others, each summed in sixteen lanes: however many there are, each comes out
-/// the same to the last bit. (`mul_add` would call a function for each number.)
-#[inline(always)]
-fn dots<const N: usize>(x: &[f32], others: [&[f32]; N]) -> [f32; N] {
-    let mut lanes = [[0.0f32; 16]; N];
-    let (chunks, rest) = x.as_chunks::<16>();
-    let others = others.map(<[f32]>::as_chunks::<16>);
-    for (i, x) in chunks.iter().enumerate() {
-        for (lanes, (other, _)) in lanes.iter_mut().zip(&others) {
-            let other = &other[i];
-            for l in 0..16 {
-                lanes[l] += x[l] * other[l];
-            }
-        }
-    }
-    let mut sums = [0.0; N];
-    for ((sum, lanes), (_, other)) in sums.iter_mut().zip(&lanes).zip(&others) {
-        let tail: f32 = rest.iter().zip(*other).map(|(a, b)| a * b).sum();
-        *sum = lanes.iter().sum::<f32>() + tail;
-    }
-    sums
-}
-
-/// The product of two vectors.
+/// The product of two vectors, summed in sixteen lanes. (`mul_add` would call a function for each number.)
 #[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let [product] = dots(a, [b]);
-    product
+    let mut lanes = [0.0f32; 16];
+    let (a_chunks, a_rest) = a.as_chunks::<16>();
+    let (b_chunks, b_rest) = b.as_chunks::<16>();
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        for i in 0..16 {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// The most rows for which [`few_rows`] is faster than a product of matrices, which first copies the weight into another
@@ -137,7 +122,11 @@ pub(super) fn few_rows(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
         let weight = weights.row(output);
         arch.dispatch(
             #[inline(always)]
-            || products_of(weight, &xs, products),
+            || {
+                for (row, product) in products.iter_mut().enumerate() {
+                    *product = dot(weight, xs.row(row));
+                }
+            },
         );
     };
     if outputs * count * width < WORTH_SHARING * 4 {
@@ -155,19 +144,6 @@ pub(super) fn few_rows(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
         }
     }
     Ok(Some(Tensor::from_vec(products, (count, outputs), x.device())?))
-}
-
-#[inline(always)]
-fn products_of(weight: &[f32], xs: &Rows<'_>, products: &mut [f32]) {
-    let (fours, rest) = products.as_chunks_mut::<4>();
-    let done = fours.len() * 4;
-    for (i, four) in fours.iter_mut().enumerate() {
-        let row = |n| xs.row(4 * i + n);
-        *four = dots(weight, [row(0), row(1), row(2), row(3)]);
-    }
-    for (i, one) in rest.iter_mut().enumerate() {
-        [*one] = dots(weight, [xs.row(done + i)]);
-    }
 }
 
 /// Turns scores into weights that sum to 1.
