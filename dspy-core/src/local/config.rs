@@ -194,8 +194,8 @@ impl Config {
                 self.heads, self.kv_heads
             ));
         }
-        if !self.head_dim.is_multiple_of(2) {
-            return Err(format!("the heads are {} wide, which is odd", self.head_dim));
+        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
+            return Err(format!("the heads are {} wide, but must have two halves", self.head_dim));
         }
         if let Scaling::Factors(factors) = &self.rope.scaling
             && factors.len() != self.head_dim / 2
@@ -423,7 +423,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let cases: [(&str, Value, &str); 6] = [
+        let cases: [(&str, Value, &str); 7] = [
+            ("hidden_size", json!(2), "the heads are 0 wide"),
             ("architectures", json!(["GPT2LMHeadModel"]), "GPT2LMHeadModel is not supported"),
             ("hidden_size", Value::Null, "`hidden_size` is missing"),
             ("vocab_size", json!("many"), "`vocab_size` is \"many\", expected a whole number"),

@@ -192,6 +192,10 @@ impl Gguf {
             _ => return Ok(Some(tensor)),
         };
         let rows = tensor.shape().dims().first().copied().unwrap_or(0);
+        if rows == 0 || !rows.is_multiple_of(2 * heads) {
+            // Its shape is refused later, with what it should be.
+            return Ok(Some(tensor));
+        }
         let sorted = straighten(&bytes, rows, rows / heads);
         qtensor_from_ggml(tensor.dtype(), &sorted, tensor.shape().dims().to_vec(), device)
             .map(Some)
