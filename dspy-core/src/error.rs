@@ -4,6 +4,8 @@ use std::{error::Error as StdError, fmt, path::PathBuf, sync::Arc, time::Duratio
 
 use crate::value::{MediaError, ReadError, WriteError};
 
+pub(crate) use crate::value::shorten;
+
 /// What a fallible function of this library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -390,14 +392,6 @@ impl StateError {
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
-    }
-}
-
-/// The first `max` characters of `text`, with an ellipsis when there are more.
-pub(crate) fn shorten(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
-    match text.char_indices().nth(max) {
-        None => text.into(),
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
     }
 }
 

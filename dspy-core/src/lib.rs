@@ -10,7 +10,7 @@ mod error;
 
 mod files;
 
-pub mod value;
+pub use dspy_value as value;
 
 pub mod signature;
 

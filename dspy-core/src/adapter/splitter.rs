@@ -5,7 +5,7 @@ use std::fmt;
 use super::headers::{self, Target, is_decoration};
 use crate::{
     signature::{FieldRole, SignatureSpec},
-    value::{Form, MemberPiece, Members},
+    value::{Form, MemberPiece, MemberReader},
 };
 
 /// What a [`Splitter`] finds.
@@ -35,14 +35,14 @@ pub trait Splitter: fmt::Debug + Send {
 pub(super) struct ObjectSplitter {
     /// The positions of the outputs.
     outputs: Vec<usize>,
-    members: Members,
+    members: MemberReader,
 }
 
 impl ObjectSplitter {
     pub(super) fn new(spec: &SignatureSpec) -> Self {
         let is_output = |at: &usize| spec.fields[*at].role == FieldRole::Output;
         let outputs = (0..spec.fields.len()).filter(is_output).collect();
-        Self { outputs, members: Members::new(spec.outputs().map(|field| field.name.as_str())) }
+        Self { outputs, members: MemberReader::new(spec.outputs().map(|field| field.name.as_str())) }
     }
 }
 

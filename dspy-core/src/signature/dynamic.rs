@@ -6,10 +6,13 @@ use dspy_grammar::{Constant, GrammarError};
 use serde::ser::Error as _;
 use serde_json::Value;
 
-use super::{Field, FieldReader, FieldRole, FieldWriter, Record, Signature, SignatureSpec};
+use super::{
+    Field, FieldReader, FieldRole, FieldWriter, Record, Signature, SignatureSpec,
+    types::{Dynamic, Types, constant},
+};
 use crate::{
     Error, Result,
-    value::{Dynamic, TypeInfo, Types, WriteError, constant},
+    value::{TypeInfo, WriteError},
 };
 
 /// A signature that is known only at run time. Its inputs and outputs are [`Record`]s, and its values are written,
@@ -60,7 +63,7 @@ impl DynSignature {
     pub fn parse_with(source: &str, types: &Types) -> Result<Self> {
         let parsed = dspy_grammar::parse(source)?;
         let field = |role, f: &dspy_grammar::Field| -> Result<Field, GrammarError> {
-            let ty = TypeInfo::parsed(Dynamic::new(&f.ty, source, types)?);
+            let ty = TypeInfo::dynamic(Dynamic::new(&f.ty, source, types)?);
             let field = Field::new(&f.name, role, ty);
             Ok(match &f.default {
                 Some(default) => field.default_value(constant(default)),

@@ -6,6 +6,7 @@ mod fields;
 mod reasoning;
 mod record;
 mod spec;
+mod types;
 
 use std::{fmt, sync::Arc};
 
@@ -19,6 +20,7 @@ pub(crate) use reasoning::REASONING;
 pub use reasoning::{Reasoned, WithReasoning};
 pub use record::Record;
 pub use spec::{Field, FieldRole, SignatureSpec, default_prefix};
+pub use types::Types;
 
 use crate::value::WriteError;
 

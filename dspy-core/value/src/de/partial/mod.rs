@@ -1,0 +1,145 @@
+//! The value of a prefix of an answer.
+
+pub(super) mod ahead;
+mod begin;
+mod frames;
+mod look;
+mod machine;
+mod members;
+mod plan;
+mod prose;
+mod strings;
+mod words;
+
+use std::{fmt, sync::Arc};
+
+pub use self::members::{MemberPiece, MemberReader};
+
+use schemars::Schema;
+use serde_json::Value;
+
+use self::{
+    machine::Machine,
+    plan::Plan,
+    prose::{Fenced, Prose},
+};
+use super::{Form, Raw, ReadOptions};
+use crate::TypeInfo;
+
+/// Reads the value that an answer has so far, while it arrives.
+///
+/// ```
+/// use dspy_value::{Form, PartialReader, TypeInfo};
+/// use serde_json::json;
+///
+/// let mut reader = PartialReader::new(&TypeInfo::of::<Vec<String>>(), Form::Text);
+/// reader.push("Here you are: [\"Phobos\", \"Dei");
+/// assert_eq!(reader.value(), Some(&json!(["Phobos", "Dei"])));
+/// reader.push("mos\"]");
+/// assert_eq!(reader.value(), Some(&json!(["Phobos", "Deimos"])));
+/// ```
+///
+/// Lists, objects and strings grow. A number, a boolean and `null` appear when what follows shows that they have ended,
+/// the value of an enum when it is one of its names. What a model may write around and into JSON is understood as
+/// [`read`](crate::read) understands it: fences and text before it, commas, quotes, keys and words of other
+/// languages, comments, names spelt loosely.
+///
+/// All chunks together take time and memory linear in their length, however they are cut.
+///
+/// # What holds
+/// A partial value is a guess at a value of which only a part is known; the typed value comes from
+/// [`read`](crate::read), of the whole text. Where the text holds one value, as JSON that may be malformed in
+/// these ways, each partial value is a beginning of that one: objects have some of its members, lists the first of its
+/// items, strings the first of their characters. After [`finish`](Self::finish) they are equal, but for what the text
+/// does not have: defaults, and names that only the type knows, such as a serde alias. The guess may be wrong, and is
+/// taken back, where the whole text shows what its beginning could not: a key that comes twice, a better candidate
+/// further on, a bracket that is missing. A value that is written without JSON, such as a list of bullets, a number in a
+/// sentence or `key: value` lines, has no partial value.
+pub struct PartialReader {
+    mode: Mode,
+    ty: Option<TypeInfo>,
+}
+
+enum Mode {
+    /// Text as it is.
+    Prose(Prose),
+    /// Program text, which may stand in a fence.
+    Fenced(Fenced),
+    /// Anything that counts as a whole only.
+    Held(String, Option<Value>),
+    Json(Box<Machine>),
+}
+
+impl PartialReader {
+    /// A reader of values of this type, in text of this form.
+    pub fn new(ty: &TypeInfo, form: Form) -> Self {
+        Self { ty: Some(ty.clone()), ..Self::of_schema(&ty.schema(), form) }
+    }
+
+    /// A reader of values with this schema, in text of this form.
+    pub fn of_schema(schema: &Schema, form: Form) -> Self {
+        let (plan, root) = Plan::of(schema.as_value());
+        let node = plan.node(root);
+        let mode = match form {
+            Form::Text if node.free_text() && node.choices.is_empty() => Mode::Prose(Prose::new(node.null)),
+            Form::Text if node.code => Mode::Fenced(Fenced::default()),
+            Form::Text if !node.structure() && !node.any => Mode::Held(String::new(), None),
+            Form::Text => Mode::Json(Box::new(Machine::new(Arc::new(plan), root, true, max_depth()))),
+            Form::Json => Mode::Json(Box::new(Machine::new(Arc::new(plan), root, false, max_depth()))),
+        };
+        Self { mode, ty: None }
+    }
+
+    /// Takes the next piece of the text.
+    pub fn push(&mut self, chunk: &str) {
+        match &mut self.mode {
+            Mode::Prose(prose) => prose.push(chunk),
+            Mode::Fenced(fenced) => fenced.push(chunk),
+            Mode::Held(text, _) => text.push_str(chunk),
+            Mode::Json(machine) => machine.push(chunk),
+        }
+    }
+
+    /// Tells that the text has ended.
+    pub fn finish(&mut self) {
+        match &mut self.mode {
+            Mode::Prose(prose) => prose.finish(),
+            Mode::Fenced(fenced) => fenced.finish(),
+            Mode::Held(text, value) => {
+                let read = |ty: &TypeInfo| ty.read(Raw::text(text), &ReadOptions::default()).ok();
+                *value = self.ty.as_ref().and_then(read).map(|reading| reading.value);
+            }
+            Mode::Json(machine) => machine.finish(),
+        }
+    }
+
+    /// The value so far; `None` while nothing of it is known.
+    pub fn value(&self) -> Option<&Value> {
+        match &self.mode {
+            Mode::Prose(prose) => prose.value(),
+            Mode::Fenced(fenced) => fenced.value(),
+            Mode::Held(_, value) => value.as_ref(),
+            Mode::Json(machine) => machine.value(),
+        }
+    }
+
+    /// The value, taken out.
+    pub fn into_value(self) -> Option<Value> {
+        match self.mode {
+            Mode::Prose(prose) => prose.into_value(),
+            Mode::Fenced(fenced) => fenced.into_value(),
+            Mode::Held(_, value) => value,
+            Mode::Json(machine) => machine.into_value(),
+        }
+    }
+}
+
+fn max_depth() -> usize {
+    ReadOptions::default().max_depth
+}
+
+impl fmt::Debug for PartialReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartialReader").field("value", &self.value()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,352 @@
+//! What the library knows of a field's type.
+
+use std::{fmt, sync::Arc};
+
+use schemars::{JsonSchema, Schema};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    Content, Raw, ReadError, ReadOptions, Reading,
+    hint::is_nullable,
+    read, read_json,
+    ser::{WriteError, write, write_json, write_output},
+    types::{KIND_KEY, LANGUAGE_KEY},
+};
+
+/// What sort of type a field has, as far as prompts and adapters treat it differently.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Free text.
+    Text,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// Program text in the named language.
+    Code(String),
+    /// The thinking before the answer, which some models return apart from it.
+    Reasoning,
+    /// Earlier turns, which become messages.
+    History,
+    /// An image, a sound, a file or a document.
+    Media,
+    /// Places of documents, which some providers return apart from the answer.
+    Citations,
+    /// One tool call or several, which some models return apart from the answer.
+    ToolCalls,
+    /// One tool or several, which some models take apart from the prompt.
+    Tools,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// The kind of the type with this schema; that of `T` for an `Option<T>`.
+    pub fn of(schema: &Schema) -> Self {
+        kind_of(schema.as_value(), schema.as_value(), 16)
+    }
+}
+
+/// Looks through at most `depth` references: those of a schema that arrived as data may go in a circle.
+fn kind_of(root: &Value, node: &Value, depth: usize) -> Kind {
+    let Some(depth) = depth.checked_sub(1) else { return Kind::Other };
+    let text = |key: &str| node.get(key).and_then(Value::as_str);
+    match text(KIND_KEY) {
+        Some("code") => return Kind::Code(text(LANGUAGE_KEY).unwrap_or_default().to_owned()),
+        Some("reasoning") => return Kind::Reasoning,
+        Some("history") => return Kind::History,
+        Some("image" | "audio" | "file" | "document") => return Kind::Media,
+        Some("citations") => return Kind::Citations,
+        Some("tool_call" | "tool_calls") => return Kind::ToolCalls,
+        Some("tool") => return Kind::Tools,
+        _ => {}
+    }
+    if node.get("enum").is_some() || node.get("const").is_some() {
+        return Kind::Other;
+    }
+    if let Some(target) = text("$ref").and_then(|r| r.strip_prefix('#')).and_then(|r| root.pointer(r)) {
+        return kind_of(root, target, depth);
+    }
+    let not_null = |of: &&Value| of.get("type").unwrap_or(of) != "null";
+    if let Some(Value::Array(parts)) = node.get("anyOf") {
+        let mut parts = parts.iter().filter(not_null);
+        return match (parts.next(), parts.next()) {
+            (Some(only), None) => kind_of(root, only, depth),
+            _ => Kind::Other,
+        };
+    }
+    let name = match node.get("type") {
+        Some(Value::Array(names)) => {
+            let mut names = names.iter().filter(not_null);
+            names.next().filter(|_| names.next().is_none())
+        }
+        other => other,
+    };
+    match name.and_then(Value::as_str) {
+        Some("string") => Kind::Text,
+        Some("boolean") => Kind::Bool,
+        Some("integer") => Kind::Integer,
+        Some("number") => Kind::Number,
+        Some("array") => match node.get("items").map(|items| kind_of(root, items, depth)) {
+            Some(Kind::Tools) => Kind::Tools,
+            Some(Kind::ToolCalls) => Kind::ToolCalls,
+            _ => Kind::Other,
+        },
+        _ => Kind::Other,
+    }
+}
+
+/// A type that is known only at run time.
+///
+/// What is not overridden treats values as the JSON they are.
+pub trait DynTypeInfo: Send + Sync {
+    /// Its short name.
+    fn name(&self) -> String;
+
+    /// Its JSON Schema.
+    fn schema(&self) -> Schema;
+
+    /// Its kind.
+    fn kind(&self) -> Kind {
+        Kind::of(&self.schema())
+    }
+
+    /// Writes a value as an input.
+    fn write_input(&self, value: &Value, out: &mut Content) {
+        write_untyped(value, out, write);
+    }
+
+    /// Writes a value as an output.
+    fn write_output(&self, value: &Value, out: &mut Content) {
+        write_untyped(value, out, write_output);
+    }
+
+    /// Reads a value from a raw piece of an answer.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the text holds no such value.
+    fn read(&self, raw: Raw<'_>, options: &ReadOptions) -> Result<Reading<Value>, ReadError> {
+        let reading = read::<Value>(raw, options)?;
+        self.check(&reading.value)?;
+        Ok(reading)
+    }
+
+    /// Whether a value is one of the type.
+    ///
+    /// # Errors
+    /// [`ReadError`] tells what does not fit.
+    fn check(&self, value: &Value) -> Result<(), ReadError>;
+}
+
+/// What the library needs to know of a field's type: its name, its schema, and how its values are written and checked.
+///
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct TypeInfo(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    Static(&'static Functions),
+    Dyn(Arc<dyn DynTypeInfo>),
+}
+
+struct Functions {
+    name: fn() -> String,
+    schema: fn() -> Schema,
+    write_input: fn(&Value, &mut Content),
+    write_output: fn(&Value, &mut Content),
+    check: fn(&Value) -> Result<(), ReadError>,
+    read: fn(Raw<'_>, &ReadOptions) -> Result<Reading<Value>, ReadError>,
+}
+
+struct Of<T>(std::marker::PhantomData<T>);
+
+impl<T: JsonSchema + Serialize + DeserializeOwned> Of<T> {
+    const FUNCTIONS: Functions = Functions {
+        name: || T::schema_name().into_owned(),
+        schema: || schemars::schema_for!(T),
+        write_input: |value, out| match read_json::<T>(value).map(|typed| write(&typed, out)) {
+            Ok(Ok(())) => {}
+            _ => write_untyped(value, out, write),
+        },
+        write_output: |value, out| match read_json::<T>(value).map(|typed| write_output(&typed, out)) {
+            Ok(Ok(())) => {}
+            _ => write_untyped(value, out, write_output),
+        },
+        check: |value| read_json::<T>(value).map(drop),
+        read: |raw, options| {
+            let Reading { value, coercions } = read::<T>(raw, options)?;
+            let value = write_json(&value).map_err(|e| ReadError::new(e.message, "").inside(e.path))?;
+            Ok(Reading { value, coercions })
+        },
+    };
+}
+
+/// Writes JSON as it is. Numbers of a tree are finite and its keys are texts, so this does not fail.
+fn write_untyped(value: &Value, out: &mut Content, with: fn(&Value, &mut Content) -> Result<(), WriteError>) {
+    let _ = with(value, out);
+}
+
+impl TypeInfo {
+    /// The type `T`.
+    pub const fn of<T: JsonSchema + Serialize + DeserializeOwned>() -> Self {
+        Self(Inner::Static(&Of::<T>::FUNCTIONS))
+    }
+
+    /// A type that is known only at run time.
+    pub fn dynamic(info: impl DynTypeInfo + 'static) -> Self {
+        Self(Inner::Dyn(Arc::new(info)))
+    }
+
+    /// Its short name.
+    pub fn name(&self) -> String {
+        match &self.0 {
+            Inner::Static(of) => (of.name)(),
+            Inner::Dyn(of) => of.name(),
+        }
+    }
+
+    /// Its JSON Schema, made anew at each call: keep it where it is needed often.
+    pub fn schema(&self) -> Schema {
+        match &self.0 {
+            Inner::Static(of) => (of.schema)(),
+            Inner::Dyn(of) => of.schema(),
+        }
+    }
+
+    /// Its kind, from its schema.
+    pub fn kind(&self) -> Kind {
+        match &self.0 {
+            Inner::Static(of) => Kind::of(&(of.schema)()),
+            Inner::Dyn(of) => of.kind(),
+        }
+    }
+
+    /// Whether a value is free text, which needs no hint and no JSON.
+    pub fn is_text(&self) -> bool {
+        matches!(self.kind(), Kind::Text | Kind::Reasoning)
+    }
+
+    /// Whether a value may be missing, as for an `Option`.
+    pub fn is_optional(&self) -> bool {
+        is_nullable(self.schema().as_value())
+    }
+
+    /// Writes a JSON value, as it is kept in a demonstration, like an input of this type. A value that is none of
+    /// the type is written as the JSON it is.
+    pub fn write_input(&self, value: &Value, out: &mut Content) {
+        match &self.0 {
+            Inner::Static(of) => (of.write_input)(value, out),
+            Inner::Dyn(of) => of.write_input(value, out),
+        }
+    }
+
+    /// Writes a JSON value, as it is kept in a demonstration, like an output of this type. A value that is none of
+    /// the type is written as the JSON it is.
+    pub fn write_output(&self, value: &Value, out: &mut Content) {
+        match &self.0 {
+            Inner::Static(of) => (of.write_output)(value, out),
+            Inner::Dyn(of) => of.write_output(value, out),
+        }
+    }
+
+    /// Whether a JSON value is one of this type.
+    ///
+    /// # Errors
+    /// [`ReadError`] tells what does not fit.
+    pub fn check(&self, value: &Value) -> Result<(), ReadError> {
+        match &self.0 {
+            Inner::Static(of) => (of.check)(value),
+            Inner::Dyn(of) => of.check(value),
+        }
+    }
+
+    /// Reads a value from a raw piece of a model's answer, as a field of the type is read, into the JSON in which
+    /// demonstrations keep it.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the text holds no such value, or several that fit equally well.
+    pub fn read(&self, raw: Raw<'_>, options: &ReadOptions) -> Result<Reading<Value>, ReadError> {
+        match &self.0 {
+            Inner::Static(of) => (of.read)(raw, options),
+            Inner::Dyn(of) => of.read(raw, options),
+        }
+    }
+}
+
+impl fmt::Debug for TypeInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypeInfo").field(&self.name()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Code, History, Image, Reasoning, ToolCalls, ToolSpec, lang};
+
+    const STATIC: TypeInfo = TypeInfo::of::<Vec<Image>>();
+
+    #[test]
+    fn kinds() {
+        fn kind<T: JsonSchema + Serialize + DeserializeOwned>() -> Kind {
+            TypeInfo::of::<T>().kind()
+        }
+        assert_eq!(kind::<String>(), Kind::Text);
+        assert_eq!(kind::<Option<String>>(), Kind::Text);
+        assert_eq!(kind::<bool>(), Kind::Bool);
+        assert_eq!(kind::<Option<u8>>(), Kind::Integer);
+        assert_eq!(kind::<f32>(), Kind::Number);
+        assert_eq!(kind::<Code<lang::Sql>>(), Kind::Code("sql".into()));
+        assert_eq!(kind::<Option<Reasoning>>(), Kind::Reasoning);
+        assert_eq!(kind::<History>(), Kind::History);
+        assert_eq!(kind::<Image>(), Kind::Media);
+        assert_eq!(kind::<Vec<ToolSpec>>(), Kind::Tools);
+        assert_eq!(kind::<ToolCalls>(), Kind::ToolCalls);
+        assert_eq!(kind::<Vec<String>>(), Kind::Other);
+        assert_eq!(kind::<Option<Image>>(), Kind::Media);
+    }
+
+    #[test]
+    fn typed_values_are_written_by_their_type() {
+        let mut out = Content::new();
+        STATIC.write_input(&json!([{"url": "https://a.b/c.png"}]), &mut out);
+        assert_eq!((out.text(), out.parts().len()), ("[1] ", 1));
+        // Does not fit, so it stands as it is.
+        let mut out = Content::new();
+        STATIC.write_input(&json!([{"urn": "x"}]), &mut out);
+        assert_eq!((out.text(), out.parts().len()), (r#"[{"urn":"x"}]"#, 0));
+        assert!(STATIC.check(&json!([{"urn": "x"}])).is_err());
+
+        let mut out = Content::new();
+        TypeInfo::of::<Code<lang::Rust>>().write_output(&json!("f()"), &mut out);
+        assert_eq!(out.text(), "```rust\nf()\n```");
+    }
+
+    #[test]
+    fn run_time_types_need_little() {
+        struct Any;
+        impl DynTypeInfo for Any {
+            fn name(&self) -> String {
+                "any".into()
+            }
+            fn schema(&self) -> Schema {
+                true.into()
+            }
+            fn check(&self, _: &Value) -> Result<(), ReadError> {
+                Ok(())
+            }
+        }
+        let info = TypeInfo::dynamic(Any);
+        let mut out = Content::new();
+        info.write_input(&json!(["a", "b"]), &mut out);
+        assert_eq!(out.text(), "[1] a\n[2] b");
+        assert_eq!((info.kind(), info.clone().name()), (Kind::Other, "any".into()));
+    }
+}

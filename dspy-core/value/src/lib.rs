@@ -1,0 +1,35 @@
+//! How any serde type is written into a prompt and read from what a model wrote.
+//!
+//! Writing: [`write()`] turns a value into [`Content`]: text with, possibly, media parts at positions in it.
+//! Reading: [`read`] is one tolerant [`serde::Deserializer`] driven by the asking type.
+
+mod content;
+mod de;
+mod hint;
+mod info;
+pub mod lang;
+mod ser;
+mod types;
+mod validate;
+
+pub use content::{Content, Part, Segment};
+pub use de::{
+    Choice, Coercion, Form, MemberPiece, MemberReader, ObjectMembers, PartialReader, Raw, ReadError,
+    ReadOptions, Reading, choose, object_members, read, read_json, read_seed,
+};
+pub use hint::{HintStyle, choices, hint, hint_with, strict_object, strict_schema};
+pub use info::{DynTypeInfo, Kind, TypeInfo};
+pub use ser::{WriteError, write, write_json, write_output};
+pub use types::{
+    Audio, Citation, Citations, Code, Document, File, History, Image, MediaError, Reasoning, ToolCall,
+    ToolCalls, ToolSpec, Turn, to_dspy_marker,
+};
+pub use validate::{Validator, Violation};
+
+/// The first `max` characters of a text, with a mark where more is left out.
+pub fn shorten(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(max) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
+}
