@@ -40,3 +40,22 @@ languages! {
     Json = "json", "JSON, kept as text";
     Html = "html", "HTML";
 }
+
+/// Whether a word behind an opening fence means this language.
+pub(crate) fn is_named(language: &str, word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    let aliases: &[&str] = match language {
+        "rust" => &["rs"],
+        "python" => &["py", "python3"],
+        "javascript" => &["js", "mjs", "node"],
+        "typescript" => &["ts"],
+        "go" => &["golang"],
+        "cpp" => &["c++", "cc", "cxx"],
+        "bash" => &["sh", "shell", "zsh", "console"],
+        "sql" => &["postgresql", "postgres", "mysql", "sqlite", "tsql", "plsql"],
+        "json" => &["jsonc", "json5"],
+        "html" => &["htm", "xhtml"],
+        _ => &[],
+    };
+    word == language || aliases.contains(&&*word)
+}

@@ -14,8 +14,8 @@ mod validate;
 
 pub use content::{Content, Part, Segment};
 pub use de::{
-    Choice, Coercion, Form, MemberPiece, MemberReader, ObjectMembers, PartialReader, Raw, ReadError,
-    ReadOptions, Reading, choose, object_members, read, read_json, read_seed,
+    Choice, Coercion, CoercionKind, Form, Language, MemberPiece, MemberReader, ObjectMembers, PartialReader,
+    Prose, Raw, ReadError, ReadOptions, Reading, choose, object_members, read, read_json, read_seed,
 };
 pub use hint::{HintStyle, choices, hint, hint_with, strict_object, strict_schema};
 pub use info::{DynTypeInfo, Kind, TypeInfo};

@@ -1,487 +1,241 @@
-//! The items of lists and the entries of objects, as they come.
+//! The items of lists, the entries of objects and the variants of enums, as a type takes them.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor},
+    de::{
+        DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+        value::StrDeserializer,
+    },
 };
 
 use super::{
-    cx::{Cx, Plan},
+    coercion::CoercionKind,
     fail::{Cure, Fail, Seg},
-    lex::Place,
-    names,
-    parser::{CUT_OFF, Parser},
-    word::Word,
+    reader::{De, Key},
+    scalar::{loosely, same},
+    tree::{Kind, Member, Node},
 };
 
-/// What stands between values: where the next one begins, or that there is none.
-struct Between {
-    first: bool,
-    done: bool,
-    close: char,
-    place: Place,
-    /// Whether the list is the value of a key, so that another key means that its bracket is missing.
-    keyed: bool,
-    /// Whether an ellipsis stands in front of further values: what it stands for is missing.
-    gap: bool,
-}
-
-/// In place of a closing bracket, where none was opened.
-pub(super) const OPEN: char = '\0';
-
-impl Between {
-    fn new(close: char, place: Place, keyed: bool) -> Self {
-        Self { first: true, done: false, close, place, keyed, gap: false }
-    }
-
-    /// Goes to the next value; whether there is one.
-    fn next(&mut self, parser: &mut Parser<'_, '_>) -> bool {
-        if self.done {
-            return false;
-        }
-        parser.place = self.place;
-        let cx = parser.cx;
-        let mut comma = false;
-        let mut ellipsis = false;
-        loop {
-            match parser.head() {
-                None => {
-                    if self.close != OPEN {
-                        cx.bend(CUT_OFF.0, CUT_OFF.1);
-                    }
-                    self.done = true;
-                }
-                Some(c @ (',' | ';' | '，' | '、')) => {
-                    if self.first || comma {
-                        cx.bend("a comma too many", 1);
-                    }
-                    if c != ',' {
-                        cx.bend("another sign in place of a comma", 1);
-                    }
-                    comma = true;
-                    parser.pos += c.len_utf8();
-                    continue;
-                }
-                Some(c @ ('}' | ']' | ')')) => {
-                    if comma {
-                        cx.bend("a trailing comma", 1);
-                    }
-                    self.done = true;
-                    if self.close == c {
-                        parser.pos += 1;
-                    } else {
-                        cx.bend("a closing bracket that is missing", 2);
-                    }
-                }
-                Some('"') if self.keyed && parser.key_follows() => {
-                    cx.bend("a closing bracket that is missing", 2);
-                    self.done = true;
-                }
-                Some('.' | '…') if parser.rest().starts_with("...") || parser.rest().starts_with('…') => {
-                    cx.bend("an ellipsis", 2);
-                    ellipsis = true;
-                    let rest = parser.rest().trim_start_matches(['.', '…']);
-                    parser.pos = parser.text.len() - rest.len();
-                    comma = true;
-                    continue;
-                }
-                // An object in place of a key: the next item of a list, before which this one was not closed.
-                Some('{') if self.place == Place::Object && !self.first => {
-                    cx.bend("a closing bracket that is missing", 2);
-                    self.done = true;
-                }
-                Some(_) => {
-                    self.gap |= ellipsis;
-                    if !self.first && !comma {
-                        cx.bend("a missing comma", 1);
-                    }
-                    self.first = false;
-                }
-            }
-            return !self.done;
-        }
-    }
-}
-
 /// The items of a list.
-pub(super) struct Items<'p, 't, 'c> {
-    parser: &'p mut Parser<'t, 'c>,
-    between: Between,
+pub(super) struct Items<'n, 'c> {
+    /// The list itself.
+    de: De<'n, 'c>,
+    nodes: &'n [Node<'n>],
     index: usize,
+    /// How many there must be.
+    len: Option<usize>,
 }
 
-impl<'p, 't, 'c> Items<'p, 't, 'c> {
-    pub(super) fn new(parser: &'p mut Parser<'t, 'c>, close: char, keyed: bool) -> Self {
-        Self { parser, between: Between::new(close, Place::List, keyed), index: 0 }
+impl<'n, 'c> Items<'n, 'c> {
+    pub(super) fn new(de: De<'n, 'c>, nodes: &'n [Node<'n>], len: Option<usize>) -> Self {
+        Self { de, nodes, index: 0, len }
     }
 
-    /// Whether the list ends here.
-    pub(super) fn end(mut self) -> Result<bool, Fail> {
-        Ok(self.between.done || !self.between.next(self.parser))
+    pub(super) fn give<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fail>
+    where
+        'c: 'n,
+    {
+        let value = visitor.visit_seq(&mut self).map_err(|fail| self.de.here(fail))?;
+        self.end()?;
+        Ok(value)
+    }
+
+    fn end(&self) -> Result<(), Fail> {
+        let Some(more) = self.nodes.get(self.index) else { return Ok(()) };
+        let what = self.len.map_or("fewer items".to_owned(), |n| format!("a list of {n} items, not more"));
+        Err(self.de.with(more).refuse(what).with(Cure::None))
     }
 }
 
-impl<'de> SeqAccess<'de> for Items<'_, '_, '_> {
+impl<'de, 'n, 'c: 'n> SeqAccess<'de> for Items<'n, 'c> {
     type Error = Fail;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fail> {
-        if !self.between.next(self.parser) {
-            return Ok(None);
-        }
-        if self.between.gap {
-            return Err(self.parser.refuse("all items: some are left out here").with(Cure::None));
-        }
-        let (index, start) = (self.index, self.parser.pos);
+        let Some(node) = self.nodes.get(self.index) else { return Ok(None) };
+        let index = self.index;
         self.index += 1;
-        let value = self.parser.value(seed, Place::List, || Seg::Index(index))?;
-        if self.parser.pos == start {
-            return Err(self.parser.refuse("an item").inside(Seg::Index(index)));
-        }
-        Ok(Some(value))
+        self.de.with(node).placed(seed, &|| Seg::Index(index)).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.nodes.len() - self.index)
     }
 }
 
+/// The entries of an object.
+pub(super) struct Entries<'n, 'c> {
+    /// The object itself.
+    de: De<'n, 'c>,
+    members: &'n [Member<'n>],
+    index: usize,
+    fields: Option<&'static [&'static str]>,
+    /// How many of the keys are fields.
+    known: usize,
+    /// The name of the entry whose value is next.
+    name: Cow<'n, str>,
+}
+
 /// How the key of a field is spelt.
+#[derive(PartialEq)]
 enum Spelling {
     Exact,
     Loose,
     Unknown,
 }
 
-/// The entries of an object.
-pub(super) struct Entries<'p, 't, 'c> {
-    parser: &'p mut Parser<'t, 'c>,
-    between: Between,
-    fields: Option<&'static [&'static str]>,
-    /// How many keys were met: most objects have their fields in order.
-    met: usize,
-    /// How many of them are fields.
-    known: usize,
-    /// The key whose value is next.
-    key: Cow<'t, str>,
-    /// In an attempt that keeps the last of equal keys: where the last of each stands.
-    last: Vec<(Cow<'t, str>, usize)>,
-}
-
-impl<'p, 't, 'c> Entries<'p, 't, 'c> {
+impl<'n, 'c: 'n> Entries<'n, 'c> {
     pub(super) fn new(
-        parser: &'p mut Parser<'t, 'c>,
+        de: De<'n, 'c>,
+        members: &'n [Member<'n>],
         fields: Option<&'static [&'static str]>,
-        close: char,
     ) -> Self {
-        let mut entries = Self {
-            between: Between::new(close, Place::Object, false),
-            parser,
-            fields,
-            met: 0,
-            known: 0,
-            key: Cow::Borrowed(""),
-            last: Vec::new(),
-        };
-        if entries.parser.cx.plan.dedupe {
-            entries.look_ahead();
-        }
-        entries
+        Self { de, members, index: 0, fields, known: 0, name: Cow::Borrowed("") }
     }
 
-    /// Notes where the last entry of each name stands.
-    fn look_ahead(&mut self) {
-        let silent = Cx::new(self.parser.cx.plan.clone(), 0, usize::MAX);
-        let mut look = Parser {
-            text: self.parser.text,
-            pos: self.parser.pos,
-            base: 0,
-            place: Place::Object,
-            cx: &silent,
-        };
-        let mut between = Between::new(self.between.close, Place::Object, false);
-        while between.next(&mut look) {
-            let start = look.pos;
-            let Ok(key) = look.key() else { return };
-            let key = self.resolve(key).0;
-            match self.last.iter_mut().find(|(name, _)| *name == key) {
-                Some((_, at)) => *at = start,
-                None => self.last.push((key, start)),
+    pub(super) fn give<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fail> {
+        let value = visitor.visit_map(&mut self).map_err(|fail| self.de.here(fail))?;
+        self.end()?;
+        Ok(value)
+    }
+
+    /// An object that has nothing of what is asked for is not it, though all of that be optional.
+    fn end(&self) -> Result<(), Fail> {
+        let cut = self.members.is_empty() && !self.de.node.complete();
+        match self.fields {
+            Some(fields) if !fields.is_empty() && self.known == 0 && (!self.members.is_empty() || cut) => {
+                Err(self.de.refuse(format!("at least one of the fields {}", fields.join(", "))))
             }
-            if (&mut look).deserialize_ignored_any(serde::de::IgnoredAny).is_err() || look.pos == start {
-                return;
-            }
+            _ => Ok(()),
         }
     }
 
-    /// The name that a key stands for, with what had to be bent.
-    fn resolve(&self, key: Cow<'t, str>) -> (Cow<'t, str>, Spelling) {
-        let exact = |names: &[&str]| names.iter().any(|n| *n == key);
+    /// The name that a key stands for.
+    fn resolve(&self, key: &'n Cow<'n, str>, at: usize) -> (Cow<'n, str>, Spelling) {
+        let plan = &self.de.cx.plan;
+        let exact = |names: &[&str]| names.iter().any(|name| name == key);
         let known = match self.fields {
-            Some(fields) if fields.get(self.met).is_some_and(|name| *name == key) => {
-                return (key, Spelling::Exact);
+            Some(fields) if fields.get(at).is_some_and(|name| name == key) || exact(fields) => {
+                return (Cow::Borrowed(key), Spelling::Exact);
             }
-            Some(fields) if exact(fields) => return (key, Spelling::Exact),
-            Some(fields) => names::loosely(&key, fields),
-            None if exact(&self.parser.cx.plan.fields) => return (key, Spelling::Exact),
-            None => names::loosely(&key, &self.parser.cx.plan.fields),
+            Some(fields) => loosely(key, fields),
+            None if exact(&plan.fields) => return (Cow::Borrowed(key), Spelling::Exact),
+            None => loosely(key, &plan.fields),
         };
         match known {
+            // An exact spelling further on means that field; this key is another one.
+            Some(name) if self.members.iter().any(|member| member.key == name) => {
+                (Cow::Borrowed(key), Spelling::Unknown)
+            }
             Some(name) => (Cow::Borrowed(name), Spelling::Loose),
-            None => (key, Spelling::Unknown),
+            None => (Cow::Borrowed(key), Spelling::Unknown),
         }
     }
 
-    /// Goes behind the object. One that has nothing of what is asked for is not it, though all of that be optional.
-    pub(super) fn end(mut self) -> Result<(), Fail> {
-        let cut = self.met == 0 && !self.parser.text[..self.parser.pos].ends_with(['}', ')']);
-        if let Some(fields) =
-            self.fields.filter(|f| !f.is_empty() && self.known == 0 && (self.met > 0 || cut))
-        {
-            return Err(self.parser.refuse(format!("at least one of the fields {}", fields.join(", "))));
+    /// The next entry that counts: of equal keys the last, where that is learnt.
+    fn next(&mut self) -> Option<&'n Member<'n>> {
+        loop {
+            let member = self.members.get(self.index)?;
+            let (name, spelling) = self.resolve(&member.key, self.index);
+            self.index += 1;
+            let again = |other: &Member<'_>| {
+                other.key == member.key || spelling != Spelling::Unknown && same(&other.key, &name)
+            };
+            if self.de.cx.plan.dedupe && self.members[self.index..].iter().any(again) {
+                self.de.cx.bend(CoercionKind::RepeatedKey);
+                continue;
+            }
+            match spelling {
+                Spelling::Exact => self.known += 1,
+                Spelling::Loose => {
+                    self.known += 1;
+                    self.de.cx.bend(CoercionKind::LooseKey);
+                }
+                Spelling::Unknown => {}
+            }
+            self.name = name;
+            return Some(member);
         }
-        while self.between.next(self.parser) {
-            self.parser.key()?;
-            self.parser.deserialize_ignored_any(serde::de::IgnoredAny)?;
-        }
-        Ok(())
     }
 }
 
-impl<'de> MapAccess<'de> for Entries<'_, '_, '_> {
+impl<'de, 'n, 'c: 'n> MapAccess<'de> for Entries<'n, 'c> {
     type Error = Fail;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fail> {
-        loop {
-            if !self.between.next(self.parser) {
-                return Ok(None);
-            }
-            let start = self.parser.pos;
-            let key = match self.parser.key() {
-                Ok(key) => key,
-                // A key at which the text ends belongs to what is cut off.
-                Err(_) if self.parser.rest().trim().is_empty() => {
-                    self.parser.cx.bend(CUT_OFF.0, CUT_OFF.1);
-                    self.between.done = true;
-                    return Ok(None);
-                }
-                Err(fail) => return Err(fail),
-            };
-            let (key, spelling) = self.resolve(key);
-            self.met += 1;
-            if self.last.iter().any(|(name, last)| *name == key && *last > start) {
-                self.parser.cx.bend("a key that comes twice", 1);
-                self.parser.deserialize_ignored_any(serde::de::IgnoredAny)?;
-                continue;
-            }
-            self.known += usize::from(!matches!(spelling, Spelling::Unknown));
-            match spelling {
-                Spelling::Exact => {}
-                Spelling::Loose => self.parser.cx.bend("a key spelt loosely", 1),
-                // Serde passes over what it does not know, but an object that has less of it fits better.
-                Spelling::Unknown => self.parser.cx.weigh(u32::from(self.fields.is_some())),
-            }
-            self.key = key;
-            let word = Key { word: Word { text: &self.key, cx: self.parser.cx, quoted: true } };
-            let at = self.parser.base + start;
-            return seed
-                .deserialize(word)
-                .map(Some)
-                .map_err(|fail| fail.at(at, &self.key).inside(Seg::Key(self.key.as_ref().into())));
-        }
+        let Some(member) = self.next() else { return Ok(None) };
+        let name: &str = &self.name;
+        let node = Node::new(member.at, "", Kind::Text(Cow::Borrowed(name)));
+        let read = seed.deserialize(Key(self.de.with(&node)));
+        read.map(Some).map_err(|fail| fail.at(member.at, name).inside(Seg::Key(name.into())))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
-        let key = &self.key;
-        self.parser.value(seed, Place::Object, || Seg::Key(key.as_ref().into()))
+        let Some(member) = self.index.checked_sub(1).and_then(|at| self.members.get(at)) else {
+            return Err(Fail::new("a key before its value", ""));
+        };
+        let name = &self.name;
+        self.de.with(&member.value).placed(seed, &|| Seg::Key(name.as_ref().into()))
     }
 }
 
-/// The object that a text begins with, taken apart without reading its values.
-#[derive(Debug)]
-pub struct ObjectMembers<'t> {
-    /// Each key with the place of its value.
-    pub members: Vec<(Cow<'t, str>, Range<usize>)>,
-    /// Where the object ends.
-    pub end: usize,
-    /// Whether its closing brace is there.
-    pub closed: bool,
+/// A variant, with what it holds.
+pub(super) struct Chosen<'n, 'c> {
+    pub(super) de: De<'n, 'c>,
+    pub(super) name: &'n str,
+    pub(super) content: Option<&'n Node<'n>>,
 }
 
-/// Takes apart the object that a text begins with, however broken it is.
-pub fn object_members(text: &str) -> ObjectMembers<'_> {
-    let silent = Cx::new(Plan::default(), 0, usize::MAX);
-    let mut parser = Parser { pos: 1, ..Parser::new(text, 0, &silent) };
-    let mut members = Vec::new();
-    let mut between = Between::new('}', Place::Object, false);
-    while between.next(&mut parser) {
-        let Ok(key) = parser.key() else { break };
-        parser.head();
-        let start = parser.pos;
-        let read = (&mut parser).deserialize_ignored_any(serde::de::IgnoredAny);
-        match parser.pos > start {
-            true if read.is_ok() => members.push((key, start..parser.pos)),
-            // A key without a value.
-            false if parser.head() == Some(',') => {}
-            _ => break,
+impl<'n, 'c> Chosen<'n, 'c> {
+    fn inside<T>(self, read: impl FnOnce(De<'n, 'c>) -> Result<T, Fail>, missing: String) -> Result<T, Fail> {
+        match self.content {
+            Some(node) => read(self.de.with(node)).map_err(|fail| fail.inside(Seg::Key(self.name.into()))),
+            None => Err(Fail::new(missing, self.name)),
         }
     }
-    let end = parser.pos.min(text.len());
-    ObjectMembers { members, end, closed: between.done && text[..end].ends_with('}') }
 }
 
-/// A key: text, or what a type with keys of its own makes of it.
-pub(super) struct Key<'t, 'c> {
-    pub(super) word: Word<'t, 'c>,
-}
-
-macro_rules! keys {
-    ($($method:ident)*) => { $(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-            let Word { text, cx, .. } = self.word;
-            // That a key is in quotes is no tolerance, whatever its type.
-            Word { text, cx, quoted: false }.$method(visitor)
-        }
-    )* };
-}
-
-impl<'de> Deserializer<'de> for Key<'_, '_> {
-    type Error = Fail;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        visitor.visit_str(self.word.text)
-    }
-
-    keys! {
-        deserialize_bool
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
-        deserialize_f32 deserialize_f64 deserialize_char
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
-        self.word.deserialize_enum(name, variants, visitor)
-    }
-
-    serde::forward_to_deserialize_any! {
-        str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
-    }
-}
-
-/// A variant with its value, as `{"Variant": value}`, whose key is yet to be read.
-pub(super) struct Tagged<'p, 't, 'c> {
-    pub(super) parser: &'p mut Parser<'t, 'c>,
-    pub(super) variant: &'static str,
-}
-
-impl<'de, 'p, 't, 'c> EnumAccess<'de> for Tagged<'p, 't, 'c> {
+impl<'de, 'n, 'c: 'n> EnumAccess<'de> for Chosen<'n, 'c> {
     type Error = Fail;
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fail> {
-        self.parser.place = Place::Object;
-        let key = self.parser.key()?;
-        if key != self.variant {
-            self.parser.cx.bend("a name spelt loosely", 1);
+        let name: StrDeserializer<'_, Fail> = self.name.into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de, 'n, 'c: 'n> VariantAccess<'de> for Chosen<'n, 'c> {
+    type Error = Fail;
+
+    fn unit_variant(self) -> Result<(), Fail> {
+        if self.content.is_some() {
+            self.de.cx.bend(CoercionKind::ObjectAroundName);
         }
-        let name: serde::de::value::StrDeserializer<'_, Fail> = self.variant.into_deserializer();
-        Ok((seed.deserialize(name)?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Tagged<'_, '_, '_> {
-    type Error = Fail;
-
-    fn unit_variant(self) -> Result<(), Fail> {
-        self.parser.place = Place::Object;
-        self.parser.cx.bend("an object around a name", 1);
-        self.parser.head();
-        self.parser.deserialize_ignored_any(serde::de::IgnoredAny)?;
         Ok(())
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fail> {
-        self.parser.value(seed, Place::Object, || Seg::Key(self.variant.into()))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fail> {
-        self.parser.place = Place::Object;
-        self.parser.deserialize_tuple(len, visitor).map_err(|fail| fail.inside(Seg::Key(self.variant.into())))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fail> {
-        self.parser.place = Place::Object;
-        self.parser
-            .deserialize_struct("", fields, visitor)
-            .map_err(|fail| fail.inside(Seg::Key(self.variant.into())))
-    }
-}
-
-/// A variant whose name does not stand around its fields but before or among them.
-pub(super) struct Beside<'p, 't, 'c> {
-    pub(super) parser: &'p mut Parser<'t, 'c>,
-    pub(super) variant: &'static str,
-    /// Where its fields stand.
-    pub(super) content: usize,
-    /// Where all of it ends.
-    pub(super) end: usize,
-}
-
-impl<'t, 'c> Beside<'_, 't, 'c> {
-    fn read<T>(self, read: impl FnOnce(&mut Parser<'t, 'c>) -> Result<T, Fail>) -> Result<T, Fail> {
-        self.parser.pos = self.content;
-        let value = read(self.parser).map_err(|fail| fail.inside(Seg::Key(self.variant.into())))?;
-        self.parser.pos = self.end.max(self.parser.pos);
-        Ok(value)
-    }
-}
-
-impl<'de> EnumAccess<'de> for Beside<'_, '_, '_> {
-    type Error = Fail;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fail> {
-        let name: serde::de::value::StrDeserializer<'_, Fail> = self.variant.into_deserializer();
-        Ok((seed.deserialize(name)?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Beside<'_, '_, '_> {
-    type Error = Fail;
-
-    fn unit_variant(self) -> Result<(), Fail> {
-        self.parser.pos = self.end;
-        Ok(())
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fail> {
-        self.read(|parser| match parser.head() {
+        let missing = format!("the value of `{}` beside its name", self.name);
+        // A variant around an `Option` or a struct of defaults may do without a value.
+        let nothing = Node::new(self.de.node.at, "null", Kind::Bare("null"));
+        match self.content {
+            None => seed.deserialize(self.de.with(&nothing)).map_err(|_| Fail::new(missing, self.name)),
             // `Square(4)`
-            Some('(') => parser.unwrapped(|inner| seed.deserialize(inner)),
-            _ => seed.deserialize(parser),
-        })
+            Some(node) => {
+                let one = match &node.kind {
+                    Kind::List(items) if items.len() == 1 && node.source.starts_with('(') => &items[0],
+                    _ => node,
+                };
+                self.de.with(one).placed(seed, &|| Seg::Key(self.name.into()))
+            }
+        }
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fail> {
-        self.read(|parser| parser.deserialize_tuple(len, visitor))
+        let missing = format!("the {len} values of `{}` beside its name", self.name);
+        self.inside(|de| de.deserialize_tuple(len, visitor), missing)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -489,6 +243,15 @@ impl<'de> VariantAccess<'de> for Beside<'_, '_, '_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fail> {
-        self.read(|parser| parser.deserialize_struct("", fields, visitor))
+        let missing = format!("{} for `{}`", object_with(fields), self.name);
+        self.inside(|de| de.deserialize_struct("", fields, visitor), missing)
+    }
+}
+
+/// What is said where an object is missed.
+pub(super) fn object_with(fields: &[&str]) -> String {
+    match fields {
+        [] => "an object".to_owned(),
+        _ => format!("an object with {}", fields.join(", ")),
     }
 }

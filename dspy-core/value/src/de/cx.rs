@@ -1,17 +1,17 @@
 //! What one attempt to read knows and notes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use super::{
-    Coercion,
-    fail::{Cure, Fail, Seg, show_path},
+    ReadOptions,
+    coercion::{Coercion, CoercionKind, Kinds},
+    fail::{Cure, Seg, show_path},
+    find::{Found, structures, without_thoughts},
+    tree::TooDeep,
 };
 
-/// How many tolerances are told one by one; further ones only add to the cost.
+/// How many tolerances are told one by one.
 const MOST_NOTES: usize = 64;
-
-/// How many objects one inside the other are looked through for a needless wrapper, which takes a look ahead each.
-const MOST_WRAPPERS: usize = 8;
 
 /// What an attempt does otherwise than the first one, learnt from how that failed.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +19,8 @@ pub(super) struct Plan {
     pub(super) variants: Vec<&'static [&'static str]>,
     pub(super) fields: Vec<&'static str>,
     pub(super) nothing: Vec<&'static str>,
-    pub(super) bare: Vec<&'static str>,
+    /// Types that refuse a text as it stands, and which other form of it is their turn.
+    pub(super) forms: Vec<(&'static str, usize)>,
     pub(super) dedupe: bool,
     pub(super) literals: bool,
     /// Quoted numbers that stay text all the same.
@@ -38,11 +39,22 @@ impl Plan {
             Cure::Field(name) => add(&mut self.fields, name),
             Cure::Duplicate => set(&mut self.dedupe),
             Cure::NothingFor(kind) => add(&mut self.nothing, kind),
-            Cure::Bare(kind) => add(&mut self.bare, kind),
+            Cure::Form(kind) => {
+                match self.forms.iter_mut().find(|(known, _)| *known == kind) {
+                    Some((_, turn)) => *turn += 1,
+                    None => self.forms.push((kind, 1)),
+                }
+                true
+            }
             Cure::Literals => set(&mut self.literals),
             Cure::Text(number) => self.literals && add(&mut self.texts, number),
             Cure::None | Cure::Unknown => false,
         }
+    }
+
+    /// Which form of a text is the turn of this type; 0 is the text itself.
+    pub(super) fn form(&self, kind: &str) -> usize {
+        self.forms.iter().find(|(known, _)| *known == kind).map_or(0, |(_, turn)| *turn)
     }
 }
 
@@ -55,112 +67,106 @@ fn add<T: PartialEq>(known: &mut Vec<T>, item: T) -> bool {
     new
 }
 
-#[derive(Debug, Default)]
-struct Notes {
-    told: Vec<(Vec<Seg>, &'static str, u32)>,
-    cost: u32,
+/// The whole answer: what is found in it is kept from attempt to attempt.
+#[derive(Debug)]
+pub(super) struct Answer<'t> {
+    pub(super) text: &'t str,
+    structures: OnceCell<Result<Vec<Found<'t>>, TooDeep>>,
+}
+
+impl<'t> Answer<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, structures: OnceCell::new() }
+    }
+
+    /// The structures in the answer behind its thoughts.
+    pub(super) fn structures(&self, depth: usize) -> Result<&[Found<'t>], TooDeep> {
+        let find = || {
+            let text = without_thoughts(self.text).unwrap_or_default();
+            structures(text, self.text.len() - text.len(), depth)
+        };
+        self.structures.get_or_init(find).as_deref().map_err(|deep| *deep)
+    }
 }
 
 /// What one attempt knows and notes.
 #[derive(Debug)]
-pub(super) struct Cx {
+pub(super) struct Cx<'a> {
     pub(super) plan: Plan,
+    pub(super) options: &'a ReadOptions,
+    pub(super) answer: &'a Answer<'a>,
     /// Which of the candidates is tried.
     pub(super) chosen: usize,
     /// How many candidates there are: known once the type has asked.
     pub(super) candidates: Cell<usize>,
-    /// Whether the first candidate that can be read is the value, whatever it costs.
-    pub(super) ordered: Cell<bool>,
     /// Whether an object with one key could have been taken otherwise.
     pub(super) doubtful: Cell<bool>,
-    /// How many more objects inside this one may be looked through for a needless wrapper.
-    pub(super) wrappers: Cell<usize>,
-    depth: Cell<usize>,
-    max_depth: usize,
-    notes: RefCell<Notes>,
+    /// How many of the candidates that follow are as likely as this one.
+    pub(super) rivals: Cell<usize>,
+    notes: RefCell<Vec<(Vec<Seg>, CoercionKind)>>,
+    used: Cell<Kinds>,
 }
 
-impl Cx {
-    pub(super) fn new(plan: Plan, chosen: usize, max_depth: usize) -> Self {
+impl<'a> Cx<'a> {
+    pub(super) fn new(plan: Plan, chosen: usize, options: &'a ReadOptions, answer: &'a Answer<'a>) -> Self {
         Self {
             plan,
+            options,
+            answer,
             chosen,
             candidates: Cell::new(1),
-            ordered: Cell::new(false),
             doubtful: Cell::new(false),
-            wrappers: Cell::new(MOST_WRAPPERS),
-            depth: Cell::new(0),
-            max_depth,
+            rivals: Cell::new(0),
             notes: RefCell::default(),
+            used: Cell::default(),
         }
     }
 
     /// Notes a tolerance.
-    pub(super) fn bend(&self, what: &'static str, cost: u32) {
+    pub(super) fn bend(&self, kind: CoercionKind) {
+        let mut used = self.used.get();
+        used.insert(kind);
+        self.used.set(used);
         let mut notes = self.notes.borrow_mut();
-        notes.cost = notes.cost.saturating_add(cost);
-        if notes.told.len() < MOST_NOTES {
-            notes.told.push((Vec::new(), what, cost));
+        if notes.len() < MOST_NOTES {
+            notes.push((Vec::new(), kind));
         }
     }
 
-    /// Makes the reading dearer without calling it bent.
-    pub(super) fn weigh(&self, cost: u32) {
-        let mut notes = self.notes.borrow_mut();
-        notes.cost = notes.cost.saturating_add(cost);
+    pub(super) fn bend_all(&self, kinds: impl IntoIterator<Item = CoercionKind>) {
+        kinds.into_iter().for_each(|kind| self.bend(kind));
     }
 
-    /// Whether any tolerance was used.
-    pub(super) fn is_bent(&self) -> bool {
-        !self.notes.borrow().told.is_empty()
+    /// The tolerances of all that was read, also of those that are not told one by one.
+    pub(super) fn used(&self) -> Kinds {
+        self.used.get()
     }
 
-    pub(super) fn bend_by(&self, note: Option<(&'static str, u32)>) {
-        if let Some((what, cost)) = note {
-            self.bend(what, cost);
-        }
+    /// A mark to give to [`placed`](Self::placed) and [`rewind`](Self::rewind).
+    pub(super) fn mark(&self) -> (usize, Kinds) {
+        (self.notes.borrow().len(), self.used.get())
     }
 
-    /// A mark to give to [`placed`](Self::placed).
-    pub(super) fn mark(&self) -> usize {
-        self.notes.borrow().told.len()
+    /// Forgets what was noted since `mark`.
+    pub(super) fn rewind(&self, (len, used): (usize, Kinds)) {
+        self.notes.borrow_mut().truncate(len);
+        self.used.set(used);
     }
 
     /// Tells where the tolerances since `mark` were used.
-    pub(super) fn placed(&self, mark: usize, seg: impl Fn() -> Seg) {
-        if self.mark() == mark {
-            return;
-        }
+    pub(super) fn placed(&self, (len, _): (usize, Kinds), seg: impl Fn() -> Seg) {
         let mut notes = self.notes.borrow_mut();
-        for (path, ..) in notes.told.iter_mut().skip(mark) {
+        for (path, _) in notes.iter_mut().skip(len) {
             path.push(seg());
         }
     }
 
-    pub(super) fn enter(&self) -> Result<(), Fail> {
-        self.depth.set(self.depth.get() + 1);
-        if self.depth.get() > self.max_depth {
-            return Err(
-                Fail::new(format!("at most {} levels of nesting", self.max_depth), "").with(Cure::None)
-            );
-        }
-        Ok(())
-    }
-
-    pub(super) fn leave(&self) {
-        self.depth.set(self.depth.get().saturating_sub(1));
-    }
-
-    pub(super) fn cost(&self) -> u32 {
-        self.notes.borrow().cost
-    }
-
     pub(super) fn into_coercions(self) -> Vec<Coercion> {
-        let notes = self.notes.into_inner();
-        notes
-            .told
-            .into_iter()
-            .map(|(path, what, cost)| Coercion { path: show_path(&path), what, cost })
-            .collect()
+        let tell = |(path, kind): (Vec<Seg>, CoercionKind)| Coercion {
+            path: show_path(&path),
+            kind,
+            cost: kind.cost(),
+        };
+        self.notes.into_inner().into_iter().map(tell).collect()
     }
 }

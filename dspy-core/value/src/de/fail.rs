@@ -4,7 +4,11 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::{ReadError, names, scalar};
+use super::{
+    ReadError,
+    scalar::{is_literal, is_nothing, nearest},
+    tree::{Fault, TooDeep},
+};
 
 /// A step into a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +45,8 @@ pub(super) enum Cure {
     Duplicate,
     /// Take a quoted `"null"` for nothing where this type of option is asked.
     NothingFor(&'static str),
-    /// Take what is inside of quotes, space and marks where this type is asked.
-    Bare(&'static str),
+    /// Give the next other form of a text where this type is asked.
+    Form(&'static str),
     /// Take quoted numbers and booleans for what they say.
     Literals,
     /// Take this number, if quoted, for text.
@@ -66,7 +70,6 @@ struct Inner {
     found: String,
     nearest: Vec<String>,
     cure: Cure,
-    aside: bool,
 }
 
 impl Fail {
@@ -78,7 +81,6 @@ impl Fail {
             found: crate::shorten(found, 80).into_owned(),
             nearest: Vec::new(),
             cure: Cure::Unknown,
-            aside: false,
         }))
     }
 
@@ -103,13 +105,7 @@ impl Fail {
 
     /// How far the attempt came.
     pub(super) fn reach(&self) -> usize {
-        if self.0.aside { 0 } else { self.0.offset.unwrap_or(0) }
-    }
-
-    /// Calls the attempt one that says little, however far it came.
-    pub(super) fn aside(mut self) -> Self {
-        self.0.aside = true;
-        self
+        self.0.offset.unwrap_or(0)
     }
 
     /// Notes where it happened and what stood there, unless that is known already.
@@ -120,6 +116,14 @@ impl Fail {
                 let line = found.trim_start().lines().next().unwrap_or_default();
                 self.0.found = crate::shorten(line, 80).into_owned();
             }
+        }
+        self
+    }
+
+    /// Names the place in the value.
+    pub(super) fn at_path(mut self, path: &str) -> Self {
+        if !path.is_empty() {
+            self.0.path = vec![Seg::Key(path.into())];
         }
         self
     }
@@ -142,6 +146,19 @@ impl Fail {
     }
 }
 
+impl From<&Fault> for Fail {
+    fn from(fault: &Fault) -> Self {
+        Self::new(&*fault.expected, &fault.found).at(fault.at, "")
+    }
+}
+
+impl Fail {
+    /// More levels than these.
+    pub(super) fn too_deep(place: TooDeep, most: usize) -> Self {
+        Self::new(format!("at most {most} levels of nesting"), "").with(Cure::None).at(place.0, "")
+    }
+}
+
 impl fmt::Display for Fail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}, found {:?}", self.0.expected, self.0.found)
@@ -160,7 +177,7 @@ impl de::Error for Fail {
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let cure = match unexpected {
-            Unexpected::Str(text) if scalar::is_literal(text) || scalar::is_nothing(text) => Cure::Literals,
+            Unexpected::Str(text) if is_literal(text) || is_nothing(text) => Cure::Literals,
             Unexpected::Unsigned(number) => Cure::Text(number.into()),
             Unexpected::Signed(number) => Cure::Text(number.into()),
             _ => Cure::Unknown,
@@ -178,13 +195,13 @@ impl de::Error for Fail {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!("one of {}", expected.join(", ")), variant)
-            .nearest(names::nearest(variant, expected))
+            .nearest(nearest(variant, expected))
             .with(Cure::Variants(expected))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!("one of the fields {}", expected.join(", ")), field)
-            .nearest(names::nearest(field, expected))
+            .nearest(nearest(field, expected))
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -1,40 +1,90 @@
-//! Where in a text a value may stand.
+//! Where in a text a structure stands.
 
 use std::ops::Range;
 
 use super::{
-    lex::{self, Place},
-    prose::Piece,
+    lex,
+    tree::{self, Kind, Node, TooDeep},
 };
-
-/// How many structures of one text are looked at.
-const MOST_REGIONS: usize = 16;
 
 /// A fenced block.
 pub(super) struct Fence<'t> {
+    /// What is said of its content, such as its language.
+    pub(super) info: &'t str,
     pub(super) text: &'t str,
     /// Where its text begins.
     pub(super) start: usize,
-    /// Where the block itself ends.
-    end: usize,
+    /// Where the block itself begins and ends.
+    pub(super) range: Range<usize>,
     pub(super) closed: bool,
 }
 
-/// The first fenced block of a text.
-pub(super) fn fence(text: &str) -> Option<Fence<'_>> {
+/// The fenced blocks of a text, in order.
+pub(super) fn fences(text: &str) -> Vec<Fence<'_>> {
+    let mut out = Vec::new();
     let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
-        let trimmed = line.trim_start();
-        let mark = trimmed.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-        let ticks = trimmed.len() - trimmed.trim_start_matches(mark).len();
-        if ticks < 3 {
-            continue;
-        }
-        return Some(body(text, start + (line.len() - trimmed.len()) + ticks, at, mark, ticks));
+    while let Some(mark) = text[at..].find(['`', '~']).map(|o| at + o) {
+        let line = text[..mark].rfind('\n').map_or(0, |end| end + 1);
+        let c = text[mark..].chars().next().unwrap_or('`');
+        let ticks = text[mark..].len() - text[mark..].trim_start_matches(c).len();
+        let opens = ticks >= 3 && text[line.max(at)..mark].trim().is_empty();
+        let found = if opens { block(text, mark, c, ticks) } else { None };
+        at = found.as_ref().map_or(mark + ticks, |fence| fence.range.end);
+        out.extend(found);
     }
-    None
+    out
+}
+
+/// The block whose mark stands at `mark`.
+fn block(text: &str, mark: usize, c: char, ticks: usize) -> Option<Fence<'_>> {
+    let info = mark + ticks;
+    let first = text[info..].find('\n').map_or(text.len(), |end| info + end);
+    let closing: String = std::iter::repeat_n(c, ticks).collect();
+    // All on one line.
+    if let Some(end) = text[info..first].find(&closing) {
+        let inner = &text[info..info + end];
+        let word = inner.find(|c: char| !(c.is_ascii_alphanumeric() || "+#-_.".contains(c)));
+        let start = match word {
+            Some(len) if inner[len..].starts_with(' ') => info + len,
+            _ => info,
+        };
+        let range = mark..info + end + ticks;
+        return Some(Fence {
+            info: &text[info..start],
+            text: &text[start..info + end],
+            start,
+            range,
+            closed: true,
+        });
+    }
+    let start = (first + 1).min(text.len());
+    let mut at = start;
+    for line in text[start..].split_inclusive('\n') {
+        let trimmed = line.trim_end();
+        let bare = trimmed.trim_start();
+        // The closing mark may be glued to the last line, but not be the opening one of another block.
+        let glued = trimmed.strip_suffix(&*closing).filter(|inner| !inner.ends_with(c));
+        let end = match glued {
+            _ if bare.len() >= ticks && bare.chars().all(|b| b == c) => Some((at, at + line.len())),
+            Some(inner) if !inner.contains(&*closing) => Some((at + inner.len(), at + trimmed.len())),
+            _ => None,
+        };
+        if let Some((end, behind)) = end {
+            let inner = &text[start..end];
+            let inner = inner.strip_suffix('\n').unwrap_or(inner);
+            let inner = inner.strip_suffix('\r').unwrap_or(inner);
+            return Some(Fence {
+                info: text[info..first].trim(),
+                text: inner,
+                start,
+                range: mark..behind,
+                closed: true,
+            });
+        }
+        at += line.len();
+    }
+    let (info, text, end) = (text[info..first].trim(), &text[start..], text.len());
+    Some(Fence { info, text, start, range: mark..end, closed: false })
 }
 
 /// What stands in the fence that a whole text is, or the text.
@@ -42,180 +92,146 @@ pub(super) fn unfenced(text: &str) -> &str {
     if !text.trim_start().starts_with(['`', '~']) {
         return text;
     }
-    let fence = fence(text.trim_start()).filter(|f| text.trim_start()[f.end..].trim().is_empty());
-    fence.map_or(text, |f| f.text)
-}
-
-/// The first fenced block of a text that may have anything before it.
-pub(super) fn fence_within(text: &str) -> Option<Fence<'_>> {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let trimmed = line.trim_start();
-        if (trimmed.starts_with("```") || trimmed.starts_with("~~~"))
-            && let Some(found) = fence(&text[at..])
-        {
-            return Some(Fence { start: at + found.start, end: at + found.end, ..found });
+    match &fences(text)[..] {
+        [only] if text[..only.range.start].trim().is_empty() && text[only.range.end..].trim().is_empty() => {
+            only.text
         }
-        at += line.len();
+        _ => text,
     }
-    None
 }
 
-/// The block whose opening line ends at `start`; `info` is where its language would stand.
-fn body(text: &str, info: usize, start: usize, mark: char, ticks: usize) -> Fence<'_> {
-    // All on one line.
-    let rest = &text[info..start];
-    let closing: String = std::iter::repeat_n(mark, ticks).collect();
-    if let Some(end) = rest.find(&closing) {
-        return Fence { text: &rest[..end], start: info, end: info + end + ticks, closed: true };
+/// The answer behind thoughts that a reasoning model wrote down, or nothing where these have no end. The opening tag
+/// may be missing; then the closing one must end a line.
+pub(super) fn without_thoughts(text: &str) -> Option<&str> {
+    if !text.contains('<') {
+        return Some(text);
     }
-    let mut at = start;
-    for line in text[start..].split_inclusive('\n') {
-        let trimmed = line.trim();
-        if trimmed.len() >= ticks && trimmed.chars().all(|c| c == mark) {
-            let inner = &text[start..at];
-            let inner = inner.strip_suffix('\n').unwrap_or(inner);
-            let inner = inner.strip_suffix('\r').unwrap_or(inner);
-            return Fence { text: inner, start, end: at + line.len(), closed: true };
-        }
-        at += line.len();
-    }
-    Fence { text: &text[start..], start, end: text.len(), closed: false }
-}
-
-/// The texts of all fenced blocks.
-pub(super) fn fences(text: &str) -> Vec<Range<usize>> {
-    let mut out = Vec::new();
-    let mut at = 0;
-    while let Some(found) = fence_within(&text[at..]) {
-        out.push(at + found.start..at + found.start + found.text.len());
-        at += found.end;
-        if out.len() == MOST_REGIONS {
-            break;
+    for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
+        let opened = text.trim_start().starts_with(open);
+        match text.find(close).map(|end| &text[end + close.len()..]) {
+            Some(after) if opened || after.starts_with(['\n', '\r']) && !text.contains(open) => {
+                return Some(after);
+            }
+            None if opened => return None,
+            _ => {}
         }
     }
-    out
+    Some(text)
 }
 
-/// An object or a list in a text.
-pub(super) struct Region {
+/// A structure in a text.
+#[derive(Debug)]
+pub(super) struct Found<'t> {
+    pub(super) node: Node<'t>,
+    /// Where it stands in the text.
     pub(super) range: Range<usize>,
-    /// Whether it lies inside another one, which has no end.
-    pub(super) inner: bool,
+    /// Whether something else stands around it.
+    pub(super) around: bool,
+    /// Whether it is all of a fence.
+    pub(super) fenced: bool,
 }
 
-/// The objects and lists of a text.
-pub(super) fn regions(text: &str) -> Vec<Region> {
-    let mut out: Vec<Region> = Vec::new();
+impl Found<'_> {
+    /// Whether it stands on lines of its own, behind a label at most.
+    pub(super) fn apart(&self, text: &str) -> bool {
+        let before = text[..self.range.start].rsplit('\n').next().unwrap_or_default().trim();
+        let behind = text[self.range.end..].split('\n').next().unwrap_or_default().trim();
+        self.fenced
+            || !self.around
+            || behind.is_empty() && (before.is_empty() || before.ends_with([':', '：', '=']))
+    }
+}
+
+/// How often a text is looked through for structures that have no end, with some look for free.
+const LOOKS: usize = 8;
+
+/// The lists and objects of a text, those that stand in a fence first taken as they stand there.
+pub(super) fn structures(text: &str, base: usize, depth: usize) -> Result<Vec<Found<'_>>, TooDeep> {
+    // What a model makes up behind its answer is no answer.
+    let turn = ["\nUser:", "\nHuman:"].iter().filter_map(|turn| text.find(turn)).min();
+    let text = &text[..turn.filter(|turn| text[..*turn].contains('}')).unwrap_or(text.len())];
+    let core = text.trim();
+    let lead = core.as_ptr() as usize - text.as_ptr() as usize;
+    let mut out: Vec<Found<'_>> = Vec::new();
+    let opens = core.starts_with(['{', '[', '(']);
+    let quoted = core.chars().next().is_some_and(|c| lex::closing(c).is_some()) && !core.starts_with("```");
+    let called = || {
+        let name =
+            core.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'.' | b' '));
+        core.starts_with(|c: char| c.is_ascii_alphabetic()) && core[name.count()..].starts_with(['(', '{'])
+    };
+    if opens || quoted || called() {
+        if let Ok(node) = tree::whole(core, base + lead, depth)?
+            && match &node.kind {
+                Kind::Bare(_) => false,
+                Kind::Text(text) => text.trim().starts_with(['{', '[']),
+                _ => opens || node.complete(),
+            }
+        {
+            let complete = node.complete() && !quoted;
+            out.push(Found { node, range: lead..lead + core.len(), around: false, fenced: false });
+            if complete {
+                return Ok(out);
+            }
+        }
+    }
+    let fences = fences(text);
+    for fence in &fences {
+        let inner = fence.text.trim();
+        if inner.starts_with(['{', '[', '"', '\'', '(']) {
+            let at = inner.as_ptr() as usize - text.as_ptr() as usize;
+            if let Ok(node) = tree::whole(inner, base + at, depth)? {
+                out.push(Found { node, range: at..at + inner.len(), around: true, fenced: true });
+            }
+        }
+    }
+    let mut budget = text.len() * LOOKS + 65_536;
+    // Up to where a structure goes that has no end: what stands in it as its part is not the value.
     let (mut at, mut unclosed) = (0, 0);
     while let Some(open) = text[at..].find(['{', '[']).map(|o| at + o) {
-        // `\\boxed{…}`
-        let command = text[..open].trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        if text[open..].starts_with('{') && command.len() < open && command.ends_with('\\') {
-            at = open + 1;
+        at = open + 1;
+        let known = |found: &&Found<'_>| found.fenced && found.range.contains(&open);
+        if let Some(known) = out.iter().find(known).filter(|found| found.node.complete()) {
+            at = known.range.end;
             continue;
         }
-        let end = open + lex::value_len(&text[open..], Place::Alone);
-        out.push(Region { range: open..end, inner: unclosed > 0 });
-        let closed = text[..end].ends_with(['}', ']', ')']);
-        // What is cut off is not to be taken for one of its parts.
-        if !closed && lex::opens_json(&text[open..]) {
-            break;
+        // `\boxed{…}`
+        let command = text[..open].trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        if text[open..].starts_with('{') && command.len() < open && command.ends_with('\\') {
+            continue;
         }
-        unclosed += usize::from(!closed);
-        // A bracket that is never closed may be one of prose, before the value.
-        at = if closed { end } else { open + 1 };
-        if out.len() == MOST_REGIONS || unclosed == 3 {
-            break;
+        let part = text[..open].trim_end().ends_with([':', ',', '[', '{', '(', '=']);
+        if open < unclosed && part {
+            continue;
+        }
+        let (node, len) = tree::value(&text[open..], base + open, depth)?;
+        let range = open..open + len;
+        let known = range == (lead..lead + core.len()) && out.iter().any(|found| !found.around);
+        if node.complete() && text[..range.end].ends_with(['}', ']']) {
+            at = range.end;
+            // Brackets of prose, unless they stand apart.
+            let before = text[..open].trim_end_matches([' ', '*', '`']);
+            let apart = before.is_empty() || before.ends_with(['\n', ':', '：', '=']);
+            if !lex::opens_json(&text[open..]) && !apart {
+                continue;
+            }
+        } else {
+            match budget.checked_sub(len) {
+                Some(left) => budget = left,
+                None => break,
+            }
+            // A bracket of prose.
+            if !lex::opens_json(&text[open..]) {
+                continue;
+            }
+            unclosed = unclosed.max(range.end);
+        }
+        // What is cut off in a fence ends there.
+        let fenced = out.iter().any(|found| found.fenced && found.range.contains(&open));
+        if !known && (!fenced || node.complete()) {
+            out.push(Found { node, range, around: true, fenced: false });
         }
     }
-    out
-}
-
-/// Whether the words before a structure call it wrong or an example, or make it the answer of a later turn.
-pub(super) fn is_aside(text: &str, start: usize) -> bool {
-    const ASIDES: [&str; 9] = [
-        "incorrect",
-        "wrong",
-        "example",
-        "invalid",
-        "instead of",
-        "note that",
-        "would have",
-        "not ",
-        "rather than",
-    ];
-    let before = &text[..start];
-    let turn = before.rfind("\nUser:").or_else(|| before.rfind("\nHuman:"));
-    if turn.is_some_and(|turn| before[..turn].contains(['{', '['])) {
-        return true;
-    }
-    // The words of the same sentence, after the structure before.
-    let sentence = before.rfind(['}', ']', '\n']).map_or(0, |at| at + 1);
-    let sentence = &before[sentence..];
-    let near = &sentence[sentence.char_indices().rev().nth(120).map_or(0, |(at, _)| at)..];
-    let lower = near.to_ascii_lowercase();
-    ASIDES.iter().any(|word| lower.contains(word))
-}
-
-/// The objects of a text that has nothing else beside fences, when they are several.
-pub(super) fn only_objects(text: &str) -> Option<Vec<Piece<'_>>> {
-    let regions = regions(text);
-    let mut end = 0;
-    for region in &regions {
-        let Range { start, end: next } = region.range;
-        if region.inner || start < end || !text[start..].starts_with('{') {
-            return None;
-        }
-        let mut words = text[end..start].lines().filter(|line| !line.trim_start().starts_with("```"));
-        if words.any(|line| line.contains(char::is_alphanumeric)) {
-            return None;
-        }
-        end = next;
-    }
-    let rest = text[end..].chars().any(char::is_alphanumeric);
-    let piece =
-        |region: &Region| Piece { text: text[region.range.clone()].into(), offset: region.range.start };
-    (regions.len() > 1 && !rest).then(|| regions.iter().map(piece).collect())
-}
-
-/// The text behind the last announcement of an answer.
-pub(super) fn announced(text: &str) -> Option<&str> {
-    const LEADS: [&str; 9] = [
-        "answer is",
-        "answer:",
-        "answer**:",
-        "result is",
-        "result:",
-        "output:",
-        "conclusion:",
-        "therefore,",
-        "value:",
-    ];
-    // Only ASCII letters change, so places stay the same.
-    let lower = text.to_ascii_lowercase();
-    let end = LEADS.iter().filter_map(|lead| lower.rfind(lead).map(|at| at + lead.len())).max()?;
-    Some(text[end..].trim_start_matches(|c: char| c.is_whitespace() || "*_:".contains(c)))
-        .filter(|t| !t.is_empty())
-}
-
-/// The only word of a text that has digits or signs in it, such as a date or an address; of two that look alike, none.
-pub(super) fn notations(text: &str) -> Vec<&str> {
-    let trim = |c: char| c.is_whitespace() || "\"'`*_“”‘’<>()[].,;:!".contains(c);
-    let odd = |word: &&str| {
-        word.contains(|c: char| c.is_ascii_digit()) || word.contains("://") || word.contains('@')
-    };
-    let shape =
-        |word: &str| -> String { word.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect() };
-    let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(trim)).collect();
-    // Half past two at noon is not half past two at night.
-    let half = |word: &str| matches!(&*word.to_ascii_lowercase(), "am" | "pm" | "a.m" | "p.m" | "bc" | "bce");
-    if words.iter().any(|word| half(word)) {
-        return Vec::new();
-    }
-    let found: Vec<&str> = words.into_iter().filter(odd).take(8).collect();
-    let mut shapes: Vec<String> = found.iter().map(|word| shape(word)).collect();
-    shapes.sort_unstable();
-    let several = shapes.windows(2).any(|pair| pair[0] == pair[1]);
-    if several { Vec::new() } else { found }
+    out.sort_by_key(|found| (found.range.start, found.range.end));
+    Ok(out)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::partial::ahead;
+use super::{coercion::CoercionKind, partial::ahead};
 
 /// Length of the white space at the start, of every kind that models write.
 pub(super) fn blank(text: &str) -> usize {
@@ -64,16 +64,13 @@ pub(super) enum Place {
     List,
 }
 
-/// What is noted of a string without an end.
-pub(super) const CUT_OFF: (&str, u32) = ("a string that is cut off", 3);
-
 /// A string as it was found.
 pub(super) struct Quoted<'t> {
     pub(super) text: Cow<'t, str>,
     /// How long it is, with its quotes.
     pub(super) len: usize,
     /// What had to be bent.
-    pub(super) notes: [Option<(&'static str, u32)>; 3],
+    pub(super) notes: [Option<CoercionKind>; 4],
 }
 
 /// The string at the start of `text`, which begins with a quote.
@@ -85,16 +82,20 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
     }
     let open = text.chars().next().unwrap_or('"');
     let close = closing(open).unwrap_or(&['"']);
-    let odd = (open != '"').then_some(("quotes that are not JSON's", 1));
+    let odd = (open != '"').then_some(CoercionKind::OtherQuotes);
     let triple = ["\"\"\"", "'''"].into_iter().find(|mark| text.starts_with(mark));
     if let Some((mark, body)) = triple.and_then(|mark| Some((mark, text.strip_prefix(mark)?))) {
         let (end, len) = match body.find(mark) {
             Some(end) => (end, end + 6),
             None => (body.len(), text.len()),
         };
-        return Quoted { text: body[..end].into(), len, notes: [Some(("triple quotes", 1)), None, None] };
+        return Quoted {
+            text: body[..end].into(),
+            len,
+            notes: [Some(CoercionKind::TripleQuotes), None, None, None],
+        };
     }
-    let (mut raw_break, mut unescaped) = (None, None);
+    let (mut raw_break, mut unescaped, mut odd_escape) = (None, None, None);
     // How many brackets the text has opened: one that is closed behind a quote belongs to the text, if quotes do.
     let mut depth = 0i32;
     let escapes = Escapes::of(text);
@@ -110,12 +111,15 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
             let out = copy.get_or_insert_with(String::new);
             out.push_str(&text[copied..at]);
             at += 1;
+            if !matches!(bytes.get(at), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' | b'u')) {
+                odd_escape = Some(CoercionKind::OddEscape);
+            }
             at += escape(&text[at..], out, escapes);
             copied = at;
             continue;
         }
         if b == b'\n' {
-            raw_break = Some(("a line break inside a string", 1));
+            raw_break = Some(CoercionKind::LineBreak);
             at += 1;
             continue;
         }
@@ -137,7 +141,7 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
                 return Quoted {
                     text: finish(text, copy, copied, end),
                     len: end,
-                    notes: [Some(("a closing quote that is missing", 3)), raw_break, None],
+                    notes: [Some(CoercionKind::MissingQuote), raw_break, None, odd_escape],
                 };
             }
             if !(inside && behind.starts_with([')', ']', '}', ','])) && ends(behind, place) {
@@ -148,16 +152,20 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
                     ('«', Cow::Owned(text)) => text.trim().to_owned().into(),
                     (_, text) => text,
                 };
-                return Quoted { text: found, len: at + c.len_utf8(), notes: [odd, raw_break, unescaped] };
+                return Quoted {
+                    text: found,
+                    len: at + c.len_utf8(),
+                    notes: [odd, raw_break, unescaped, odd_escape],
+                };
             }
-            unescaped = Some(("a quote that is not escaped", 2));
+            unescaped = Some(CoercionKind::UnescapedQuote);
         }
         at += c.len_utf8();
     }
     Quoted {
         text: finish(text, copy, copied, text.len()),
         len: text.len(),
-        notes: [Some(CUT_OFF), raw_break, unescaped],
+        notes: [Some(CoercionKind::CutText), raw_break, unescaped, odd_escape],
     }
 }
 
@@ -178,7 +186,7 @@ fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
         (Some(b'}' | b']'), Place::Object | Place::List) => true,
         _ => ends(&text[end + 1..], place),
     };
-    sure.then(|| Quoted { text: text[1..end].into(), len: end + 1, notes: [None; 3] })
+    sure.then(|| Quoted { text: text[1..end].into(), len: end + 1, notes: [None; 4] })
 }
 
 /// Where a text ends that goes on, after a comma or a new line and a quote, with a key.
@@ -293,9 +301,12 @@ fn unicode(text: &str, out: &mut String) -> usize {
 
 /// Whether a string can have ended before `rest`.
 pub(super) fn ends(rest: &str, place: Place) -> bool {
-    let rest = &rest[blank(rest)..];
+    let gap = blank(rest);
+    let (gap, rest) = rest.split_at(gap);
     let Some(c) = rest.chars().next() else { return true };
     match (c, place) {
+        // Texts that stand below each other, which Python joins.
+        ('\'', Place::List) => gap.contains('\n'),
         (':' | '：' | '=', _) => place == Place::Key,
         ('`', _) => rest.starts_with("```"),
         (_, Place::Alone) => matches!(c, '/') && comment(rest).is_some(),
@@ -311,6 +322,8 @@ pub(super) fn ends(rest: &str, place: Place) -> bool {
         ('"', Place::List) => !rest[1..].trim_start().starts_with([',', ']']),
         ('/', _) => comment(rest).is_some(),
         ('#', _) => true,
+        // `"one, " + "two"`
+        ('+', Place::Object | Place::List) => skip_blank(&rest[1..]).starts_with(['"', '\'']),
         _ => false,
     }
 }

@@ -1,187 +1,49 @@
 //! Reading values from what models write.
 //!
-//! An answer that is plain JSON for its type is left to `serde_json`. Any other is read here, in an ordinary run of a
-//! [`serde::Deserializer`] over the text: no tree is built, and the type that asks decides what a piece of text can
-//! mean. What is bent on the way is noted with a cost. Where a text has several places for a value, each is tried, and
-//! the cheapest reading wins; where an attempt fails in a way that tells what to do otherwise (a name in another case,
-//! a key that comes twice), it is made again with that in mind.
+//! An answer that is plain JSON for its type is left to `serde_json`. Any other is taken apart into a tree, whatever
+//! type asks, and the type is read from that by one [`serde::Deserializer`]. What is bent on the way is noted. Where a
+//! text has several places for a value, each is tried, the likeliest first; where an attempt fails in a way that tells
+//! what to do otherwise (a name in another case, a key that comes twice), it is made again with that in mind.
 //!
-//! From the bottom up: [`lex`] knows the characters, [`scalar`] and [`names`] what single words mean, [`word`] is a
-//! scalar of any type, [`parser`], [`shape`], [`access`] and [`asked`] are JSON, [`find`] tells where in a text a value
-//! may stand, [`prose`] and [`pieces`] are lists and objects without brackets, and [`top`] with [`answer`] is a whole
-//! answer.
+//! From the bottom up: [`lex`] knows the characters, [`tree`] takes JSON apart as models write it, [`find`] tells where
+//! in a text that stands, [`prose`] knows lists and objects without brackets, [`scalar`] what a piece of text is alone,
+//! and [`reader`] answers what the types ask.
 
 mod access;
-mod answer;
-mod asked;
+mod ask;
+mod coercion;
 mod cx;
 mod fail;
 mod find;
 mod lex;
-mod names;
-mod parser;
+mod options;
 mod partial;
-mod pieces;
 mod prose;
+mod reader;
 mod scalar;
 mod shape;
 mod strict;
-mod top;
-mod word;
-
-use std::{cell::Cell, fmt};
+mod tree;
 
 pub use self::{
-    access::{ObjectMembers, object_members},
-    names::{Choice, choose},
+    coercion::{Coercion, CoercionKind},
+    options::{Form, Prose, Raw, ReadError, ReadOptions, Reading},
     partial::{MemberPiece, MemberReader, PartialReader},
+    scalar::{Choice, Language, choose},
+    tree::{ObjectMembers, object_members},
 };
+
+use std::cell::Cell;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use self::{
-    cx::{Cx, Plan},
+    cx::{Answer, Cx, Plan},
     fail::{Cure, Fail},
-    lex::Place,
-    parser::Parser,
+    reader::De,
     strict::{Strict, knows_key},
-    top::Top,
+    tree::Node,
 };
-
-/// How a raw piece of an answer is to be understood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Form {
-    /// Free text, as between two section markers: a string field is the text itself.
-    Text,
-    /// A JSON value as it stood in an object: a string field is a JSON string.
-    Json,
-}
-
-/// A raw piece of an answer that should hold one value.
-#[derive(Debug, Clone, Copy)]
-pub struct Raw<'a> {
-    /// The text.
-    pub text: &'a str,
-    /// How to understand it.
-    pub form: Form,
-}
-
-impl<'a> Raw<'a> {
-    /// Free text.
-    pub fn text(text: &'a str) -> Self {
-        Self { text, form: Form::Text }
-    }
-    /// A JSON value.
-    pub fn json(text: &'a str) -> Self {
-        Self { text, form: Form::Json }
-    }
-}
-
-/// How tolerant reading is.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ReadOptions {
-    /// Refuse everything that needs a coercion.
-    pub strict: bool,
-    /// How deep values may nest.
-    pub max_depth: usize,
-}
-
-impl ReadOptions {
-    /// Options that refuse everything that needs a coercion.
-    pub fn strict() -> Self {
-        Self { strict: true, ..Self::default() }
-    }
-
-    /// Limits how deep values may nest, 128 by default.
-    #[must_use]
-    pub fn max_depth(mut self, levels: usize) -> Self {
-        self.max_depth = levels;
-        self
-    }
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self { strict: false, max_depth: 128 }
-    }
-}
-
-/// A value together with what had to be bent to read it.
-#[derive(Debug, Clone)]
-pub struct Reading<T> {
-    /// The value.
-    pub value: T,
-    /// The tolerances used, in the order of their use.
-    pub coercions: Vec<Coercion>,
-}
-
-/// One tolerance used while reading.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Coercion {
-    /// Where in the value, such as `items[2].price`; empty for the value itself.
-    pub path: String,
-    /// What was bent, such as `trailing comma`.
-    pub what: &'static str,
-    /// How far: the reading with the smallest sum wins.
-    pub cost: u32,
-}
-
-/// Text that could not be read as a value.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ReadError {
-    /// Where in the value, such as `items[2].price`; empty for the value itself.
-    pub path: String,
-    /// What was expected.
-    pub expected: String,
-    /// What stood there, shortened.
-    pub found: String,
-    /// Byte offset in the raw text.
-    pub offset: usize,
-    /// The names that would have fitted, nearest first.
-    pub nearest: Vec<String>,
-}
-
-impl ReadError {
-    /// An error of the value itself: what was expected, and what stood there.
-    pub fn new(expected: impl Into<String>, found: &str) -> Self {
-        Self {
-            path: String::new(),
-            expected: expected.into(),
-            found: crate::shorten(found, 80).into_owned(),
-            offset: 0,
-            nearest: Vec::new(),
-        }
-    }
-
-    /// The same error at this place in the value.
-    #[must_use]
-    pub fn inside(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
-        self
-    }
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "at `{}`: ", self.path)?;
-        }
-        write!(f, "expected {}", self.expected)?;
-        if !self.found.is_empty() {
-            write!(f, ", found {:?} at byte {}", self.found, self.offset)?;
-        }
-        if !self.nearest.is_empty() {
-            write!(f, "; did the model mean {}?", self.nearest.join(", "))?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ReadError {}
 
 /// Reads a `T` from a raw piece of a model's answer.
 ///
@@ -200,69 +62,72 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
     raw: Raw<'de>,
     options: &ReadOptions,
 ) -> Result<Reading<S::Value>, ReadError> {
-    if let Some(value) = clean(seed(), raw, options) {
-        return Ok(Reading { value, coercions: Vec::new() });
+    if let Some(text) = plain(raw, options)
+        && let Some(value) = clean(seed(), text.0)
+    {
+        return Ok(Reading { value, coercions: text.1 });
     }
-    let mut best: Option<(u32, S::Value, Cx)> = None;
-    let mut failure: Option<Fail> = None;
-    let (mut chosen, mut candidates, mut attempts) = (0, 1, 0);
-    while chosen < candidates {
-        let mut plan = Plan::default();
-        while attempts < MOST_ATTEMPTS {
-            attempts += 1;
-            let cx = Cx::new(plan.clone(), chosen, options.max_depth);
-            let result = attempt(seed(), raw, &cx);
-            candidates = cx.candidates.get();
-            if chosen >= candidates {
-                break;
-            }
-            let fail = match result {
-                Ok(value) => {
-                    let cost = cx.cost();
-                    if cost == 0 || (cx.ordered.get() && !options.strict) || (options.strict && !cx.is_bent())
-                    {
-                        return Ok(Reading { value, coercions: cx.into_coercions() });
-                    }
-                    if best.as_ref().is_none_or(|(least, ..)| cost <= *least) {
-                        best = Some((cost, value, cx));
-                    }
-                    break;
-                }
-                Err(fail) => fail,
-            };
-            let learnt = plan.learn(fail.cure())
-                || (cx.doubtful.get() && !std::mem::replace(&mut plan.otherwise, true))
-                // Perhaps it was the first of two equal keys.
-                || plan.learn(Cure::Duplicate);
-            // Of several pieces that may be a scalar, the first is the one that people see; of several structures,
-            // the one that came furthest.
-            let tells_more = |known: &Fail| !cx.ordered.get() && fail.reach() >= known.reach();
-            if failure.as_ref().is_none_or(tells_more) {
-                failure = Some(fail);
-            }
-            if !learnt {
-                break;
-            }
-        }
-        chosen += 1;
-    }
-    match (best, failure) {
-        (Some((_, value, cx)), _) if !options.strict => Ok(Reading { value, coercions: cx.into_coercions() }),
-        (Some((.., cx)), _) => Err(refused(raw, &cx.into_coercions())),
-        (None, Some(fail)) => Err(fail.into_error()),
-        (None, None) => Err(Fail::new("a value", raw.text).into_error()),
+    let mut value = None;
+    let coercions = attempts(raw, options, &mut |de| de.seeded(seed()).map(|read| value = Some(read)))?;
+    match value {
+        Some(value) => Ok(Reading { value, coercions }),
+        None => Err(ReadError::new("a value", raw.text)),
     }
 }
 
-/// Reads an answer that is JSON and nothing else, which most are, at the speed of `serde_json`.
-fn clean<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'de>, options: &ReadOptions) -> Option<S::Value> {
-    let text = raw.text.trim();
-    let structure = matches!(text.as_bytes(), [b'{', .., b'}'] | [b'[', .., b']']);
-    // Code in a fence loses the fence. The limit of depth is that of `serde_json` unless a lower one is asked for.
-    let plain = (structure || raw.form == Form::Json) && !text.contains("```");
-    if !plain || options.max_depth < ReadOptions::default().max_depth {
+/// Reads a `T` from a JSON tree, strictly: for demos and saved state, which programs wrote.
+///
+/// # Errors
+/// [`ReadError`] when the tree does not fit the type.
+pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, ReadError> {
+    let text = value.to_string();
+    read(Raw::json(&text), &ReadOptions::strict()).map(|reading| reading.value)
+}
+
+/// The JSON in an answer that is nothing else, or has nothing else in its only fence.
+fn plain<'t>(raw: Raw<'t>, options: &ReadOptions) -> Option<(&'t str, Vec<Coercion>)> {
+    let structure = |text: &str| matches!(text.as_bytes(), [b'{', .., b'}'] | [b'[', .., b']']);
+    // The limit of depth is that of `serde_json` unless a lower one is asked for.
+    if options.max_depth < ReadOptions::default().max_depth || has_long_number(raw.text) {
         return None;
     }
+    let text = raw.text.trim();
+    let fence = text.find("```");
+    match fence {
+        // Code in a fence loses the fence.
+        None => (structure(text) || raw.form == Form::Json).then_some((text, Vec::new())),
+        Some(open) => {
+            let (before, inner) = text.split_at(open);
+            let (inner, behind) = inner[3..].split_once("```")?;
+            let inner = inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).trim();
+            let alone = [before, behind].iter().all(|text| !text.contains(['{', '[', '`', '<']));
+            let kind = CoercionKind::Around;
+            let refused = options.refuses(kind);
+            let note = Coercion { path: String::new(), kind, cost: kind.cost() };
+            (alone && structure(inner) && !refused).then(|| (inner, vec![note]))
+        }
+    }
+}
+
+/// Whether a text has a number of which a float may lose digits: types that keep them ask for them otherwise.
+fn has_long_number(text: &str) -> bool {
+    let mut run = 0;
+    let mut point = false;
+    for b in text.bytes() {
+        match b {
+            b'0'..=b'9' => run += 1,
+            b'.' if run > 0 => point = true,
+            _ => (run, point) = (0, false),
+        }
+        if run > 15 && point {
+            return true;
+        }
+    }
+    false
+}
+
+/// Reads JSON at the speed of `serde_json`.
+fn clean<'de, S: DeserializeSeed<'de>>(seed: S, text: &'de str) -> Option<S::Value> {
     let mut json = serde_json::Deserializer::from_str(text);
     let fields = Cell::new(None);
     let value = seed.deserialize(Strict { json: &mut json, fields: &fields }).ok()?;
@@ -273,43 +138,95 @@ fn clean<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'de>, options: &ReadOpt
 }
 
 /// How often a text is read at most, all candidates together.
-const MOST_ATTEMPTS: usize = 32;
+const MOST_ATTEMPTS: usize = 64;
 
-fn attempt<'de, S: DeserializeSeed<'de>>(seed: S, raw: Raw<'_>, cx: &Cx) -> Result<S::Value, Fail> {
-    match raw.form {
-        Form::Text => seed.deserialize(Top { text: raw.text, base: 0, cx, outer: true }),
+/// How often one candidate is read at most.
+const MOST_TRIES: usize = 12;
+
+/// Reads a text until an attempt succeeds: candidate by candidate, each again as long as its failure tells what to do
+/// otherwise.
+fn attempts(
+    raw: Raw<'_>,
+    options: &ReadOptions,
+    read: &mut dyn FnMut(De<'_, '_>) -> Result<(), Fail>,
+) -> Result<Vec<Coercion>, ReadError> {
+    let depth = options.max_depth;
+    let answer = Answer::new(raw.text);
+    let node = match raw.form {
+        Form::Text => Node::free(0, raw.text),
         Form::Json => {
             let text = find::unfenced(raw.text);
-            let mut parser = Parser::new(text, text.as_ptr() as usize - raw.text.as_ptr() as usize, cx);
-            let value = parser.seeded(seed, Place::Alone)?;
-            parser.finish()?;
-            Ok(value)
+            let base = text.as_ptr() as usize - raw.text.as_ptr() as usize;
+            match tree::whole(text, base, depth) {
+                Ok(Ok(node)) => node,
+                Ok(Err(at)) => {
+                    let behind = raw.text[at..].trim_start();
+                    return Err(Fail::new("nothing behind the value", behind).at(at, behind).into_error());
+                }
+                Err(deep) => return Err(Fail::too_deep(deep, depth).into_error()),
+            }
         }
+    };
+    let mut failure: Option<Fail> = None;
+    // The value that was read, up to where there are candidates as likely as it.
+    let mut known: Option<(Vec<Coercion>, usize)> = None;
+    let (mut chosen, mut candidates, mut left) = (0, 1, MOST_ATTEMPTS);
+    while chosen < candidates && left > 0 && known.as_ref().is_none_or(|(_, last)| chosen <= *last) {
+        let mut plan = Plan::default();
+        for _ in 0..MOST_TRIES.min(left) {
+            left -= 1;
+            let cx = Cx::new(plan.clone(), chosen, options, &answer);
+            let result = read(De::root(&node, &cx));
+            candidates = cx.candidates.get();
+            if chosen >= candidates {
+                break;
+            }
+            let fail = match result {
+                Ok(()) if known.is_some() => {
+                    let text = raw.text.trim();
+                    return Err(
+                        Fail::new("one value: the answer has several in its sentences", text).into_error()
+                    );
+                }
+                Ok(()) => {
+                    match options.refused_of(cx.used()) {
+                        None => known = Some((Vec::new(), chosen + cx.rivals.get())),
+                        Some(kind) => {
+                            let told = cx.into_coercions().into_iter().find(|told| told.kind == kind);
+                            let path = told.map_or_else(String::new, |told| told.path);
+                            failure = Some(refused(raw, kind, &path));
+                            break;
+                        }
+                    }
+                    known = known.map(|(_, last)| (cx.into_coercions(), last));
+                    break;
+                }
+                Err(fail) => fail,
+            };
+            let learnt = plan.learn(fail.cure())
+                || (cx.doubtful.get() && !std::mem::replace(&mut plan.otherwise, true))
+                // Perhaps it was the first of two equal keys.
+                || plan.learn(Cure::Duplicate);
+            // The attempt that came furthest tells most.
+            if failure.as_ref().is_none_or(|known| fail.reach() > known.reach()) {
+                failure = Some(fail);
+            }
+            if !learnt {
+                break;
+            }
+        }
+        chosen += 1;
+    }
+    match known {
+        Some((coercions, _)) => Ok(coercions),
+        None => Err(failure.unwrap_or_else(|| Fail::new("a value", raw.text)).into_error()),
     }
 }
 
-/// What a strict reader says of a value that had to be bent.
-fn refused(raw: Raw<'_>, coercions: &[Coercion]) -> ReadError {
-    let first = coercions.first();
-    ReadError {
-        path: first.map_or_else(String::new, |c| c.path.clone()),
-        expected: format!(
-            "a value as it should be written, without {}",
-            first.map_or("any change", |c| c.what)
-        ),
-        found: crate::shorten(raw.text.lines().next().unwrap_or_default(), 80).into_owned(),
-        offset: 0,
-        nearest: Vec::new(),
-    }
-}
-
-/// Reads a `T` from a JSON tree, strictly: for demos and saved state, which programs wrote.
-///
-/// # Errors
-/// [`ReadError`] when the tree does not fit the type.
-pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, ReadError> {
-    T::deserialize(value).or_else(|_| {
-        // Once more as text, for an error that names the place.
-        read(Raw::json(&value.to_string()), &ReadOptions::strict()).map(|reading| reading.value)
-    })
+/// What is said of a value that had to be bent in a way that is refused.
+fn refused(raw: Raw<'_>, kind: CoercionKind, path: &str) -> Fail {
+    let found = raw.text.trim().lines().next().unwrap_or_default();
+    Fail::new(format!("a value as it should be written, without {kind}"), found)
+        .with(Cure::None)
+        .at_path(path)
 }

@@ -1,11 +1,103 @@
 //! Lists and objects that are written as prose: bullets, lines, commas, tables, tags.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
+
+use super::{
+    coercion::CoercionKind,
+    find::unfenced,
+    lex,
+    scalar::{self, join},
+};
 
 /// A piece of a text that is to be read as text itself.
 pub(super) struct Piece<'t> {
-    pub(super) text: std::borrow::Cow<'t, str>,
+    pub(super) text: Cow<'t, str>,
     pub(super) offset: usize,
+}
+
+/// The items of a list whose items are marked as such, and what marks them.
+pub(super) fn marked(text: &str) -> Option<(Vec<Piece<'_>>, CoercionKind)> {
+    if let Some(items) = bullets(text) {
+        return Some((items, CoercionKind::Bullets));
+    }
+    if let Some((header, rows)) = table(text) {
+        let row = |(offset, cells): (usize, Vec<&str>)| {
+            let pairs = header.iter().zip(cells).map(|(name, cell)| format!("{name}: {cell}\n"));
+            Piece { text: pairs.collect::<String>().into(), offset }
+        };
+        return Some((rows.into_iter().map(row).collect(), CoercionKind::Table));
+    }
+    let elements = elements(text);
+    let first = elements.first()?.key;
+    let piece = |pair: Pair<'_>| Piece { text: Cow::Owned(pair.value.into_owned()), offset: pair.offset };
+    let same = elements.iter().all(|element| element.key == first);
+    same.then(|| (elements.into_iter().map(piece).collect(), CoercionKind::Tags))
+}
+
+/// The items of a list that is written as lines, between commas, or with spaces between numbers. A sentence is none.
+pub(super) fn listed(text: &str) -> Option<(Vec<Piece<'_>>, CoercionKind)> {
+    let inner = unfenced(text).trim();
+    let base = inner.as_ptr() as usize - text.as_ptr() as usize;
+    let numbers = inner.contains([' ', '\t']) && inner.split_whitespace().all(scalar::plain);
+    let (mut pieces, kind) = if numbers {
+        (words(inner), CoercionKind::Spaces)
+    } else {
+        let (lines, parts) = (lines(inner), parts(inner));
+        match (lines.len(), parts.len()) {
+            (2.., _) => (lines, CoercionKind::Lines),
+            (_, 2..) => (parts, CoercionKind::Commas),
+            _ => (lines, CoercionKind::OneInPlaceOfList),
+        }
+    };
+    let sentence = inner.ends_with(['.', '!', '?', '。', '！', '？']) && !inner.ends_with("..");
+    if sentence && !matches!(kind, CoercionKind::Lines | CoercionKind::Spaces) {
+        let long = |piece: &Piece<'_>| {
+            piece.text.split_whitespace().count() > 2
+                || piece.text.chars().filter(|c| *c > '\u{2e7f}').count() > 6
+        };
+        if pieces.iter().any(long) {
+            return None;
+        }
+        if let Some(last) = pieces.last_mut().filter(|_| kind == CoercionKind::Commas) {
+            last.text = last.text.trim_end_matches(['.', '。', '!', '！']).to_owned().into();
+        }
+    }
+    pieces.iter_mut().for_each(|piece| piece.offset += base);
+    (!pieces.is_empty()).then_some((pieces, kind))
+}
+
+/// A key, its value, and where the value stands.
+pub(super) type Row<'t> = (Cow<'t, str>, Cow<'t, str>, usize);
+
+/// The entries of an object that is written as a table, as elements or as `key: value` lines. `known` tells which keys
+/// count; with `fields`, they are known by name.
+pub(super) fn rows<'t>(
+    text: &'t str,
+    known: &dyn Fn(&str) -> bool,
+    fields: bool,
+) -> (Vec<Row<'t>>, CoercionKind) {
+    let row = |pair: Pair<'t>| (Cow::Borrowed(pair.key), pair.value, pair.offset);
+    if let Some((header, rows)) = table(text) {
+        let cell =
+            |key: &str, cell: &str, offset| (Cow::Owned(key.to_owned()), Cow::Owned(cell.to_owned()), offset);
+        // A row for each entry, or a column.
+        let by_row = matches!(&header[..], [a, b] if !(fields && known(a) && known(b)));
+        if by_row && (fields || rows.len() > 1) {
+            let rows =
+                rows.iter().filter_map(|(offset, cells)| Some(cell(cells.first()?, cells.get(1)?, *offset)));
+            return (rows.collect(), CoercionKind::Table);
+        }
+        if let [(offset, cells)] = &rows[..] {
+            let rows = header.iter().zip(cells).map(|(name, value)| cell(name, value, *offset));
+            return (rows.collect(), CoercionKind::Table);
+        }
+    }
+    let found = pairs(text, known);
+    if !found.is_empty() {
+        return (found.into_iter().map(row).collect(), CoercionKind::Pairs);
+    }
+    let found = elements(text).into_iter().filter(|pair| known(pair.key));
+    (found.map(row).collect(), CoercionKind::Tags)
 }
 
 /// The length of the mark before an item, such as `- `, `2. ` or `[3] `.
@@ -43,7 +135,7 @@ fn indent(line: &str) -> usize {
 
 /// The items of a list of bullets or numbers, when the text is one. Before it, an introduction may stand that ends in a
 /// colon, or a heading; behind it, after a blank line, a last word.
-pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
+fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
     struct Item {
         offset: usize,
         text: String,
@@ -98,7 +190,7 @@ pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
         blank = false;
     }
     let introduced =
-        lead.is_empty() || lead.trim_end_matches(['*', '_']).ends_with(':') || lead.starts_with('#');
+        lead.is_empty() || lead.trim_end_matches(['*', '_']).ends_with([':', '：']) || lead.starts_with('#');
     if items.is_empty() || !introduced {
         return None;
     }
@@ -115,7 +207,7 @@ pub(super) fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
 }
 
 /// The lines of a text that are not blank.
-pub(super) fn lines(text: &str) -> Vec<Piece<'_>> {
+fn lines(text: &str) -> Vec<Piece<'_>> {
     let mut at = 0;
     let mut out = Vec::new();
     for line in text.split_inclusive('\n') {
@@ -128,7 +220,7 @@ pub(super) fn lines(text: &str) -> Vec<Piece<'_>> {
 }
 
 /// The words of a text.
-pub(super) fn words(text: &str) -> Vec<Piece<'_>> {
+fn words(text: &str) -> Vec<Piece<'_>> {
     let place = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
     text.split_whitespace().map(|word| Piece { text: word.into(), offset: place(word) }).collect()
 }
@@ -144,51 +236,70 @@ fn label(text: &str, mark: char) -> usize {
 }
 
 /// The parts of a line between its commas, or semicolons, that stand outside quotes and brackets.
-pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
-    let mark = [';', ',', '、', '，', '،'].into_iter().find(|mark| text.contains(*mark)).unwrap_or(',');
+fn parts(text: &str) -> Vec<Piece<'_>> {
+    let mark = [';', '；', ',', '、', '，', '،'].into_iter().find(|mark| text.contains(*mark)).unwrap_or(',');
     let mut out = Vec::new();
-    let (mut depth, mut quote, mut start, mut previous) = (0usize, None, label(text, mark), ' ');
+    let (mut depth, mut quote, mut start) = (0usize, false, label(text, mark));
     let mut push = |from: usize, to: usize| {
         let part = text[from..to].trim();
-        let part = part.strip_prefix("and ").filter(|_| !out.is_empty()).unwrap_or(part);
-        let bare = part.trim_matches(['"', '“', '”', '`']);
+        let bare = part.trim_matches(['"', '“', '”', '`', '「', '」', '«', '»']).trim();
         if !bare.is_empty() {
             out.push(Piece { text: bare.into(), offset: from + indent(&text[from..to]) });
         }
     };
+    // Commas with digits at both sides part numbers only where all do.
+    let digits = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let glued = |at: usize| {
+        digits(text[..at].chars().next_back()) && digits(text[at + mark.len_utf8()..].chars().next())
+    };
+    let all_glued = text.split(mark).count() > 2
+        && text.split(mark).all(|part| {
+            scalar::plain(part) && !(part.len() == 3 && text.split(mark).skip(1).all(|p| p.len() == 3))
+        });
     for (at, c) in text.char_indices() {
         match c {
-            '"' => quote = if quote.is_some() { None } else { Some(c) },
+            '"' => quote = !quote,
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
             // A comma inside a number does not part it.
-            _ if c == mark && depth == 0 && quote.is_none() => {
-                let digits = previous.is_ascii_digit()
-                    && text[at + c.len_utf8()..].starts_with(|n: char| n.is_ascii_digit());
-                if !digits {
-                    push(start, at);
-                    start = at + c.len_utf8();
-                }
+            _ if c == mark && depth == 0 && !quote && (all_glued || !glued(at)) => {
+                push(start, at);
+                start = at + c.len_utf8();
             }
             _ => {}
         }
-        previous = c;
     }
     push(start, text.len());
+    // "red, green and blue"
+    if out.len() > 1
+        && let Some(last) = out.pop()
+    {
+        let Piece { text, offset } = last;
+        match text {
+            Cow::Borrowed(text) => {
+                let split = join(text).into_iter().map(|part| Piece {
+                    offset: offset + (part.as_ptr() as usize - text.as_ptr() as usize),
+                    text: part.into(),
+                });
+                out.extend(split);
+            }
+            text => out.push(Piece { text, offset }),
+        }
+    }
     out
 }
 
 /// A `key: value` pair, whose value may go on over further lines.
-pub(super) struct Pair<'t> {
-    pub(super) key: &'t str,
-    pub(super) value: std::borrow::Cow<'t, str>,
-    pub(super) offset: usize,
+struct Pair<'t> {
+    key: &'t str,
+    value: Cow<'t, str>,
+    offset: usize,
 }
 
 /// The pairs of a text of `key: value` lines. `known` tells which keys count; the lines of others belong to the value
 /// before them. Text before the first key is passed over. A key may also be a heading of its own, and several pairs may
 /// stand in one line, with commas between them.
-pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair<'t>> {
+fn pairs<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Vec<Pair<'t>> {
     struct Found<'t> {
         key: &'t str,
         range: Range<usize>,
@@ -213,7 +324,7 @@ pub(super) fn pairs<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Vec<Pair
                 found.push(Found { key, range: from..at, pad, marked: mark > 0 });
                 // "Name: Bo, Age: 7"
                 while let Some((key, comma, colon)) =
-                    next_pair(&text[found[found.len() - 1].range.clone()], &known)
+                    next_pair(&text[found[found.len() - 1].range.clone()], known)
                 {
                     let Some(last) = found.last_mut() else { break };
                     let value = last.range.start + colon..last.range.end;
@@ -258,7 +369,7 @@ fn heading(line: &str) -> Option<(&str, usize)> {
 }
 
 /// The next key in a value on one line: the key, where the comma before it stands, and where its value begins.
-fn next_pair<'t>(value: &'t str, known: &impl Fn(&str) -> bool) -> Option<(&'t str, usize, usize)> {
+fn next_pair<'t>(value: &'t str, known: &dyn Fn(&str) -> bool) -> Option<(&'t str, usize, usize)> {
     if value.trim_start().starts_with(['{', '[', '"', '\'']) {
         return None;
     }
@@ -271,14 +382,21 @@ fn next_pair<'t>(value: &'t str, known: &impl Fn(&str) -> bool) -> Option<(&'t s
 }
 
 /// A value without the indentation of its further lines, and without the emphasis left over from its key.
-fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
+fn dedent(value: &str) -> Cow<'_, str> {
     let value = value.trim_start_matches(['*', ' ', '\t']);
     if !value.contains('\n') {
-        let value = value.trim().trim_end_matches(',');
-        // Quotes around a value are YAML's, not the text's.
-        let inside =
-            |quote: char| value.strip_prefix(quote)?.strip_suffix(quote).filter(|v| !v.contains(quote));
-        return inside('"').or_else(|| inside('\'')).unwrap_or(value).into();
+        let value = value.trim();
+        // Quotes around a value are YAML's, not the text's, and so is a comma behind them.
+        let quoted = |quote: char| value.trim_end_matches(',').strip_prefix(quote)?.strip_suffix(quote);
+        if let Some(inner) = quoted('"') {
+            return if inner.contains('\\') { lex::unescape(inner).into() } else { inner.into() };
+        }
+        if let Some(inner) = quoted('\'').filter(|inner| !inner.contains('\'')) {
+            return inner.into();
+        }
+        let plain = value.trim_end_matches(',');
+        let literal = plain.ends_with([']', '}']) || scalar::is_literal(plain) || plain == "null";
+        return if literal { plain } else { value }.into();
     }
     let further = value.lines().skip(1).filter(|line| !line.trim().is_empty());
     let shared = further.map(indent).min().unwrap_or(0);
@@ -299,7 +417,7 @@ fn dedent(value: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// The elements `<name>text</name>` of a text, one after the other, with at most one element around all of them.
-pub(super) fn elements(text: &str) -> Vec<Pair<'_>> {
+fn elements(text: &str) -> Vec<Pair<'_>> {
     let found = siblings(text, 0);
     match found[..] {
         [(_, ref inner)] => {
@@ -341,39 +459,26 @@ fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
     out
 }
 
-/// The rows of a Markdown table with two columns, of which the first holds the keys, as `key: value` lines.
-pub(super) fn table_of_pairs(text: &str, known: impl Fn(&str) -> bool) -> Option<String> {
-    let rows = table(text)?;
-    let header = text.lines().find(|line| line.trim().starts_with('|'))?;
-    let titles: Vec<&str> = header.trim().trim_matches('|').split('|').map(str::trim).collect();
-    let [first, second] = titles[..] else { return None };
-    if known(first) && known(second) {
-        return None;
-    }
-    let mut out = String::new();
-    for row in rows {
-        let mut cells = row.text.lines().map(|line| line.split_once(": ").map_or("", |(_, cell)| cell));
-        if let (Some(key), Some(value)) = (cells.next(), cells.next()) {
-            out.push_str(&format!("{key}: {value}\n"));
-        }
-    }
-    Some(out)
-}
+/// The titles of the columns of a Markdown table.
+type Header<'t> = Vec<&'t str>;
 
-/// The rows of a Markdown table, each as `key: value` lines.
-pub(super) fn table(text: &str) -> Option<Vec<Piece<'static>>> {
-    let mut lines = lines(text).into_iter().filter(|line| line.text.starts_with('|'));
-    let cells = |line: &str| -> Vec<String> {
-        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
-    };
-    let header = cells(&lines.next()?.text);
-    let rule = lines.next()?;
-    if !rule.text.chars().all(|c| "|-: ".contains(c)) {
+/// The titles and the rows of a Markdown table, each with its place.
+fn table(text: &str) -> Option<(Header<'_>, Vec<(usize, Vec<&str>)>)> {
+    let cells = |line: &str| -> usize { line.len() - line.trim_start().len() };
+    let mut at = 0;
+    let mut rows = Vec::new();
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with('|') {
+            let row: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
+            rows.push((at + cells(line), row));
+        }
+        at += line.len();
+    }
+    let rule = |cells: &Vec<&str>| cells.iter().all(|cell| cell.chars().all(|c| "-: ".contains(c)));
+    if rows.len() < 2 || !rule(&rows[1].1) {
         return None;
     }
-    let row = |line: Piece<'_>| {
-        let pairs = header.iter().zip(cells(&line.text)).map(|(name, cell)| format!("{name}: {cell}\n"));
-        Piece { text: pairs.collect::<String>().into(), offset: line.offset }
-    };
-    Some(lines.map(row).collect())
+    let header = rows.remove(0).1;
+    rows.remove(0);
+    Some((header, rows))
 }

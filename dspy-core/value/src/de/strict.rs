@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use serde::{Deserializer, de::Visitor};
 
-use super::access::object_members;
+use super::tree::object_members;
 
 /// The outermost value of a strict reading.
 pub(super) struct Strict<'a, D> {

@@ -118,26 +118,35 @@ impl<L: Language> Serialize for Code<L> {
 
 impl<'de, L: Language> Deserialize<'de> for Code<L> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<L>(PhantomData<L>);
+        /// Names its newtype after the language, as the writer does, the second time that one is asked for.
+        struct Visitor {
+            language: &'static str,
+            inside: bool,
+        }
 
-        impl<'de, L: Language> de::Visitor<'de> for Visitor<L> {
-            type Value = Code<L>;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = String;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{} code", L::NAME)
+                write!(f, "{} code", self.language)
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Code::new(text))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+                Ok(text.to_owned())
             }
-            fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
-                Ok(Code::new(text))
+            fn visit_string<E: de::Error>(self, text: String) -> Result<String, E> {
+                Ok(text)
             }
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
-                String::deserialize(inner).map(Code::new)
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<String, D::Error> {
+                let Self { language, inside } = self;
+                match inside {
+                    true => String::deserialize(inner),
+                    false => inner.deserialize_newtype_struct(language, Self { language, inside: true }),
+                }
             }
         }
 
-        deserializer.deserialize_newtype_struct(CODE_TOKEN, Visitor(PhantomData))
+        let visitor = Visitor { language: L::NAME, inside: false };
+        deserializer.deserialize_newtype_struct(CODE_TOKEN, visitor).map(Self::new)
     }
 }
 

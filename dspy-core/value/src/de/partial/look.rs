@@ -2,10 +2,8 @@
 
 use super::{
     super::{
-        cx::{Cx, Plan as Attempt},
         lex::{self, Place},
-        names,
-        parser::Parser,
+        scalar, tree,
     },
     ahead,
     plan::Object,
@@ -50,11 +48,9 @@ pub(super) fn inside(text: &str, more: bool) -> Option<Inside> {
 
 /// The key at the start and its length with the colon; `None` when more of the text decides, or when it is none.
 pub(super) fn key(text: &str, more: bool) -> Option<(String, usize)> {
-    let silent = Cx::new(Attempt::default(), 0, usize::MAX);
-    let mut parser = Parser { text, pos: 0, base: 0, place: Place::Object, cx: &silent };
-    let key = parser.key().ok()?;
-    let sure = !more || parser.pos < text.len() || text.ends_with(':');
-    sure.then(|| (key.into_owned(), parser.pos))
+    let (key, end) = tree::key(text)?;
+    let sure = !more || end < text.len() || text.ends_with(':');
+    sure.then(|| (key.into_owned(), end))
 }
 
 /// The length of the name at the start; `None` when more of the text decides.
@@ -69,7 +65,7 @@ pub(super) fn property_at(object: &Object, key: &str) -> Option<usize> {
     let properties = &object.properties;
     properties.iter().position(|(name, _)| name == key).or_else(|| {
         let names: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
-        let name = names::loosely(key, &names)?;
+        let name = scalar::loosely(key, &names)?;
         properties.iter().position(|(known, _)| known == name)
     })
 }

@@ -168,7 +168,7 @@ impl Fenced {
             if let Some(mark) = mark.filter(|_| ticks >= 3) {
                 // All on one line: it is read at the end.
                 if line[ticks..].contains(&line[..ticks]) {
-                    self.value = find::fence_within(&self.held).map(|fence| fence.text.into());
+                    self.value = find::fences(&self.held).first().map(|fence| fence.text.into());
                     self.closed = true;
                     return;
                 }
@@ -227,7 +227,7 @@ impl Fenced {
                 }
             }
             _ => {
-                self.value = match find::fence_within(&self.held) {
+                self.value = match find::fences(&self.held).first() {
                     Some(fence) => Some(fence.text.into()),
                     None => {
                         let mut prose = Prose::default();

@@ -1,18 +1,9 @@
 //! Scalars that have ended.
 
-use serde::Deserialize;
 use serde_json::{Number, Value};
 
 use super::{
-    super::{
-        Raw, ReadOptions,
-        cx::{Cx, Plan as Attempt},
-        fail::Fail,
-        find,
-        names::{self, Choice},
-        read, scalar as scalars,
-        word::Word,
-    },
+    super::{Choice, Raw, ReadOptions, choose, find, read, scalar as scalars},
     plan::Node,
 };
 
@@ -61,8 +52,9 @@ pub(super) fn scalar(node: &Node, text: &str, quoted: bool) -> Option<Value> {
 /// The text itself.
 fn written(node: &Node, text: &str) -> Option<Value> {
     if node.code {
-        let fence = Some(text).filter(|text| text.trim_start().starts_with("```")).and_then(find::fence);
-        return Some(fence.map_or(text, |fence| fence.text).into());
+        let fence = Some(text).filter(|text| text.trim_start().starts_with("```")).map(find::fences);
+        let first = fence.as_ref().and_then(|fences| fences.first());
+        return Some(first.map_or(text, |fence| fence.text).into());
     }
     (node.text || node.notation).then(|| text.into())
 }
@@ -73,7 +65,7 @@ pub(super) fn choice<'n>(names: &'n [String], text: &str) -> Option<&'n str> {
         return None;
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    match names::choose(text, &names) {
+    match choose(text, &names, &ReadOptions::default()) {
         Choice::One(index, _) => Some(names[index]),
         _ => None,
     }
@@ -85,8 +77,7 @@ pub(super) fn structure(node: &Node, text: &str) -> Option<Value> {
     scalar(node, &written, true)
 }
 
-fn of<'de, T: Deserialize<'de>>(text: &str, quoted: bool) -> Option<T> {
-    let silent = Cx::new(Attempt::default(), 0, 8);
-    let word: Result<T, Fail> = T::deserialize(Word { text, cx: &silent, quoted });
-    word.ok()
+fn of<T: serde::de::DeserializeOwned>(text: &str, quoted: bool) -> Option<T> {
+    let raw = if quoted { serde_json::to_string(text).ok()? } else { text.to_owned() };
+    read::<T>(Raw::json(&raw), &ReadOptions::default()).ok().map(|reading| reading.value)
 }

@@ -1,4 +1,4 @@
-//! How people write quantities: digits of other scripts, formulas, words, and words that multiply.
+//! How people write quantities: digits of other scripts, formulas, number words, and words that multiply.
 
 use std::borrow::Cow;
 
@@ -87,7 +87,7 @@ pub(super) fn plainer(text: &str) -> Cow<'_, str> {
 
 /// The text without the commands of TeX that numbers have.
 fn formula(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') && !text.contains("^{") {
+    if !text.contains('\\') && !text.contains("^{") && !text.contains("{,}") {
         return text.into();
     }
     let mut out = text.replace("{,}", ",");
@@ -149,7 +149,7 @@ pub(super) enum Scale {
     Ten(i32, usize),
     Dozen(usize),
     /// May or may not multiply it.
-    Unclear(usize),
+    Unclear,
     Unit,
 }
 
@@ -159,12 +159,12 @@ pub(super) fn scale(rest: &str, glued: bool, money: bool) -> Scale {
         if let Some(behind) = rest.strip_prefix(sign) {
             let len = sign.len_utf8();
             let more = behind.starts_with(|c: char| c.is_ascii_digit() || "万萬億亿兆千百".contains(c));
-            return if more { Scale::Unclear(len) } else { Scale::Ten(power, len) };
+            return if more { Scale::Unclear } else { Scale::Ten(power, len) };
         }
     }
     // A thousand in one country, a million in another.
     if rest.starts_with(['兆', '千', '百']) {
-        return Scale::Unclear('兆'.len_utf8());
+        return Scale::Unclear;
     }
     let len = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
     let word = &rest[..len];
@@ -176,20 +176,17 @@ pub(super) fn scale(rest: &str, glued: bool, money: bool) -> Scale {
         "M" | "m" if glued && money => return Scale::Ten(6, len),
         "B" | "b" if glued && money => return Scale::Ten(9, len),
         // Metres or millions, bytes or billions.
-        "M" | "m" | "B" | "b" if glued => return Scale::Unclear(len),
+        "M" | "m" | "B" | "b" if glued => return Scale::Unclear,
         "M" | "B" => {
-            return if money {
-                Scale::Ten(if word == "M" { 6 } else { 9 }, len)
-            } else {
-                Scale::Unclear(len)
-            };
+            return if money { Scale::Ten(if word == "M" { 6 } else { 9 }, len) } else { Scale::Unclear };
         }
         // Euler's number, or an exponent that is cut off.
-        "e" | "E" | "π" if glued => return Scale::Unclear(len),
+        "e" | "E" | "π" if glued => return Scale::Unclear,
         // A thousand in Spanish, a million in slang.
-        "mil" => return Scale::Unclear(len),
-        // A German billion is a million millions.
-        "Billion" | "Billionen" => return Scale::Ten(if word == "Billionen" { 12 } else { 9 }, len),
+        "mil" => return Scale::Unclear,
+        // A million millions in German.
+        "Billion" | "Trillion" => return Scale::Unclear,
+        "Billionen" => return Scale::Ten(12, len),
         _ => {}
     }
     let power = match &*word.to_lowercase() {

@@ -1,0 +1,305 @@
+//! Where in a text a scalar stands alone: as all of it, in marks, behind a label, in brackets of its own, or on a line.
+
+use super::{english, labels::announces, number::Number};
+use crate::de::{
+    ReadOptions,
+    coercion::CoercionKind,
+    find::{fences, without_thoughts},
+};
+
+/// A scalar.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::de) enum Said {
+    Bool(bool),
+    Number(Number),
+    /// The name at this index.
+    Name(usize),
+}
+
+/// Why a text says no scalar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::de) enum Unsaid {
+    /// It has none.
+    Nothing,
+    /// It has several, and none that it calls the answer.
+    Several,
+    /// It stops amid its thoughts.
+    Thinking,
+}
+
+/// A scalar that a text says, and what had to be bent.
+pub(super) struct Settled {
+    pub(super) value: Said,
+    pub(super) kind: Option<CoercionKind>,
+}
+
+/// What a scalar is when nothing stands around it.
+pub(super) trait Bare {
+    /// The scalar that all of this text is.
+    fn bare(&self, text: &str) -> Option<(Said, CoercionKind)>;
+
+    /// Whether a word of a sentence may be one, or a part of one.
+    fn mentions(&self, word: &str) -> bool;
+
+    /// Whether what stands in brackets behind a scalar may explain it.
+    fn explains(&self, _value: &Said, _inside: &str) -> bool {
+        true
+    }
+}
+
+/// Lines that are longer hold no scalar alone.
+const LONGEST_LINE: usize = 240;
+
+/// How many lines of a text are looked at, at its ends.
+const MOST_LINES: usize = 400;
+
+/// The scalar that a text says.
+pub(super) fn settle(text: &str, bare: &dyn Bare, options: &ReadOptions) -> Result<Settled, Unsaid> {
+    let text = without_thoughts(text).ok_or(Unsaid::Thinking)?;
+    let core = text.trim();
+    if core.is_empty() {
+        return Err(Unsaid::Nothing);
+    }
+    if let Some((value, kind)) = one(core, bare) {
+        return Ok(Settled { value, kind: Some(kind) });
+    }
+    if core.contains('\n') {
+        match lines(core, bare) {
+            Ok(Some((value, kind))) => return Ok(Settled { value, kind: Some(kind) }),
+            Ok(None) => {}
+            Err(why) => return Err(why),
+        }
+    }
+    match english::sentence(core, bare, options) {
+        Some(value) => Ok(Settled { value, kind: Some(CoercionKind::Sentence) }),
+        None => Err(Unsaid::Nothing),
+    }
+}
+
+/// The scalar that a text is, with marks, a label or an explanation in brackets at most.
+fn one(text: &str, bare: &dyn Bare) -> Option<(Said, CoercionKind)> {
+    let text = text.trim();
+    if let Some(found) = plain(text, bare) {
+        return Some(found);
+    }
+    if let Some(inner) = tagged(text).or_else(|| boxed(text)).or_else(|| opened(text)) {
+        return plain(inner, bare).map(|(value, _)| (value, CoercionKind::Around));
+    }
+    if text.contains('\n') || text.len() > LONGEST_LINE {
+        return None;
+    }
+    labelled(text, bare).map(|label| (label.value, CoercionKind::Label))
+}
+
+/// The scalar that a text is, with marks or an explanation in brackets at most.
+fn plain(text: &str, bare: &dyn Bare) -> Option<(Said, CoercionKind)> {
+    if text.len() > LONGEST_LINE {
+        return None;
+    }
+    let inner = unmarked(text);
+    for text in [text, inner] {
+        if let Some(found) = bare.bare(text) {
+            return Some(found);
+        }
+    }
+    // "3.14 (rounded)"
+    let open = inner.rfind(['(', '（']).filter(|_| inner.ends_with([')', '）']))?;
+    let inside = inner[open..].trim_matches(['(', '（', ')', '）']);
+    let (value, _) = bare.bare(unmarked(&inner[..open]))?;
+    bare.explains(&value, inside).then_some((value, CoercionKind::Explanation))
+}
+
+/// A text in small letters, with plain apostrophes. Places change.
+pub(super) fn plain_marks(text: &str) -> String {
+    text.to_lowercase().replace('’', "'")
+}
+
+/// A sign that stands for nothing but itself, such as a star or a face.
+fn emoji(c: char) -> bool {
+    matches!(c, '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}'
+        | '\u{fe0f}' | '\u{1f000}'..='\u{1faff}')
+}
+
+/// A text without quotes, emphasis, formula marks, signs of a list, and the mark at the end of a sentence.
+pub(super) fn unmarked(text: &str) -> &str {
+    let quote = |c: char| {
+        c.is_whitespace() || "*_`\"'“”„‘’«»‹›「」『』\u{feff}\u{200b}\u{200e}\u{200f}".contains(c) || emoji(c)
+    };
+    let mut text = text;
+    loop {
+        let before = text.len();
+        text = text.trim_matches(quote);
+        if !text.ends_with("..") {
+            text = text.strip_suffix(['.', '。', '!', '！', ',', ';', '；', '．']).unwrap_or(text);
+        }
+        for (open, close) in [("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("(", ")"), ("（", "）")] {
+            let inner = text.strip_prefix(open).and_then(|text| text.strip_suffix(close));
+            text = inner.filter(|inner| !inner.contains(open)).unwrap_or(text);
+        }
+        if let Some(command) = text.strip_prefix('\\').and_then(|text| text.strip_suffix('}')) {
+            let (name, inner) = command.split_once('{').unwrap_or_default();
+            if ["text", "textbf", "boxed", "mathrm", "mathbf"].contains(&name) && !inner.contains(['{', '}'])
+            {
+                text = inner;
+            }
+        }
+        for mark in ["- ", "• ", "> ", "=> ", "-> ", "– ", "— "] {
+            text = text.strip_prefix(mark).unwrap_or(text);
+        }
+        let heading = text.trim_start_matches('#');
+        if heading.starts_with(' ') {
+            text = heading;
+        }
+        if text.len() == before {
+            return text;
+        }
+    }
+}
+
+/// What stands in the last box of a formula.
+fn boxed(text: &str) -> Option<&str> {
+    let start = text.rfind("\\boxed{")? + "\\boxed{".len();
+    let mut depth = 1;
+    let end = text[start..].find(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth == 0
+    })?;
+    Some(&text[start..start + end])
+}
+
+/// What stands in the last element.
+fn tagged(text: &str) -> Option<&str> {
+    let close = text.rfind("</")?;
+    let name = text[close + 2..].split_once('>')?.0;
+    if name.is_empty()
+        || name.len() > 64
+        || name.contains(|c: char| !(c.is_alphanumeric() || "_-".contains(c)))
+    {
+        return None;
+    }
+    let open = text[..close].rfind(&*format!("<{name}>"))?;
+    let inner = &text[open + name.len() + 2..close];
+    match inner.contains('<') {
+        true => tagged(inner),
+        false => Some(inner.trim()),
+    }
+}
+
+/// What stands behind an opening tag that is never closed.
+fn opened(text: &str) -> Option<&str> {
+    let (name, inner) = text.strip_prefix('<')?.split_once('>')?;
+    let plain = name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+    (plain && !inner.contains('<')).then(|| inner.trim())
+}
+
+/// A scalar behind a label.
+struct Labelled {
+    value: Said,
+    announced: bool,
+    /// Whether an equals sign stands between them.
+    equation: bool,
+}
+
+fn labelled(line: &str, bare: &dyn Bare) -> Option<Labelled> {
+    let arrow = |at: usize| line[..at].ends_with(['-', '=']);
+    let sign = |(at, c): &(usize, char)| matches!(c, ':' | '：' | '=' | '→') || *c == '>' && arrow(*at);
+    for (at, sign) in line.char_indices().rev().filter(sign).take(4) {
+        let before = if sign == '>' { line[..at].trim_end_matches(['-', '=']) } else { &line[..at] };
+        let label = unmarked(before);
+        let behind = &line[at + sign.len_utf8()..];
+        if behind.starts_with('>') {
+            continue;
+        }
+        // A time of day, a comparison.
+        let glued = label.ends_with(|c: char| c.is_ascii_digit())
+            && behind.starts_with(|c: char| c.is_ascii_digit())
+            || before.ends_with(['<', '>', '!', '=', '≈']);
+        let words = label.split_whitespace().count();
+        let sentence = label.contains(['.', '!', '?', ';', '。', '\n', '|']);
+        if glued || sentence || words > 8 || !(label.contains(char::is_alphabetic) || sign == '=') {
+            continue;
+        }
+        // A value before a value: neither is sure.
+        if sign != '=' && mentioned(label, bare).iter().any(|value| !matches!(value, Said::Number(_))) {
+            continue;
+        }
+        if let Some((value, _)) = plain(behind, bare) {
+            return Some(Labelled { value, announced: announces(label), equation: sign == '=' });
+        }
+    }
+    None
+}
+
+/// The value that the lines of a text have alone: one that is called the answer, or the only one.
+fn lines(text: &str, bare: &dyn Bare) -> Result<Option<(Said, CoercionKind)>, Unsaid> {
+    if let [fence] = &fences(text)[..]
+        && let Some((value, _)) = plain(fence.text.trim(), bare)
+    {
+        return Ok(Some((value, CoercionKind::Around)));
+    }
+    let all: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let skipped = all.len().saturating_sub(MOST_LINES);
+    let near = |at: usize| at < MOST_LINES / 2 || at >= skipped + MOST_LINES / 2;
+    let last = all.len() - 1;
+    // How much a line claims to be the answer, its value, and what that is.
+    let mut found: Vec<(u8, Said, CoercionKind)> = Vec::new();
+    let mut spoken = false;
+    // Whether the line before was a heading that announces the answer.
+    let mut heading = false;
+    for (at, line) in all.into_iter().enumerate() {
+        let announced = std::mem::take(&mut heading) || line.starts_with("####");
+        if !near(at) || line.len() > LONGEST_LINE {
+            continue;
+        }
+        if let Some((value, _)) = plain(line, bare) {
+            spoken |= !announced && at != last;
+            let kind = if at == last { CoercionKind::LastLine } else { CoercionKind::Explanation };
+            found.push((if announced { 3 } else { 2 }, value, kind));
+        } else if let Some(label) = labelled(line, bare) {
+            let rank = match label {
+                Labelled { announced: true, .. } => 3,
+                Labelled { equation: true, .. } => 1,
+                _ => 2,
+            };
+            found.push((rank, label.value, CoercionKind::Label));
+        } else if let Some(value) = boxed(line).and_then(|inner| plain(inner, bare)) {
+            found.push((3, value.0, CoercionKind::Around));
+        } else {
+            let title = unmarked(line).trim_end_matches([':', '：']);
+            heading = title.split_whitespace().count() <= 3 && title.len() <= 40 && announces(title);
+        }
+    }
+    let Some(rank) = found.iter().map(|(rank, ..)| *rank).max() else { return Ok(None) };
+    let mut claims = found.into_iter().filter(|(claim, ..)| *claim == rank);
+    let Some((_, value, kind)) = claims.next() else { return Ok(None) };
+    // What stands before other text may be taken back there: not if that names no other value.
+    let mentions =
+        |word: &str| bare.bare(word).map_or_else(|| bare.mentions(word), |(other, _)| other != value);
+    let words = || text.split(|c: char| !(c.is_alphanumeric() || "-+.".contains(c)));
+    let doubt = rank == 2
+        && spoken
+        && kind == CoercionKind::Explanation
+        && words().any(|word| {
+            mentions(word.trim_matches('.')) && !bare.bare(word).is_some_and(|(v, _)| v == value)
+        });
+    match claims.all(|(_, other, _)| other == value) {
+        true if doubt => Ok(None),
+        true => Ok(Some((value, kind))),
+        // The lines of a calculation.
+        false if rank == 1 => Ok(None),
+        false => Err(Unsaid::Several),
+    }
+}
+
+/// The values that occur in a text as words.
+pub(super) fn mentioned(text: &str, bare: &dyn Bare) -> Vec<Said> {
+    let mut out: Vec<Said> = Vec::new();
+    for word in text.split(|c: char| c.is_whitespace() || "/|,;:()".contains(c)).take(200) {
+        if let Some((value, _)) = bare.bare(unmarked(word))
+            && !out.contains(&value)
+        {
+            out.push(value);
+        }
+    }
+    out
+}
