@@ -89,6 +89,11 @@ fn dspy_clean(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn dspy_clean_in_fence(bencher: Bencher<'_, '_>) {
+    ours(bencher, &format!("Here are the orders:\n```json\n{}\n```\nLet me know if you need more.", clean()));
+}
+
+#[divan::bench]
 fn dspy_mangled(bencher: Bencher<'_, '_>) {
     ours(bencher, &mangled());
 }

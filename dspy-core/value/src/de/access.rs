@@ -75,6 +75,8 @@ pub(super) struct Entries<'n, 'c> {
     known: usize,
     /// The name of the entry whose value is next.
     name: Cow<'n, str>,
+    /// Whether a field that is known to be missed stands here in another spelling: then others may, too.
+    respelt: bool,
 }
 
 /// How the key of a field is spelt.
@@ -91,7 +93,12 @@ impl<'n, 'c: 'n> Entries<'n, 'c> {
         members: &'n [Member<'n>],
         fields: Option<&'static [&'static str]>,
     ) -> Self {
-        Self { de, members, index: 0, fields, known: 0, name: Cow::Borrowed("") }
+        let learnt = &de.cx.plan.fields;
+        let loose = |member: &Member<'_>| {
+            !learnt.contains(&member.key.as_ref()) && loosely(&member.key, learnt).is_some()
+        };
+        let respelt = fields.is_none() && !learnt.is_empty() && members.iter().any(loose);
+        Self { de, members, index: 0, fields, known: 0, name: Cow::Borrowed(""), respelt }
     }
 
     pub(super) fn give<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fail> {
@@ -129,6 +136,7 @@ impl<'n, 'c: 'n> Entries<'n, 'c> {
                 (Cow::Borrowed(key), Spelling::Unknown)
             }
             Some(name) => (Cow::Borrowed(name), Spelling::Loose),
+            None if self.respelt && key.contains(char::is_uppercase) => (snake_case(key).into(), Spelling::Loose),
             None => (Cow::Borrowed(key), Spelling::Unknown),
         }
     }
@@ -178,6 +186,25 @@ impl<'de, 'n, 'c: 'n> MapAccess<'de> for Entries<'n, 'c> {
         let name = &self.name;
         self.de.with(&member.value).placed(seed, &|| Seg::Key(name.as_ref().into()))
     }
+}
+
+/// A name as Rust spells fields: `meanScore`, `Mean Score` and `MEAN_SCORE` are `mean_score`.
+fn snake_case(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    let mut small = false;
+    for c in name.chars() {
+        if matches!(c, ' ' | '-' | '_') {
+            out.push('_');
+            small = false;
+            continue;
+        }
+        if c.is_uppercase() && small {
+            out.push('_');
+        }
+        small = c.is_lowercase() || c.is_ascii_digit();
+        out.extend(c.to_lowercase());
+    }
+    out
 }
 
 /// A variant, with what it holds.

@@ -156,6 +156,10 @@ impl<'n, 'c: 'n> De<'n, 'c> {
                 Kind::Text(text) | Kind::Free(text) => return Ok((this, text, true)),
                 Kind::Missing => return Err(this.refuse("a value")),
                 Kind::List(_) => this.cx.bend(CoercionKind::NeedlessList),
+                // The needless object may be the one around this.
+                Kind::Object(_) if this.cx.doubtful.get() && !this.cx.plan.otherwise => {
+                    return Err(this.refuse("one value, not an object"));
+                }
                 Kind::Object(_) => this.cx.bend(CoercionKind::NeedlessObject),
                 Kind::Call(..) => this.cx.bend(CoercionKind::Constructor),
             }

@@ -100,6 +100,14 @@ pub(super) fn unfenced(text: &str) -> &str {
     }
 }
 
+/// What stands in the only fence of a text, or the text.
+pub(super) fn only_fence(text: &str) -> &str {
+    match &fences(text)[..] {
+        [only] if !only.text.trim().is_empty() => only.text,
+        _ => text,
+    }
+}
+
 /// The answer behind thoughts that a reasoning model wrote down, or nothing where these have no end. The opening tag
 /// may be missing; then the closing one must end a line.
 pub(super) fn without_thoughts(text: &str) -> Option<&str> {
@@ -234,4 +242,39 @@ pub(super) fn structures(text: &str, base: usize, depth: usize) -> Result<Vec<Fo
     }
     out.sort_by_key(|found| (found.range.start, found.range.end));
     Ok(out)
+}
+
+/// JSON without its opening bracket, and where it stands: what a fence holds, or the lines up to the closing one.
+pub(super) fn unopened(text: &str, close: char) -> Option<(usize, &str)> {
+    let begins = |inner: &str| match close {
+        '}' => inner.starts_with(['"', '\'']) && lex::quoted_key(inner),
+        _ => {
+            inner.starts_with(|c: char| c.is_ascii_digit() || "\"'{-".contains(c))
+                && !inner.starts_with("- ")
+                && inner.matches(close).count() > inner.matches('[').count()
+        }
+    };
+    let whole = |inner: &str| inner.ends_with(close) && begins(inner);
+    let place = |inner: &str| inner.as_ptr() as usize - text.as_ptr() as usize;
+    let core = text.trim();
+    if whole(core) || close == '}' && begins(core) {
+        return Some((place(core), core));
+    }
+    let mut fences = fences(text).into_iter().map(|fence| fence.text.trim());
+    if let Some(inner) = fences.find(|inner| whole(inner)) {
+        return Some((place(inner), inner));
+    }
+    if close != '}' {
+        return None;
+    }
+    let end = text.rfind(close)? + 1;
+    let mut at = 0;
+    for line in text[..end].split_inclusive('\n') {
+        let inner = text[at..end].trim();
+        if whole(inner) && line.trim_start().starts_with(['"', '\'']) {
+            return Some((place(inner), inner));
+        }
+        at += line.len();
+    }
+    None
 }

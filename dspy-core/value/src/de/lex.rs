@@ -307,6 +307,9 @@ pub(super) fn ends(rest: &str, place: Place) -> bool {
     match (c, place) {
         // Texts that stand below each other, which Python joins.
         ('\'', Place::List) => gap.contains('\n'),
+        ('{' | '[' | '0'..='9', Place::List) if gap.contains('\n') => true,
+        // A blank line, and prose behind what is cut off.
+        (_, Place::Object | Place::List) if c.is_alphabetic() && gap.matches('\n').count() > 1 => true,
         (':' | '：' | '=', _) => place == Place::Key,
         ('`', _) => rest.starts_with("```"),
         (_, Place::Alone) => matches!(c, '/') && comment(rest).is_some(),
@@ -348,6 +351,36 @@ pub(super) fn quoted_key(text: &str) -> bool {
     text.len() > LONGEST_KEY || !text.contains(['}', ']'])
 }
 
+/// The key that begins with a quote and goes up to a colon.
+pub(super) fn unclosed_key(text: &str) -> Option<&str> {
+    let inner = &text[text.chars().next().filter(|c| closing(*c).is_some())?.len_utf8()..];
+    let (end, _) =
+        inner.char_indices().take(64).find(|(_, c)| !(c.is_alphanumeric() || "_-$. ".contains(*c)))?;
+    (end > 0 && inner[end..].starts_with([':', '：'])).then_some(&inner[..end])
+}
+
+/// Whether a key whose closing quote is missing stands at the start, with a value as JSON writes it.
+fn unclosed_key_follows(text: &str) -> bool {
+    let Some(key) = unclosed_key(text) else { return false };
+    let behind = &text[1..][key.len()..];
+    let behind = behind.trim_start_matches([':', '：']).trim_start_matches([' ', '\n', '\t']);
+    key.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && !key.contains(' ')
+        && (behind.starts_with(['"', '{', '[', '-'])
+            || behind.starts_with(|c: char| c.is_ascii_digit())
+            || ["true", "false", "null"].iter().any(|word| behind.starts_with(word)))
+}
+
+/// The key that stands here without its closing quote: the next quote is that of another key or of its value.
+pub(super) fn unclosed_key_here(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('"')?;
+    let quote = inner.find('"')?;
+    if skip_blank(&inner[quote + 1..]).starts_with([':', '：', '=']) || !unclosed_key_follows(text) {
+        return None;
+    }
+    unclosed_key(text)
+}
+
 /// Whether a key or the end of the object follows.
 pub(super) fn key_follows(text: &str) -> bool {
     let rest = skip_blank(text);
@@ -356,7 +389,7 @@ pub(super) fn key_follows(text: &str) -> bool {
         None | Some('}' | ']' | ',' | '{') => true,
         Some('.') => rest.starts_with("..."),
         Some('…') => true,
-        Some(c) if closing(c).is_some() => quoted_key(rest),
+        Some(c) if closing(c).is_some() => quoted_key(rest) || unclosed_key_follows(rest),
         Some(c) => bare_key(rest, c, ""),
     }
 }
@@ -401,6 +434,12 @@ fn value_follows(text: &str) -> bool {
             let next = skip_blank(&rest[word.len()..]);
             ["true", "false", "null", "True", "False", "None", "NaN", "Infinity"].contains(&word)
                 || (!word.is_empty() && (next.is_empty() || next.starts_with([',', ']'])))
+                // On a line of its own, an item whose opening quote is missing.
+                || text[..text.len() - rest.len()].contains('\n')
+                    && rest.find(['"', '\n']).is_some_and(|end| {
+                        let behind = rest[end..].strip_prefix('"').map(str::trim_start);
+                        behind.is_some_and(|behind| behind.starts_with([',', ']']))
+                    })
         }
     }
 }
@@ -509,7 +548,7 @@ pub(super) fn bare_len(text: &str, place: Place, more: bool) -> Option<usize> {
             }
             ')' => true,
             ',' | ';' | '，' | '、' | '\n' if place == Place::List => true,
-            ',' | ';' | '，' | '\n' => {
+            ',' | ';' | '，' | '、' | '\n' => {
                 let behind = &rest[c.len_utf8()..];
                 if more && !ahead::key_follows(behind, " ") {
                     return None;

@@ -66,6 +66,16 @@ pub(super) fn listed(text: &str) -> Option<(Vec<Piece<'_>>, CoercionKind)> {
     (!pieces.is_empty()).then_some((pieces, kind))
 }
 
+/// Whether all lines of a text are items or `key: value` pairs, or belong to one.
+pub(super) fn is_block(text: &str) -> bool {
+    let line = |line: &str| {
+        let body = line.trim_end();
+        let key = || key_before(body).is_some_and(|(key, _)| !key.contains([' ', '.', ',']));
+        body.is_empty() || body.starts_with(' ') || bullet(body).is_some() || key()
+    };
+    text.contains('\n') && text.lines().all(line)
+}
+
 /// A key, its value, and where the value stands.
 pub(super) type Row<'t> = (Cow<'t, str>, Cow<'t, str>, usize);
 
@@ -198,12 +208,16 @@ fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
     if let Some(before) = items[last].before.filter(|_| !paragraphs) {
         items[last].text.truncate(before);
     }
-    let pieces =
-        items.into_iter().map(|i| Piece { text: i.text.trim_end().to_owned().into(), offset: i.offset });
+    let pieces = items.into_iter().map(|i| Piece { text: unquoted(i.text.trim_end()).into(), offset: i.offset });
     // A mark without an item is where the text was cut off.
     let pieces: Vec<_> =
         pieces.enumerate().filter(|(i, p)| *i < last || !p.text.is_empty()).map(|(_, p)| p).collect();
     (!pieces.is_empty()).then_some(pieces)
+}
+
+/// The text in a string of JSON, which YAML writes around an item, or the text.
+fn unquoted(text: &str) -> String {
+    serde_json::from_str(text).unwrap_or_else(|_| text.to_owned())
 }
 
 /// The lines of a text that are not blank.
@@ -351,6 +365,10 @@ fn pairs<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Vec<Pair<'t>> {
 
 /// The key at the start of a line, and the length up to its value.
 fn key_before(line: &str) -> Option<(&str, usize)> {
+    // A key in quotes is JSON, and no line.
+    if line.starts_with(['"', '\'']) {
+        return None;
+    }
     let colon = line.find([':', '：', '='])?;
     let key = line[..colon].trim().trim_matches(['*', '_', '`', '"', '\'']);
     let sign = line[colon..].chars().next().map_or(1, char::len_utf8);

@@ -77,6 +77,8 @@ fn ranked(text: &str, found: &[Found<'_>], want: Want<'_>) -> Vec<usize> {
         Kind::List(items) => !items.is_empty(),
         _ => true,
     };
+    let fits = |complete: bool| found.iter().filter(move |found| found.node.complete() == complete);
+    let most = fits(true).map(|found| want.fit(&found.node)).max().unwrap_or(0);
     places.sort_by_cached_key(|at| {
         let Found { node, fenced, around, .. } = &found[*at];
         let fit = match (want, want.fit(node)) {
@@ -86,7 +88,9 @@ fn ranked(text: &str, found: &[Found<'_>], want: Want<'_>) -> Vec<usize> {
         };
         // An empty pair of brackets in prose is likelier a word of it.
         let apart = full(node) || *fenced || !around;
-        std::cmp::Reverse((fit > 0, apart, node.complete(), fit, found[*at].apart(text), *at))
+        // An answer that is cut off, behind a draft of it that is not.
+        let whole = node.complete() || matches!(want, Want::Fields(_)) && most > 1 && want.fit(node) >= most;
+        std::cmp::Reverse((fit > 0, apart, whole, fit, found[*at].apart(text), *at))
     });
     places
 }
@@ -302,13 +306,11 @@ impl<'n, 'c: 'n> De<'n, 'c> {
                 let objects = objects.map(|found| found.node.clone()).collect();
                 Ok(nodes((objects, CoercionKind::MissingBrackets)))
             }
-            Some(Way::Inside) => {
-                let depth = self.cx.options.max_depth;
-                let node = tree::inside(core, base_of_core, depth, false);
-                Ok(Step::Again(node.map_err(|deep| Fail::too_deep(deep, depth))?))
-            }
+            Some(Way::Inside) => self.inside(text, base, false),
             Some(way) => {
-                let pieces = if way == Way::Marked { prose::marked(core) } else { prose::listed(core) };
+                let inner = find::only_fence(core);
+                let base_of_core = base_of_core + (inner.as_ptr() as usize - core.as_ptr() as usize);
+                let pieces = if way == Way::Marked { prose::marked(inner) } else { prose::listed(inner) };
                 let pieces = pieces.filter(|(pieces, _)| len.is_none_or(|len| len == pieces.len()));
                 let Some((pieces, kind)) = pieces else {
                     let items = len.map_or_else(String::new, |len| format!(" of {len} items"));
@@ -319,6 +321,16 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             }
             None => Err(self.refuse("a list")),
         }
+    }
+
+    /// What stands between brackets of which the opening one, or both, are missing.
+    fn inside<T>(self, text: &'n str, base: usize, object: bool) -> Asked<'n, T> {
+        let core = text.trim();
+        let whole = (core.as_ptr() as usize - text.as_ptr() as usize, core);
+        let (at, inner) = find::unopened(text, if object { '}' } else { ']' }).unwrap_or(whole);
+        let depth = self.cx.options.max_depth;
+        let node = tree::inside(inner, base + at, depth, object);
+        Ok(Step::Again(node.map_err(|deep| Fail::too_deep(deep, depth))?))
     }
 
     // Objects.
@@ -419,13 +431,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         self.count_rivals(text, lot.all(), &ways, want);
         match self.pick(&ways) {
             Some(Way::Found(at)) => self.chosen(lot, at, |de| de.object(fields)),
-            Some(Way::Inside) => {
-                let depth = self.cx.options.max_depth;
-                let inner = find::unfenced(core).trim();
-                let at = base_of_core + (inner.as_ptr() as usize - core.as_ptr() as usize);
-                let node = tree::inside(inner, at, depth, true);
-                Ok(Step::Again(node.map_err(|deep| Fail::too_deep(deep, depth))?))
-            }
+            Some(Way::Inside) => self.inside(text, base, true),
             Some(_) => self.pairs(core, base_of_core, fields).map(Step::Again),
             None => Err(self.refuse(object_with(fields.unwrap_or_default()))),
         }
@@ -448,7 +454,9 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             },
         };
         let known = |key: &str| name(key).is_some();
-        let (rows, kind) = prose::rows(core, &known, fields.is_some());
+        let inner = find::only_fence(core);
+        let base = base + (inner.as_ptr() as usize - core.as_ptr() as usize);
+        let (rows, kind) = prose::rows(inner, &known, fields.is_some());
         let named = |(key, value, offset): (Cow<'n, str>, Cow<'n, str>, usize)| {
             let key: Cow<'n, str> = name(&key)?;
             Some(Member { at: base + offset, key, value: Node::free(base + offset, value) })
@@ -707,6 +715,9 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             if lot.all().is_empty() {
                 ways.push(Way::Word);
             }
+        } else if !self.root && prose::is_block(core) {
+            // Below a key of YAML.
+            ways.push(if prose::marked(core).is_some() { Way::Marked } else { Way::Pairs });
         } else {
             ways.push(Way::Word);
             ways.extend(found);
@@ -725,6 +736,13 @@ impl<'n, 'c: 'n> De<'n, 'c> {
                 _ => de.any(),
             }),
             Some(Way::Pairs) => self.pairs(core, base_of_core, None).map(Step::Again),
+            Some(Way::Marked) => {
+                let (items, kind) = prose::marked(core).unwrap_or((Vec::new(), CoercionKind::Bullets));
+                let free = |piece: prose::Piece<'n>| Node::free(base_of_core + piece.offset, piece.text);
+                let mut node = Node::new(base_of_core, core, Kind::List(items.into_iter().map(free).collect()));
+                node.notes.add(kind);
+                Ok(Step::Again(node))
+            }
             Some(_) if scalar::is_literal(core) || matches!(core, "null" | "None") => {
                 Ok(Step::Ready(self.bare_any(core)))
             }
@@ -766,8 +784,22 @@ fn list_ways(text: &str, found: &[Found<'_>]) -> Vec<Way> {
     if whole.is_some_and(|first| Want::List.fit(&first.node) > 0) {
         return ranked.into_iter().map(Way::Found).collect();
     }
+    if find::unopened(text, ']').is_some() {
+        return vec![Way::Inside];
+    }
+    // Items that are no structures stand beside them.
+    let open_ended = |found: &Found<'_>| {
+        let (before, behind) = (text[..found.range.start].trim_end(), text[found.range.end..].trim_start());
+        before.ends_with(',') || behind.starts_with([',', ']'])
+    };
+    let ends = [found.first(), found.last()];
+    let between = || found.windows(2).map(|pair| text.get(pair[0].range.end..pair[1].range.start).unwrap_or("\""));
+    let outside = ends.iter().flatten().any(|found| open_ended(found)) || between().any(|gap| gap.contains('"'));
+    if outside && found.len() > 1 && !begun || ends.iter().flatten().any(|f| f.around && !f.fenced && open_ended(f)) && found.len() == 1 {
+        return Vec::new();
+    }
     let mut ways = Vec::new();
-    if !begun && prose::marked(core).is_some_and(|(items, _)| found.is_empty() || items.len() > 1) {
+    if !begun && prose::marked(find::only_fence(core)).is_some_and(|(items, _)| found.is_empty() || items.len() > 1) {
         ways.push(Way::Marked);
         // What stands in the items is no list of them.
         let fenced = ranked.iter().filter(|at| found[**at].fenced);
@@ -791,8 +823,7 @@ fn list_ways(text: &str, found: &[Found<'_>]) -> Vec<Way> {
     }
     ways.extend(cut.into_iter().map(Way::Found));
     if found.is_empty() {
-        let unopened = core.ends_with(']') && !core.contains('[');
-        if unopened || core.starts_with(['"', '“']) && core.contains(',') {
+        if core.starts_with(['"', '“']) && core.contains(',') {
             ways.push(Way::Inside);
         }
         ways.push(Way::Prose);
@@ -823,10 +854,7 @@ fn object_ways(text: &str, found: &[Found<'_>], want: Want<'_>) -> Vec<Way> {
         }
     }
     if ways.is_empty() {
-        // Without its opening brace, or without both.
-        let inner = find::unfenced(core).trim();
-        let key = lex::quoted_key(inner) && inner.starts_with(['"', '\'']);
-        if key || inner.ends_with('}') && !inner.starts_with('{') && lex::key_follows(inner) {
+        if find::unopened(text, '}').is_some() {
             ways.push(Way::Inside);
         } else if !core.starts_with(['{', '[']) {
             ways.push(Way::Pairs);

@@ -308,8 +308,9 @@ impl<'t> Parser<'t> {
         let number = |b: &u8| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
         let len = match bytes.first()? {
             b'0'..=b'9' | b'-' => bytes.iter().take_while(|b| number(b)).count(),
-            b't' | b'f' | b'n' => {
-                let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word))?;
+            b't' | b'f' | b'n' | b'T' | b'F' | b'N' => {
+                let words = ["true", "false", "null", "True", "False", "None"];
+                let word = words.into_iter().find(|word| rest.starts_with(word))?;
                 word.len()
             }
             _ => return None,
@@ -393,13 +394,12 @@ impl<'t> Parser<'t> {
 
     /// Whether the bracket `{` that stands here opens a set and not an object.
     fn is_set(&self) -> bool {
-        let inside = &self.rest()[1..];
-        let inside = &inside[lex::blank(inside)..];
+        let inside = lex::skip_blank(&self.rest()[1..]);
         let len = match inside.as_bytes().first() {
             // The usual case: a key.
             Some(b'"') => match inside[1..].find('"') {
                 Some(end) if inside[end + 2..].starts_with(':') => return false,
-                _ if unclosed_key(inside).is_some() => return false,
+                _ if lex::unclosed_key(inside).is_some() => return false,
                 _ => lex::quoted(inside, Place::Key).len,
             },
             Some(b'}') | None => return false,
@@ -457,7 +457,11 @@ impl<'t> Parser<'t> {
         let Some(head) = self.head() else { return Err(self.fault("a key")) };
         let start = self.pos;
         self.place = Place::Key;
-        let mut key = if lex::closing(head).is_some() {
+        let mut key = if let Some(name) = lex::unclosed_key_here(self.rest()) {
+            self.notes.add(CoercionKind::MissingQuote);
+            self.pos += head.len_utf8() + name.len();
+            Cow::Borrowed(name)
+        } else if lex::closing(head).is_some() {
             self.quoted()
         } else {
             // A bound, so that text without any key is not searched to its end.
@@ -465,13 +469,17 @@ impl<'t> Parser<'t> {
             let end = self.rest().char_indices().take(256).find(|(_, c)| ends(c));
             let key = end.map_or("", |(at, _)| self.rest()[..at].trim());
             let key = key.trim_matches(['*', '`', '"', '\'']);
-            let Some((at, _)) = end.filter(|_| !key.is_empty()) else { return Err(self.fault("a key")) };
+            // Quotes that were escaped for HTML.
+            let escaped = key.contains("&quot;") || key.contains("&#");
+            let Some((at, _)) = end.filter(|_| !key.is_empty() && !escaped) else {
+                return Err(self.fault("a key"));
+            };
             self.notes.add(CoercionKind::BareKey);
             self.pos += at;
             Cow::Borrowed(key)
         };
         if !matches!(self.head(), Some(':' | '：' | '='))
-            && let Some(name) = unclosed_key(&self.text[start..])
+            && let Some(name) = lex::unclosed_key(&self.text[start..])
         {
             self.notes.add(CoercionKind::MissingQuote);
             self.pos = start + head.len_utf8() + name.len();
@@ -491,14 +499,6 @@ impl<'t> Parser<'t> {
         }
         Ok(key)
     }
-}
-
-/// The key that begins with a quote and goes up to a colon.
-fn unclosed_key(text: &str) -> Option<&str> {
-    let inner = &text[text.chars().next().filter(|c| lex::closing(*c).is_some())?.len_utf8()..];
-    let (end, _) =
-        inner.char_indices().take(64).find(|(_, c)| !(c.is_alphanumeric() || "_-$. ".contains(*c)))?;
-    (end > 0 && inner[end..].starts_with([':', '：'])).then_some(&inner[..end])
 }
 
 /// What stands between values: where the next one begins, or that there is none.

@@ -14,6 +14,7 @@ pub(in crate::de) fn boolean(
     match text {
         "true" => return Ok((true, None)),
         "false" => return Ok((false, None)),
+        "True" | "False" => return Ok((text == "True", Some(CoercionKind::ForeignLiteral))),
         _ => {}
     }
     let found = settle(text, &Booleans, options).map_err(|why| match mentioned(text, &Booleans)[..] {
