@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::partial::ahead;
-
 /// Length of the white space at the start, of every kind that models write.
 pub(super) fn blank(text: &str) -> usize {
     let bytes = text.as_bytes();
@@ -35,6 +33,11 @@ pub(super) fn comment(text: &str) -> Option<usize> {
         return Some(text.find('\n').unwrap_or(text.len()));
     }
     text.starts_with("/*").then(|| text.find("*/").map_or(text.len(), |end| end + 2))
+}
+
+/// Whether a comment stands at the start.
+pub(super) fn starts_comment(text: &str) -> bool {
+    text.starts_with("//") || text.starts_with("/*") || text.starts_with('#')
 }
 
 /// Whether a string begins with this character, and what ends it.
@@ -183,7 +186,9 @@ fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
 
 /// Where a text ends that goes on, after a comma or a new line and a quote, with a key.
 pub(super) fn before_key(text: &str) -> Option<usize> {
-    let open = text.rfind(['"', '\''])?;
+    // A bound, so that many quotes are not each looked behind for far.
+    let near = (text.len().saturating_sub(68)..=text.len()).find(|at| text.is_char_boundary(*at))?;
+    let open = near + text[near..].rfind(['"', '\''])?;
     let key = &text[open + 1..];
     let named =
         !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
@@ -298,7 +303,7 @@ pub(super) fn ends(rest: &str, place: Place) -> bool {
     match (c, place) {
         (':' | '：' | '=', _) => place == Place::Key,
         ('`', _) => rest.starts_with("```"),
-        (_, Place::Alone) => matches!(c, '/') && comment(rest).is_some(),
+        (_, Place::Alone) => c == '/' && starts_comment(rest),
         ('}' | ']', _) => true,
         (')', _) => {
             let behind = rest[1..].trim_start();
@@ -309,7 +314,7 @@ pub(super) fn ends(rest: &str, place: Place) -> bool {
         // A missing comma: a key or a value begins.
         ('"', Place::Key | Place::Object) => quoted_key(rest),
         ('"', Place::List) => !rest[1..].trim_start().starts_with([',', ']']),
-        ('/', _) => comment(rest).is_some(),
+        ('/', _) => starts_comment(rest),
         ('#', _) => true,
         _ => false,
     }
@@ -474,15 +479,13 @@ pub(super) fn value_len(text: &str, place: Place) -> usize {
     text.len()
 }
 
-/// Length of the value without quotes at the start of `text`: up to what ends it at this place. With `more`, the text
-/// may go on; `None` when that decides.
-pub(super) fn bare_len(text: &str, place: Place, more: bool) -> Option<usize> {
-    let mut parens = 0usize;
-    let mut previous = ' ';
+/// Length of the value without quotes at the start of `text`: up to what ends it at this place.
+pub(super) fn bare_len(text: &str, place: Place) -> usize {
+    // How far is white space of which is known that no key stands behind it.
+    let (mut parens, mut previous, mut no_key) = (0usize, ' ', 0);
     for (at, c) in text.char_indices() {
         let rest = &text[at..];
         let ends = match c {
-            '`' if more && rest.len() < 3 && "```".starts_with(rest) => return None,
             '`' if rest.starts_with("```") => true,
             _ if place == Place::Alone => false,
             ']' | '}' => true,
@@ -496,21 +499,19 @@ pub(super) fn bare_len(text: &str, place: Place, more: bool) -> Option<usize> {
             }
             ')' => true,
             ',' | ';' | '，' | '、' | '\n' if place == Place::List => true,
+            '\n' if at < no_key => false,
             ',' | ';' | '，' | '\n' => {
                 let behind = &rest[c.len_utf8()..];
-                if more && !ahead::key_follows(behind, " ") {
-                    return None;
-                }
+                no_key = at + c.len_utf8() + blank(behind);
                 loose_key_follows(behind)
             }
-            '/' if more && rest.len() < 2 => return None,
-            '/' | '#' => previous.is_whitespace() && comment(rest).is_some(),
+            '/' | '#' => previous.is_whitespace() && starts_comment(rest),
             _ => false,
         };
         if ends {
-            return Some(at);
+            return at;
         }
         previous = c;
     }
-    (!more).then_some(text.len())
+    text.len()
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use super::{look::count, whole};
 use crate::types::KIND_KEY;
 
 /// The place of a [`Node`] in its [`Plan`].
@@ -58,6 +59,28 @@ pub(super) struct Object {
     pub(super) properties: Vec<(String, NodeId)>,
     /// What other keys hold; `None` when they are passed over.
     pub(super) rest: Option<NodeId>,
+}
+
+impl Object {
+    /// Which property a key names.
+    pub(super) fn property(&self, key: &str) -> Option<usize> {
+        count(key.len());
+        let names = || self.properties.iter().map(|(name, _)| name.as_str());
+        names().position(|name| name == key).or_else(|| {
+            let name = whole::loosely(key, &names().collect::<Vec<_>>())?;
+            names().position(|known| known == name)
+        })
+    }
+
+    /// Whether the brace at the start is followed by a property in quotes: the usual case, at no cost.
+    pub(super) fn begins(&self, text: &str) -> bool {
+        let key = text[1..].trim_start_matches([' ', '\n', '\t', '\r']);
+        count(text.len() - key.len());
+        key.strip_prefix('"').is_some_and(|key| {
+            let follows = |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('"'));
+            self.properties.iter().any(|(name, _)| follows(name))
+        })
+    }
 }
 
 impl Node {
@@ -226,21 +249,9 @@ impl<'s> Build<'s> {
 
 /// Whether a schema says nothing of its values.
 fn is_anything(schema: &Value) -> bool {
-    const TELLING: [&str; 11] = [
-        "type",
-        "enum",
-        "const",
-        "$ref",
-        "anyOf",
-        "oneOf",
-        "allOf",
-        "properties",
-        "items",
-        "prefixItems",
-        "not",
-    ];
+    const TELLING: &str = "type enum const $ref anyOf oneOf allOf properties items prefixItems not";
     match schema {
-        Value::Object(schema) => !TELLING.iter().any(|key| schema.contains_key(*key)),
+        Value::Object(schema) => !TELLING.split(' ').any(|key| schema.contains_key(key)),
         other => *other != Value::Bool(false),
     }
 }
