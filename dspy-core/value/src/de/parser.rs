@@ -145,7 +145,7 @@ impl<'t, 'c> Parser<'t, 'c> {
 
     /// The length of a value without quotes: up to what ends it at this place.
     pub(super) fn bare_len(&self) -> usize {
-        lex::bare_len(self.rest(), self.place)
+        lex::bare_len(self.rest(), self.place, false).unwrap_or(self.rest().len())
     }
 
     /// The scalar that stands here.

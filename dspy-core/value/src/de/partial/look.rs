@@ -4,34 +4,10 @@
 //! each look is asked of [`lex`] only when its answer will hold however the text goes on. No look goes farther than
 //! [`FARTHEST`], so that all of them together take linear time.
 
-use super::super::lex::{self, Place};
+use super::super::lex::{self, Place, count};
 
 /// How far is looked ahead, white space at the start not counted. What stands farther off is taken for the end.
 pub(super) const FARTHEST: usize = 1024;
-
-/// Counts steps, to show in tests that they are linear.
-#[cfg(test)]
-pub(super) mod steps {
-    use std::cell::Cell;
-
-    thread_local!(static STEPS: Cell<usize> = const { Cell::new(0) });
-
-    pub(in super::super) fn add(more: usize) {
-        STEPS.set(STEPS.get() + more);
-    }
-
-    pub(in super::super) fn take() -> usize {
-        STEPS.take()
-    }
-}
-
-/// Notes that so many characters were looked at.
-pub(super) fn count(steps: usize) {
-    #[cfg(test)]
-    steps::add(steps);
-    #[cfg(not(test))]
-    let _ = steps;
-}
 
 /// What stands behind an opening brace.
 pub(super) enum Inside {
@@ -58,7 +34,6 @@ impl<'t> Rest<'t> {
     /// The text as far as is looked ahead.
     pub(super) fn near(self) -> Self {
         let far = lex::blank(self.text) + FARTHEST;
-        count(far - FARTHEST);
         let cut = (far..self.text.len()).find(|at| self.text.is_char_boundary(*at));
         cut.map_or(self, |cut| Self { text: &self.text[..cut], more: false })
     }
@@ -66,17 +41,13 @@ impl<'t> Rest<'t> {
     /// Whether a string can have ended before this.
     pub(super) fn ends(self, place: Place) -> Option<bool> {
         let near = self.near();
-        (knows_end(near.text, place) || !near.more).then(|| lex::ends(near.text, place))
+        lex::ends_so_far(near.text, place, near.more)
     }
 
     /// Whether the bracket at the start looks like one of JSON, and not of prose.
     pub(super) fn opens_json(self) -> Option<bool> {
         let near = self.near();
-        let known = match near.text.starts_with('{') {
-            true => knows_key(&near.text[1..], ""),
-            false => !skip(&near.text[1..]).is_empty(),
-        };
-        (known || !near.more).then(|| lex::opens_json(near.text))
+        lex::opens_json_so_far(near.text, near.more)
     }
 
     /// The length of the name at the start.
@@ -103,7 +74,7 @@ impl<'t> Rest<'t> {
         count(found.map_or(65, |(end, _)| end));
         match found {
             None => (near.text.chars().nth(65).is_some() || !near.more).then_some(0),
-            Some((end, c)) if close.contains(&c) => match skip(&near.text[end + c.len_utf8()..]) {
+            Some((end, c)) if close.contains(&c) => match lex::skip_blank(&near.text[end + c.len_utf8()..]) {
                 "" if near.more => None,
                 behind => Some(if behind.starts_with([':', '：']) { end } else { 0 }),
             },
@@ -114,7 +85,7 @@ impl<'t> Rest<'t> {
     /// What stands in the brace at the start; `None` also when it cannot be read.
     pub(super) fn inside(self) -> Option<Inside> {
         let Self { text, more } = self.near();
-        let before = text.len() - skip(&text[1..]).len();
+        let before = text.len() - lex::skip_blank(&text[1..]).len();
         let inside = Self { text: &text[before..], more };
         let first = match inside.text.chars().next() {
             None => return (!more).then_some(Inside::Empty),
@@ -123,7 +94,7 @@ impl<'t> Rest<'t> {
             Some(c) => c,
         };
         if let Some((key, len)) = inside.key() {
-            let value = skip(&inside.text[len..]);
+            let value = lex::skip_blank(&inside.text[len..]);
             return match value.chars().next() {
                 Some('/') if more && value.len() < 2 => None,
                 None if more => None,
@@ -135,7 +106,7 @@ impl<'t> Rest<'t> {
             Some(_) => lex::quoted(inside.text, Place::Key).len,
             None => inside.text.find([':', '=', ',', '}', '\n'])?,
         };
-        skip(&inside.text[len..]).starts_with([',', '}']).then_some(Inside::Set)
+        lex::skip_blank(&inside.text[len..]).starts_with([',', '}']).then_some(Inside::Set)
     }
 
     /// The length of the value without quotes at the start, as [`lex::bare_len`].
@@ -143,42 +114,7 @@ impl<'t> Rest<'t> {
         if let Some(len) = self.number_len(place)? {
             return Some(len);
         }
-        let Self { text, more } = self;
-        // How far is white space of which is known that no key stands behind it.
-        let (mut parens, mut previous, mut no_key) = (0usize, ' ', 0);
-        for (at, c) in text.char_indices() {
-            count(1);
-            let rest = &text[at..];
-            let ends = match c {
-                '`' if more && rest.len() < 3 && "```".starts_with(rest) => return None,
-                '`' if rest.starts_with("```") => true,
-                _ if place == Place::Alone => false,
-                ']' | '}' => true,
-                '(' | ')' => {
-                    let closes = c == ')' && parens == 0;
-                    parens = if c == '(' { parens + 1 } else { parens.saturating_sub(1) };
-                    closes
-                }
-                ',' | ';' | '，' | '、' | '\n' if place == Place::List => true,
-                '\n' if at < no_key => false,
-                ',' | ';' | '，' | '\n' => {
-                    let behind = self.behind(at + c.len_utf8()).near();
-                    if !knows_key(behind.text, " ") && behind.more {
-                        return None;
-                    }
-                    no_key = at + c.len_utf8() + lex::blank(behind.text);
-                    lex::loose_key_follows(behind.text)
-                }
-                '/' if more && rest.len() < 2 => return None,
-                '/' | '#' => previous.is_whitespace() && lex::starts_comment(rest),
-                _ => false,
-            };
-            if ends {
-                return Some(at);
-            }
-            previous = c;
-        }
-        (!more).then_some(text.len())
+        lex::bare_len(self.text, place, self.more)
     }
 
     /// The length of the plain number at the start if it ends there, which needs no comma behind it.
@@ -199,10 +135,7 @@ impl<'t> Rest<'t> {
             ([b',' | b';', ..], Place::List) => true,
             ([b',' | b';', ..], _) => {
                 let near = self.behind(text.len() - behind.len() + 1).near();
-                if !knows_key(near.text, "") && near.more {
-                    return None;
-                }
-                lex::key_follows(near.text)
+                lex::key_follows_so_far(near.text, near.more)?
             }
             ([b'"', ..], _) => apart,
             ([b'0'..=b'9' | b'-' | b'{' | b'[', ..], Place::List) => apart,
@@ -210,13 +143,6 @@ impl<'t> Rest<'t> {
         };
         Some((ends && text[..len].parse::<f64>().is_ok()).then_some(len))
     }
-}
-
-/// The text behind white space and comments.
-fn skip(text: &str) -> &str {
-    let rest = lex::skip_blank(text);
-    count(text.len() - rest.len() + 1);
-    rest
 }
 
 /// The key at the start and its length with the colon.
@@ -255,81 +181,6 @@ fn key(text: &str) -> Option<(String, usize)> {
     let (end, _) = inner.char_indices().take(64).find(|(_, c)| !part(*c))?;
     let named = end > 0 && inner[end..].starts_with([':', '：']);
     Some((inner[..end].trim().to_owned(), colon(start + first.len_utf8() + end)?)).filter(|_| named)
-}
-
-// Whether the functions of `lex` can be asked.
-
-fn knows_end(rest: &str, place: Place) -> bool {
-    let rest = &rest[lex::blank(rest)..];
-    let Some(c) = rest.chars().next() else { return false };
-    match (c, place) {
-        ('`', _) => !is_part(rest, "```"),
-        ('/', _) => rest.len() > 1,
-        (')', _) | ('"', Place::List) => {
-            let behind = rest[1..].trim_start();
-            count(rest.len() - behind.len());
-            !behind.is_empty()
-        }
-        (',' | ';' | '，' | '、', Place::Key | Place::Object) => knows_key(&rest[c.len_utf8()..], ""),
-        (',' | ';' | '，' | '、', Place::List) => knows_value(&rest[c.len_utf8()..]),
-        ('"', Place::Key | Place::Object) => knows_quoted_key(rest),
-        _ => true,
-    }
-}
-
-/// Whether the text may be the beginning of this mark.
-fn is_part(text: &str, mark: &str) -> bool {
-    text.len() < mark.len() && mark.starts_with(text)
-}
-
-/// For [`lex::key_follows`], or for [`lex::loose_key_follows`] when `more` is a space.
-fn knows_key(text: &str, more: &str) -> bool {
-    let rest = skip(text);
-    match rest.chars().next() {
-        None => false,
-        Some('.') => !is_part(rest, "..."),
-        Some('/') => rest.len() > 1,
-        Some(c) if lex::closing(c).is_some() => knows_quoted_key(rest),
-        Some(_) => {
-            let part = |c: char| c.is_alphanumeric() || "_-$.".contains(c) || more.contains(c);
-            let found = rest.char_indices().take(lex::LONGEST_KEY).find(|(_, c)| !part(*c));
-            count(found.map_or(lex::LONGEST_KEY, |(end, _)| end));
-            let Some((end, _)) = found else { return rest.len() > lex::LONGEST_KEY };
-            let behind = rest[end..].strip_prefix('"').unwrap_or(&rest[end..]);
-            !skip(behind).is_empty()
-        }
-    }
-}
-
-fn knows_quoted_key(text: &str) -> bool {
-    let Some(close) = text.chars().next().and_then(lex::closing) else { return true };
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1).take(lex::LONGEST_KEY) {
-        count(1);
-        if c == '\n' {
-            return true;
-        }
-        if close.contains(&c) && !escaped {
-            return !skip(&text[at + c.len_utf8()..]).is_empty();
-        }
-        escaped = c == '\\' && !escaped;
-    }
-    text.len() > lex::LONGEST_KEY
-}
-
-fn knows_value(text: &str) -> bool {
-    let rest = skip(text);
-    match rest.chars().next() {
-        None => false,
-        Some('.') => !is_part(rest, "..."),
-        Some('/') => rest.len() > 1,
-        Some(c) if c.is_alphanumeric() => {
-            let word = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-            count(word);
-            !skip(&rest[word..]).is_empty()
-        }
-        Some(_) => true,
-    }
 }
 
 /// Whether [`lex::escape`] can be asked of what stands behind a backslash.

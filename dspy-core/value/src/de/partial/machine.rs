@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    super::lex::{self, Place},
-    look::{FARTHEST, Inside, Rest, count},
+    super::lex::{self, Place, count},
+    look::{FARTHEST, Inside, Rest},
     plan::{ANY, Node, NodeId, Plan},
     strings::{Quoted, Step},
     tree::{Frame, Shape, Tree},
@@ -424,7 +424,6 @@ impl Machine {
         self.text.push(' ');
         let len = lex::value_len(self.rest().text, place);
         self.text.pop();
-        count(whole);
         if len > whole && !self.ended {
             return None;
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{look::count, whole};
+use super::{super::lex::count, whole};
 use crate::types::KIND_KEY;
 
 /// The place of a [`Node`] in its [`Plan`].

@@ -1,8 +1,8 @@
 //! A string whose end has not arrived.
 
 use super::{
-    super::lex::{self, Place},
-    look::{self, Rest, count},
+    super::lex::{self, Place, count},
+    look::{self, Rest},
 };
 
 /// A string in quotes of which further pieces are read.
@@ -143,8 +143,9 @@ fn before_comma(text: &str) -> bool {
 }
 
 fn triple(Rest { text, more }: Rest<'_>, mark: &str, out: &mut String) -> (usize, Step) {
-    count(text.len());
-    if let Some(end) = text.find(mark) {
+    let end = text.find(mark);
+    count(end.unwrap_or(text.len()));
+    if let Some(end) = end {
         out.push_str(&text[..end]);
         return (end + mark.len(), Step::End);
     }

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::{super::lex, look::count, whole};
+use super::{
+    super::lex::{self, count},
+    whole,
+};
 
 /// Free text, without the space around it.
 #[derive(Debug, Default)]

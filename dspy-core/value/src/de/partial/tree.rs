@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{look::count, plan::NodeId};
+use super::{super::lex::count, plan::NodeId};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Shape {
