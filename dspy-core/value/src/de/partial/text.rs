@@ -59,7 +59,7 @@ impl Prose {
         let start = match self.first {
             Some(first) => first,
             None => {
-                self.seen = blank(&self.held, self.seen);
+                self.seen += lex::blank(&self.held[self.seen..]);
                 if self.seen == self.held.len() {
                     return;
                 }
@@ -84,7 +84,7 @@ impl Prose {
             (self.broken, self.line) = (len.is_some(), end);
         }
         if self.broken {
-            self.line = blank(&self.held, self.line);
+            self.line += lex::blank(&self.held[self.line..]);
         }
         self.line < self.held.len()
     }
@@ -99,18 +99,11 @@ impl Prose {
     }
 }
 
-/// How far a text is white space, which is known up to `seen`.
-fn blank(text: &str, seen: usize) -> usize {
-    let len = lex::blank(&text[seen..]);
-    count(len + 1);
-    seen + len
-}
-
 /// Whether a text may become a word for nothing, perhaps one in a fence.
 fn may_be_nothing(text: &str) -> bool {
     if text.starts_with("```") || text.starts_with("~~~") {
-        let inside = text.split_once('\n').is_none_or(|(_, inside)| may_be_nothing(inside));
-        return text.len() <= LONGEST_FENCE && inside;
+        let inside = || text.split_once('\n').is_none_or(|(_, inside)| may_be_nothing(inside));
+        return text.len() <= LONGEST_FENCE && inside();
     }
     text.len() <= LONGEST_NOTHING && {
         let core = text.trim().trim_matches(|c: char| "\"'`~*_.()".contains(c)).to_ascii_lowercase();
