@@ -374,6 +374,13 @@ fn values_appear_when_they_are_certain() {
     shows::<String>("two words  ", &json!("two words"));
     shows::<u32>("42", &json!(null));
     shows::<Vec<String>>("I think [of a list]: [\"a", &json!(["a"]));
+    // The list before a key was not closed.
+    shows::<Value>("{\"a\": [\"b\", \"c\": 1, \"d\"： 2}", &json!({"a": ["b"], "c": 1, "d": 2}));
+    shows::<Value>("{\"a\": [\"b\", \"c\" ： 1}", &json!({"a": ["b"], "c": 1}));
+    // Brackets inside of text are no end of it.
+    shows::<Vec<Mood>>("[\"calm\", {\"a\": [1]", &json!(["calm"]));
+    shows::<Vec<String>>("[[1, [2]", &json!([]));
+    shows::<Vec<String>>("[[1, [2], 3],", &json!(["[1, [2], 3]"]));
     shows::<Code<Rust>>("Here:\n```rust\nf();\n  g();\n", &json!("f();\n  g();"));
 }
 

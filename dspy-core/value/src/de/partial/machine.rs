@@ -47,10 +47,8 @@ enum State {
 enum Target {
     /// It is shown as it grows.
     Shown,
-    /// It counts as a whole only: as a value of this type.
-    Held(NodeId, String),
-    /// Nobody wants it.
-    Nowhere(String),
+    /// It counts as a whole only: as a value of this type, if anyone wants it.
+    Held(Option<NodeId>, String),
 }
 
 /// Reads a value from text that arrives in pieces.
@@ -361,40 +359,37 @@ impl Machine {
         let (quoted, len) = Quoted::open(self.rest(), place)?;
         self.at += len;
         let node = self.plan.node(id);
-        let target = if self.tree.hidden {
-            Target::Nowhere(String::new())
-        } else if node.any || (node.text && !node.code) {
-            self.tree.put(Value::String(String::new()));
-            Target::Shown
-        } else {
-            Target::Held(id, String::new())
+        let shown = node.any || (node.text && !node.code);
+        let target = match self.tree.hidden {
+            false if shown => {
+                self.tree.put(Value::String(String::new()));
+                Target::Shown
+            }
+            hidden => Target::Held((!hidden).then_some(id), String::new()),
         };
         Some(State::Text(quoted, target))
     }
 
     fn string(&mut self, quoted: &mut Quoted, target: &mut Target) -> Option<State> {
         let rest = Rest { text: &self.text[self.at..], more: !self.ended };
-        let (used, step) = match target {
-            Target::Shown => match self.tree.last() {
-                Some(Value::String(out)) => quoted.read(rest, out),
-                _ => return Some(State::Done),
-            },
-            Target::Held(_, out) => quoted.read(rest, out),
-            Target::Nowhere(out) => {
-                out.clear();
-                quoted.read(rest, out)
-            }
+        let (used, step) = match (&mut *target, self.tree.last()) {
+            (Target::Held(_, out), _) | (Target::Shown, Some(Value::String(out))) => quoted.read(rest, out),
+            (Target::Shown, _) => return Some(State::Done),
         };
         self.at += used;
         match (step, target) {
+            (Step::More, Target::Held(None, out)) => {
+                out.clear();
+                None
+            }
             (Step::More, _) => None,
-            (Step::End, Target::Held(id, text)) => {
+            (Step::End, Target::Held(Some(id), text)) => {
                 let value = self.whole(*id, text, true);
                 self.tree.put_or_null(value);
                 Some(State::Between)
             }
             (Step::End, _) => Some(State::Between),
-            (Step::Key, Target::Held(_, text) | Target::Nowhere(text)) => self.key_behind_list(text),
+            (Step::Key, Target::Held(_, text)) => self.key_behind_list(text),
             (Step::Key, Target::Shown) => self.key_behind_list(""),
         }
     }
@@ -413,7 +408,8 @@ impl Machine {
         {
             key = text;
         }
-        self.at += lex::blank(self.rest().text) + 1;
+        let behind = lex::skip_blank(self.rest().text);
+        self.at = self.text.len() - behind.len() + behind.chars().next().map_or(0, char::len_utf8);
         self.member(&key)
     }
 

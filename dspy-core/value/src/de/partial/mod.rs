@@ -49,7 +49,9 @@ use crate::TypeInfo;
 /// [`read`](crate::read) understands it: fences and text before it, commas, quotes, keys and words of other
 /// languages, comments, names spelt loosely.
 ///
-/// All chunks together take time and memory linear in their length, however they are cut.
+/// All chunks together take time and memory linear in their length, however they are cut. For that, what stands more than
+/// 1 KB ahead decides nothing, a longer key ends the value, and so do brackets that are nested deeper than
+/// [`ReadOptions::max_depth`](crate::ReadOptions::max_depth) allows by default.
 ///
 /// # What holds
 /// A partial value is a guess at a value of which only a part is known; the typed value comes from
