@@ -71,7 +71,7 @@ fn pieces(mut text: &str, piece: usize, push: &mut dyn FnMut(&str)) {
 /// Whether twice the text takes twice the steps.
 fn doubles(start: &str, unit: &str, size: usize, piece: usize) -> Result<(), String> {
     // With a word behind it, the end of the text does not decide what the last white space was.
-    let text = |size: usize| format!("{start}{}b", unit.repeat(size / unit.len()));
+    let text = |size: usize| format!("{start}{}b!", unit.repeat(size / unit.len()));
     let (short, long) = (text(size), text(2 * size));
     let check = |what: &str, short: usize, long: usize| match long * 10 < short * 26 + 40_000 {
         true => Ok(()),
