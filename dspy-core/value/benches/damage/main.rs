@@ -122,7 +122,11 @@ fn judge(case: &Case<'_>, text: &str, kinds: &[&str], show: &mut Show) -> Count 
     match &read {
         Err(_) => count.refused = 1,
         Ok(read) if read.value == *case.value => count.right = 1,
-        Ok(read) if read.bent.iter().any(|kind| matches!(kind, CoercionKind::CutOff | CoercionKind::CutText)) => count.marked = 1,
+        Ok(read)
+            if read.bent.iter().any(|kind| matches!(kind, CoercionKind::CutOff | CoercionKind::CutText)) =>
+        {
+            count.marked = 1
+        }
         Ok(_) => count.wrong = 1,
     }
     let sure = KINDS.iter().all(|kind| kind.sure || !kinds.contains(&kind.name));

@@ -136,7 +136,9 @@ impl<'n, 'c: 'n> Entries<'n, 'c> {
                 (Cow::Borrowed(key), Spelling::Unknown)
             }
             Some(name) => (Cow::Borrowed(name), Spelling::Loose),
-            None if self.respelt && key.contains(char::is_uppercase) => (snake_case(key).into(), Spelling::Loose),
+            None if self.respelt && key.contains(char::is_uppercase) => {
+                (snake_case(key).into(), Spelling::Loose)
+            }
             None => (Cow::Borrowed(key), Spelling::Unknown),
         }
     }

@@ -103,6 +103,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
     fn forms<'t>(&self, text: &'t str) -> Vec<Cow<'t, str>> {
         let mut out = forms(text, self.cx.options);
         if self.root
+            && matches!(self.node.kind, Kind::Free(_))
             && let Ok(found) = self.cx.answer.structures(self.cx.options.max_depth)
         {
             let only = |found: &Found<'_>| match found.node.only().map_or(&found.node.kind, |only| &only.kind)

@@ -12,8 +12,6 @@ pub(super) struct Fence<'t> {
     /// What is said of its content, such as its language.
     pub(super) info: &'t str,
     pub(super) text: &'t str,
-    /// Where its text begins.
-    pub(super) start: usize,
     /// Where the block itself begins and ends.
     pub(super) range: Range<usize>,
     pub(super) closed: bool,
@@ -49,13 +47,7 @@ fn block(text: &str, mark: usize, c: char, ticks: usize) -> Option<Fence<'_>> {
             _ => info,
         };
         let range = mark..info + end + ticks;
-        return Some(Fence {
-            info: &text[info..start],
-            text: &text[start..info + end],
-            start,
-            range,
-            closed: true,
-        });
+        return Some(Fence { info: &text[info..start], text: &text[start..info + end], range, closed: true });
     }
     let start = (first + 1).min(text.len());
     let mut at = start;
@@ -76,7 +68,6 @@ fn block(text: &str, mark: usize, c: char, ticks: usize) -> Option<Fence<'_>> {
             return Some(Fence {
                 info: text[info..first].trim(),
                 text: inner,
-                start,
                 range: mark..behind,
                 closed: true,
             });
@@ -84,7 +75,7 @@ fn block(text: &str, mark: usize, c: char, ticks: usize) -> Option<Fence<'_>> {
         at += line.len();
     }
     let (info, text, end) = (text[info..first].trim(), &text[start..], text.len());
-    Some(Fence { info, text, start, range: mark..end, closed: false })
+    Some(Fence { info, text, range: mark..end, closed: false })
 }
 
 /// What stands in the fence that a whole text is, or the text.
@@ -208,8 +199,11 @@ pub(super) fn structures(text: &str, base: usize, depth: usize) -> Result<Vec<Fo
         if text[open..].starts_with('{') && command.len() < open && command.ends_with('\\') {
             continue;
         }
-        let part = text[..open].trim_end().ends_with([':', ',', '[', '{', '(', '=']);
-        if open < unclosed && part {
+        let before = text[..open].trim_end();
+        let part = before.ends_with([':', ',', '[', '{', '(', '=']);
+        // The value of a member, where the object has no opening brace.
+        let member = before.strip_suffix(':').is_some_and(|before| before.trim_end().ends_with('"'));
+        if open < unclosed && part || member {
             continue;
         }
         let (node, len) = tree::value(&text[open..], base + open, depth)?;

@@ -2,7 +2,21 @@
 
 use std::borrow::Cow;
 
-use super::{coercion::CoercionKind, partial::ahead};
+use super::coercion::CoercionKind;
+
+#[cfg(test)]
+thread_local!(
+    /// How many characters were looked at.
+    pub(super) static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) }
+);
+
+/// Notes that so many characters were looked at, for tests of how the work grows with the text.
+#[inline]
+pub(super) fn count(steps: usize) {
+    #[cfg(test)]
+    STEPS.set(STEPS.get() + steps);
+    let _ = steps;
+}
 
 /// Length of the white space at the start, of every kind that models write.
 pub(super) fn blank(text: &str) -> usize {
@@ -23,6 +37,7 @@ pub(super) fn blank(text: &str) -> usize {
             }
         }
     }
+    count(at + 1);
     at
 }
 
@@ -31,10 +46,21 @@ pub(super) fn comment(text: &str) -> Option<usize> {
     if !matches!(text.as_bytes().first(), Some(b'/' | b'#')) {
         return None;
     }
-    if text.starts_with("//") || text.starts_with('#') {
-        return Some(text.find('\n').unwrap_or(text.len()));
-    }
-    text.starts_with("/*").then(|| text.find("*/").map_or(text.len(), |end| end + 2))
+    let len = if text.starts_with("//") || text.starts_with('#') {
+        text.find('\n')
+    } else if text.starts_with("/*") {
+        text.find("*/").map(|end| end + 2)
+    } else {
+        return None;
+    };
+    let len = len.unwrap_or(text.len());
+    count(len);
+    Some(len)
+}
+
+/// Whether a comment stands at the start.
+pub(super) fn starts_comment(text: &str) -> bool {
+    text.starts_with("//") || text.starts_with("/*") || text.starts_with('#')
 }
 
 /// Whether a string begins with this character, and what ends it.
@@ -106,6 +132,7 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
     let mut copied = start;
     let mut at = start;
     while at < bytes.len() {
+        count(1);
         let b = bytes[at];
         if b == b'\\' {
             let out = copy.get_or_insert_with(String::new);
@@ -162,6 +189,17 @@ pub(super) fn quoted(text: &str, place: Place) -> Quoted<'_> {
         }
         at += c.len_utf8();
     }
+    // Brackets that close what was opened before the string are none of its text.
+    let closers = |c: char| c.is_whitespace() || matches!(c, '}' | ']');
+    let end = text.trim_end_matches(closers).len().max(copied);
+    let closed = place != Place::Alone && depth < 0 && text[end..].contains(['}', ']']);
+    if closed {
+        return Quoted {
+            text: finish(text, copy, copied, end),
+            len: end,
+            notes: [Some(CoercionKind::MissingQuote), raw_break, unescaped, odd_escape],
+        };
+    }
     Quoted {
         text: finish(text, copy, copied, text.len()),
         len: text.len(),
@@ -177,6 +215,7 @@ fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
     }
     let len = bytes[1..].iter().position(|b| matches!(b, b'"' | b'\\' | b'\n'))?;
     let end = len + 1;
+    count(end);
     // An empty string may be the first two of three quotes.
     if bytes[end] != b'"' || (len == 0 && bytes.get(2) == Some(&b'"')) {
         return None;
@@ -191,7 +230,9 @@ fn plain(text: &str, place: Place) -> Option<Quoted<'_>> {
 
 /// Where a text ends that goes on, after a comma or a new line and a quote, with a key.
 pub(super) fn before_key(text: &str) -> Option<usize> {
-    let open = text.rfind(['"', '\''])?;
+    // A bound, so that many quotes are not each looked behind for far.
+    let near = (text.len().saturating_sub(68)..=text.len()).find(|at| text.is_char_boundary(*at))?;
+    let open = near + text[near..].rfind(['"', '\''])?;
     let key = &text[open + 1..];
     let named =
         !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_alphanumeric() || "_-$. ".contains(c));
@@ -248,15 +289,17 @@ pub(super) enum Escapes {
 impl Escapes {
     /// Looks for a letter that JSON does not escape, up to where the string may end.
     fn of(text: &str) -> Self {
+        let quote = text.bytes().next();
         let mut bytes = text.bytes().skip(1).take(4096);
         while let Some(b) = bytes.next() {
+            count(1);
             match b {
                 b'\\' => match bytes.next() {
                     Some(b'b' | b'f' | b'n' | b'r' | b't' | b'u') | None => {}
                     Some(c) if c.is_ascii_alphabetic() => return Self::Letters,
                     Some(_) => {}
                 },
-                b'"' => break,
+                _ if b == b'"' || Some(b) == quote => break,
                 _ => {}
             }
         }
@@ -301,34 +344,57 @@ fn unicode(text: &str, out: &mut String) -> usize {
 
 /// Whether a string can have ended before `rest`.
 pub(super) fn ends(rest: &str, place: Place) -> bool {
-    let gap = blank(rest);
-    let (gap, rest) = rest.split_at(gap);
-    let Some(c) = rest.chars().next() else { return true };
-    match (c, place) {
+    ends_so_far(rest, place, false) == Some(true)
+}
+
+// Looks ahead in a text that may go on, as `more` tells: then its end so far says nothing, and the answer is `None` where
+// more of it decides.
+
+/// As [`ends`].
+pub(super) fn ends_so_far(rest: &str, place: Place, more: bool) -> Option<bool> {
+    let (gap, rest) = rest.split_at(blank(rest));
+    let Some(c) = rest.chars().next() else { return at_end(more) };
+    Some(match (c, place) {
         // Texts that stand below each other, which Python joins.
         ('\'', Place::List) => gap.contains('\n'),
         ('{' | '[' | '0'..='9', Place::List) if gap.contains('\n') => true,
         // A blank line, and prose behind what is cut off.
         (_, Place::Object | Place::List) if c.is_alphabetic() && gap.matches('\n').count() > 1 => true,
         (':' | '：' | '=', _) => place == Place::Key,
+        ('`' | '/', _) if more && (rest.len() == 1 || rest == "``") => return None,
         ('`', _) => rest.starts_with("```"),
-        (_, Place::Alone) => matches!(c, '/') && comment(rest).is_some(),
+        ('/', _) => starts_comment(rest),
+        (_, Place::Alone) => false,
         ('}' | ']', _) => true,
         (')', _) => {
             let behind = rest[1..].trim_start();
-            behind.is_empty() || behind.starts_with([',', '}', ']', ')'])
+            return if behind.is_empty() {
+                at_end(more)
+            } else {
+                Some(behind.starts_with([',', '}', ']', ')']))
+            };
         }
-        (',' | ';' | '，' | '、', Place::Key | Place::Object) => key_follows(&rest[c.len_utf8()..]),
-        (',' | ';' | '，' | '、', Place::List) => value_follows(&rest[c.len_utf8()..]),
+        (',' | ';' | '，' | '、', Place::List) => return value_follows(&rest[c.len_utf8()..], more),
+        (',' | ';' | '，' | '、', _) => return key_follows_so_far(&rest[c.len_utf8()..], more),
         // A missing comma: a key or a value begins.
-        ('"', Place::Key | Place::Object) => quoted_key(rest),
-        ('"', Place::List) => !rest[1..].trim_start().starts_with([',', ']']),
-        ('/', _) => comment(rest).is_some(),
+        ('"', Place::List) => {
+            let behind = rest[1..].trim_start();
+            return if behind.is_empty() { at_end(more) } else { Some(!behind.starts_with([',', ']'])) };
+        }
+        ('"', _) => return quoted_key_so_far(rest, more),
         ('#', _) => true,
         // `"one, " + "two"`
-        ('+', Place::Object | Place::List) => skip_blank(&rest[1..]).starts_with(['"', '\'']),
+        ('+', Place::Object | Place::List) => match skip_blank(&rest[1..]) {
+            "" if more => return None,
+            behind => behind.starts_with(['"', '\'']),
+        },
         _ => false,
-    }
+    })
+}
+
+/// What the end of the text says.
+fn at_end(more: bool) -> Option<bool> {
+    (!more).then_some(true)
 }
 
 /// How far a key is looked for.
@@ -336,19 +402,27 @@ pub(super) const LONGEST_KEY: usize = 128;
 
 /// Whether the quote at the start is that of a key, or of one that is cut off.
 pub(super) fn quoted_key(text: &str) -> bool {
-    let Some(close) = text.chars().next().and_then(closing) else { return false };
+    quoted_key_so_far(text, false) == Some(true)
+}
+
+/// As [`quoted_key`].
+fn quoted_key_so_far(text: &str, more: bool) -> Option<bool> {
+    let Some(close) = text.chars().next().and_then(closing) else { return Some(false) };
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1).take(LONGEST_KEY) {
+        count(1);
         if c == '\n' {
-            return false;
+            return Some(false);
         }
         if close.contains(&c) && !escaped {
-            return skip_blank(&text[at + c.len_utf8()..]).starts_with([':', '：', '=']);
+            let behind = skip_blank(&text[at + c.len_utf8()..]);
+            return (!more || !behind.is_empty()).then(|| behind.starts_with([':', '：', '=']));
         }
         escaped = c == '\\' && !escaped;
     }
     // A long key, or one that is cut off with the text.
-    text.len() > LONGEST_KEY || !text.contains(['}', ']'])
+    let long = text.len() > LONGEST_KEY;
+    (!more || long).then(|| long || !text.contains(['}', ']']))
 }
 
 /// The key that begins with a quote and goes up to a colon.
@@ -364,8 +438,9 @@ fn unclosed_key_follows(text: &str) -> bool {
     let Some(key) = unclosed_key(text) else { return false };
     let behind = &text[1..][key.len()..];
     let behind = behind.trim_start_matches([':', '：']).trim_start_matches([' ', '\n', '\t']);
+    let number = behind.starts_with(|c: char| c.is_ascii_digit() || c == '-');
     key.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && !key.contains(' ')
+        && (number || !key.contains(' '))
         && (behind.starts_with(['"', '{', '[', '-'])
             || behind.starts_with(|c: char| c.is_ascii_digit())
             || ["true", "false", "null"].iter().any(|word| behind.starts_with(word)))
@@ -383,65 +458,91 @@ pub(super) fn unclosed_key_here(text: &str) -> Option<&str> {
 
 /// Whether a key or the end of the object follows.
 pub(super) fn key_follows(text: &str) -> bool {
+    key_follows_so_far(text, false) == Some(true)
+}
+
+/// As [`key_follows`].
+pub(super) fn key_follows_so_far(text: &str, more: bool) -> Option<bool> {
     let rest = skip_blank(text);
     match rest.chars().next() {
+        None => at_end(more),
         // An object in place of a key: this one was not closed.
-        None | Some('}' | ']' | ',' | '{') => true,
-        Some('.') => rest.starts_with("..."),
-        Some('…') => true,
-        Some(c) if closing(c).is_some() => quoted_key(rest) || unclosed_key_follows(rest),
-        Some(c) => bare_key(rest, c, ""),
+        Some('}' | ']' | ',' | '{' | '…') => Some(true),
+        Some('.' | '/') if more && matches!(rest, "." | ".." | "/") => None,
+        Some('.') => Some(rest.starts_with("...")),
+        Some(c) if closing(c).is_some() => Some(quoted_key_so_far(rest, more)? || unclosed_key_follows(rest)),
+        Some(c) => bare_key(rest, c, "", more),
     }
 }
 
 /// As [`key_follows`], where nothing is in quotes: then a key may have several words.
-pub(super) fn loose_key_follows(text: &str) -> bool {
+fn loose_key_follows(text: &str, more: bool) -> Option<bool> {
     let rest = skip_blank(text);
-    key_follows(text) || rest.chars().next().is_some_and(|c| bare_key(rest, c, " "))
+    match (key_follows_so_far(text, more)?, rest.chars().next()) {
+        (false, Some(c)) => bare_key(rest, c, " ", more),
+        (follows, _) => Some(follows),
+    }
 }
 
 /// Whether a key without quotes, or without its first one, stands at the start.
-fn bare_key(text: &str, first: char, more: &str) -> bool {
+fn bare_key(text: &str, first: char, others: &str, more: bool) -> Option<bool> {
     if !(first.is_alphanumeric() || first == '_' || first == '$') {
-        return false;
+        return Some(false);
     }
-    let part = |c: char| c.is_alphanumeric() || "_-$.".contains(c) || more.contains(c);
+    let part = |c: char| c.is_alphanumeric() || "_-$.".contains(c) || others.contains(c);
     let found = text.char_indices().take(LONGEST_KEY).find(|(_, c)| !part(*c));
-    let Some((end, _)) = found else { return text.len() < LONGEST_KEY };
+    count(found.map_or(LONGEST_KEY, |(end, _)| end));
+    let Some((end, _)) = found else {
+        return (!more || text.len() > LONGEST_KEY).then_some(text.len() < LONGEST_KEY);
+    };
     let after = skip_blank(text[end..].strip_prefix('"').unwrap_or(&text[end..]));
-    after.is_empty() || after.starts_with([':', '：', '='])
+    if after.is_empty() { at_end(more) } else { Some(after.starts_with([':', '：', '='])) }
 }
 
 /// Whether the bracket at the start looks like one of JSON, and not of prose.
 pub(super) fn opens_json(text: &str) -> bool {
+    opens_json_so_far(text, false) == Some(true)
+}
+
+/// As [`opens_json`].
+pub(super) fn opens_json_so_far(text: &str, more: bool) -> Option<bool> {
     let inside = skip_blank(&text[1..]);
     match text.as_bytes().first() {
-        Some(b'{') => key_follows(inside),
-        _ => inside.starts_with(['{', '[', '"', '\'']) || inside.starts_with(|c: char| c.is_ascii_digit()),
+        Some(b'{') => key_follows_so_far(inside, more),
+        _ if more && inside.is_empty() => None,
+        _ => Some(inside.starts_with(|c: char| "{[\"'".contains(c) || c.is_ascii_digit())),
     }
 }
 
 /// Whether a value or the end of the list follows.
-fn value_follows(text: &str) -> bool {
+fn value_follows(text: &str, more: bool) -> Option<bool> {
     let rest = skip_blank(text);
-    match rest.chars().next() {
-        None => true,
+    Some(match rest.chars().next() {
+        None => return at_end(more),
         Some(c) if closing(c).is_some() || "{[(]},-…".contains(c) || c.is_ascii_digit() => true,
         Some('r' | 'u' | 'b' | 'f') if rest[1..].starts_with(['"', '\'']) => true,
+        Some('.' | '/') if more && matches!(rest, "." | ".." | "/") => return None,
         Some('.') => rest.starts_with("..."),
         Some(_) => {
             let word = &rest[..rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len())];
+            count(word.len());
             let next = skip_blank(&rest[word.len()..]);
+            if more && next.is_empty() {
+                return None;
+            }
             ["true", "false", "null", "True", "False", "None", "NaN", "Infinity"].contains(&word)
                 || (!word.is_empty() && (next.is_empty() || next.starts_with([',', ']'])))
                 // On a line of its own, an item whose opening quote is missing.
                 || text[..text.len() - rest.len()].contains('\n')
-                    && rest.find(['"', '\n']).is_some_and(|end| {
-                        let behind = rest[end..].strip_prefix('"').map(str::trim_start);
-                        behind.is_some_and(|behind| behind.starts_with([',', ']']))
-                    })
+                    && match rest.char_indices().take(LONGEST_KEY).find(|(_, c)| matches!(c, '"' | '\n')) {
+                        None if more && rest.len() < LONGEST_KEY => return None,
+                        end => end.is_some_and(|(end, _)| {
+                            let behind = rest[end..].strip_prefix('"').map(str::trim_start);
+                            behind.is_some_and(|behind| behind.starts_with([',', ']']))
+                        }),
+                    }
         }
-    }
+    })
 }
 
 /// The text behind white space and comments.
@@ -472,6 +573,7 @@ pub(super) fn value_len(text: &str, place: Place) -> usize {
     // In an object, a string before the colon is a key.
     let mut key = true;
     while at < bytes.len() {
+        count(1);
         let here = match open.last() {
             None => place,
             Some(b'{') if key => Place::Key,
@@ -529,9 +631,10 @@ pub(super) fn value_len(text: &str, place: Place) -> usize {
 /// Length of the value without quotes at the start of `text`: up to what ends it at this place. With `more`, the text
 /// may go on; `None` when that decides.
 pub(super) fn bare_len(text: &str, place: Place, more: bool) -> Option<usize> {
-    let mut parens = 0usize;
-    let mut previous = ' ';
+    // How far is white space of which is known that no key stands behind it.
+    let (mut parens, mut previous, mut no_key) = (0usize, ' ', 0);
     for (at, c) in text.char_indices() {
+        count(1);
         let rest = &text[at..];
         let ends = match c {
             '`' if more && rest.len() < 3 && "```".starts_with(rest) => return None,
@@ -548,15 +651,14 @@ pub(super) fn bare_len(text: &str, place: Place, more: bool) -> Option<usize> {
             }
             ')' => true,
             ',' | ';' | '，' | '、' | '\n' if place == Place::List => true,
+            '\n' if at < no_key => false,
             ',' | ';' | '，' | '、' | '\n' => {
                 let behind = &rest[c.len_utf8()..];
-                if more && !ahead::key_follows(behind, " ") {
-                    return None;
-                }
-                loose_key_follows(behind)
+                no_key = at + c.len_utf8() + blank(behind);
+                loose_key_follows(behind, more)?
             }
             '/' if more && rest.len() < 2 => return None,
-            '/' | '#' => previous.is_whitespace() && comment(rest).is_some(),
+            '/' | '#' => previous.is_whitespace() && starts_comment(rest),
             _ => false,
         };
         if ends {

@@ -208,7 +208,8 @@ fn bullets(text: &str) -> Option<Vec<Piece<'_>>> {
     if let Some(before) = items[last].before.filter(|_| !paragraphs) {
         items[last].text.truncate(before);
     }
-    let pieces = items.into_iter().map(|i| Piece { text: unquoted(i.text.trim_end()).into(), offset: i.offset });
+    let pieces =
+        items.into_iter().map(|i| Piece { text: unquoted(i.text.trim_end()).into(), offset: i.offset });
     // A mark without an item is where the text was cut off.
     let pieces: Vec<_> =
         pieces.enumerate().filter(|(i, p)| *i < last || !p.text.is_empty()).map(|(_, p)| p).collect();

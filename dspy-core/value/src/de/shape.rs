@@ -133,7 +133,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
     /// The structures of free text, those of the whole answer from attempt to attempt the same.
     fn lot(&self, text: &'n str, base: usize) -> Result<Lot<'n>, Fail> {
         let depth = self.cx.options.max_depth;
-        match self.root {
+        match self.root && matches!(self.node.kind, Kind::Free(_)) {
             true => self.cx.answer.structures(depth).map(Lot::Kept),
             false => find::structures(text, base, depth).map(Lot::Made),
         }
@@ -739,7 +739,8 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             Some(Way::Marked) => {
                 let (items, kind) = prose::marked(core).unwrap_or((Vec::new(), CoercionKind::Bullets));
                 let free = |piece: prose::Piece<'n>| Node::free(base_of_core + piece.offset, piece.text);
-                let mut node = Node::new(base_of_core, core, Kind::List(items.into_iter().map(free).collect()));
+                let mut node =
+                    Node::new(base_of_core, core, Kind::List(items.into_iter().map(free).collect()));
                 node.notes.add(kind);
                 Ok(Step::Again(node))
             }
@@ -793,13 +794,19 @@ fn list_ways(text: &str, found: &[Found<'_>]) -> Vec<Way> {
         before.ends_with(',') || behind.starts_with([',', ']'])
     };
     let ends = [found.first(), found.last()];
-    let between = || found.windows(2).map(|pair| text.get(pair[0].range.end..pair[1].range.start).unwrap_or("\""));
-    let outside = ends.iter().flatten().any(|found| open_ended(found)) || between().any(|gap| gap.contains('"'));
-    if outside && found.len() > 1 && !begun || ends.iter().flatten().any(|f| f.around && !f.fenced && open_ended(f)) && found.len() == 1 {
+    let between =
+        || found.windows(2).map(|pair| text.get(pair[0].range.end..pair[1].range.start).unwrap_or("\""));
+    let outside =
+        ends.iter().flatten().any(|found| open_ended(found)) || between().any(|gap| gap.contains('"'));
+    if outside && found.len() > 1 && !begun
+        || ends.iter().flatten().any(|f| f.around && !f.fenced && open_ended(f)) && found.len() == 1
+    {
         return Vec::new();
     }
     let mut ways = Vec::new();
-    if !begun && prose::marked(find::only_fence(core)).is_some_and(|(items, _)| found.is_empty() || items.len() > 1) {
+    if !begun
+        && prose::marked(find::only_fence(core)).is_some_and(|(items, _)| found.is_empty() || items.len() > 1)
+    {
         ways.push(Way::Marked);
         // What stands in the items is no list of them.
         let fenced = ranked.iter().filter(|at| found[**at].fenced);

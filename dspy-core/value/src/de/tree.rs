@@ -132,13 +132,6 @@ pub(super) fn inside(text: &str, base: usize, depth: usize, object: bool) -> Res
     Ok(node)
 }
 
-/// The key that a text begins with, and where what stands behind its colon begins.
-pub(super) fn key(text: &str) -> Option<(Cow<'_, str>, usize)> {
-    let mut parser = Parser::new(text, 0, 0);
-    let key = parser.key().ok()?;
-    Some((key, parser.pos))
-}
-
 /// In place of a closing bracket, where none was opened.
 const OPEN: char = '\0';
 

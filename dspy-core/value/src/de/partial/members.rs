@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    machine::{Machine, Member, Tap},
-    max_depth,
+    machine::{Machine, Member},
     plan::Plan,
+    whole,
 };
 
 /// What becomes of a member.
@@ -30,36 +30,32 @@ impl MemberReader {
     /// A reader of the members of these names, which are told by their positions.
     pub fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         let (plan, root) = Plan::members(names);
-        Self { machine: Machine::new(Arc::new(plan), root, true, max_depth()), open: None }
+        Self { machine: Machine::new(Arc::new(plan), root, true, whole::max_depth()), open: None }
     }
 
     /// Takes the next chunk of the text.
     pub fn push(&mut self, text: &str, out: &mut dyn FnMut(MemberPiece<'_>)) {
-        self.machine.push_with(text, &mut tell(&mut self.open, out));
+        self.machine.push(text, &mut |member, text| tell(&mut self.open, member, text, out));
     }
 
     /// Takes the text as ended.
     pub fn finish(&mut self, out: &mut dyn FnMut(MemberPiece<'_>)) {
-        self.machine.finish_with(&mut tell(&mut self.open, out));
-        if self.open.take().is_some() {
-            out(MemberPiece::End);
-        }
+        self.machine.finish(&mut |member, text| tell(&mut self.open, member, text, out));
+        tell(&mut self.open, None, "", out);
     }
 }
 
-fn tell<'f>(open: &'f mut Option<Member>, out: &'f mut dyn FnMut(MemberPiece<'_>)) -> Box<Tap<'f>> {
-    Box::new(move |member, text| {
-        if *open != member {
-            if open.is_some() {
-                out(MemberPiece::End);
-            }
-            *open = member;
-            if let Some(at) = member.and_then(|member| member.property) {
-                out(MemberPiece::Begin(at));
-            }
+fn tell(open: &mut Option<Member>, member: Option<Member>, text: &str, out: &mut dyn FnMut(MemberPiece<'_>)) {
+    if *open != member {
+        if open.is_some() {
+            out(MemberPiece::End);
         }
-        if member.is_some() && !text.is_empty() {
-            out(MemberPiece::Text(text));
+        *open = member;
+        if let Some(at) = member.and_then(|member| member.property) {
+            out(MemberPiece::Begin(at));
         }
-    })
+    }
+    if member.is_some() && !text.is_empty() {
+        out(MemberPiece::Text(text));
+    }
 }

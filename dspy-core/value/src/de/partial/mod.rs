@@ -1,14 +1,19 @@
 //! The value of a prefix of an answer.
+//!
+//! From the bottom up: [`whole`] is what is used of the reader of whole texts, [`look`] looks ahead, [`plan`] is the type,
+//! [`tree`] the value so far, [`strings`], [`text`] and [`words`] read scalars, [`machine`] reads JSON, and [`members`]
+//! are the texts of its members. Each uses only what stands before it.
 
-pub(super) mod ahead;
-mod begin;
-mod frames;
 mod look;
 mod machine;
 mod members;
 mod plan;
-mod prose;
 mod strings;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tree;
+mod whole;
 mod words;
 
 use std::{fmt, sync::Arc};
@@ -21,9 +26,9 @@ use serde_json::Value;
 use self::{
     machine::Machine,
     plan::Plan,
-    prose::{Fenced, Prose},
+    text::{Fenced, Prose},
 };
-use super::{Form, Raw, ReadOptions};
+use super::Form;
 use crate::TypeInfo;
 
 /// Reads the value that an answer has so far, while it arrives.
@@ -44,7 +49,9 @@ use crate::TypeInfo;
 /// [`read`](crate::read) understands it: fences and text before it, commas, quotes, keys and words of other
 /// languages, comments, names spelt loosely.
 ///
-/// All chunks together take time and memory linear in their length, however they are cut.
+/// All chunks together take time and memory linear in their length, however they are cut. For that, what stands more than
+/// 1 KB ahead decides nothing, a longer key ends the value, and so do brackets that are nested deeper than
+/// [`ReadOptions::max_depth`](crate::ReadOptions::max_depth) allows by default.
 ///
 /// # What holds
 /// A partial value is a guess at a value of which only a part is known; the typed value comes from
@@ -79,13 +86,15 @@ impl PartialReader {
     /// A reader of values with this schema, in text of this form.
     pub fn of_schema(schema: &Schema, form: Form) -> Self {
         let (plan, root) = Plan::of(schema.as_value());
-        let node = plan.node(root);
-        let mode = match form {
-            Form::Text if node.free_text() && node.choices.is_empty() => Mode::Prose(Prose::new(node.null)),
-            Form::Text if node.code => Mode::Fenced(Fenced::default()),
-            Form::Text if !node.structure() && !node.any => Mode::Held(String::new(), None),
-            Form::Text => Mode::Json(Box::new(Machine::new(Arc::new(plan), root, true, max_depth()))),
-            Form::Json => Mode::Json(Box::new(Machine::new(Arc::new(plan), root, false, max_depth()))),
+        let (node, text) = (plan.node(root), form == Form::Text);
+        let mode = if text && node.free_text() && node.choices.is_empty() {
+            Mode::Prose(Prose::new(node.null))
+        } else if text && node.code {
+            Mode::Fenced(Fenced::default())
+        } else if text && !node.structure() && !node.any {
+            Mode::Held(String::new(), None)
+        } else {
+            Mode::Json(Box::new(Machine::new(Arc::new(plan), root, text, whole::max_depth())))
         };
         Self { mode, ty: None }
     }
@@ -96,7 +105,7 @@ impl PartialReader {
             Mode::Prose(prose) => prose.push(chunk),
             Mode::Fenced(fenced) => fenced.push(chunk),
             Mode::Held(text, _) => text.push_str(chunk),
-            Mode::Json(machine) => machine.push(chunk),
+            Mode::Json(machine) => machine.push(chunk, &mut |_, _| {}),
         }
     }
 
@@ -105,37 +114,30 @@ impl PartialReader {
         match &mut self.mode {
             Mode::Prose(prose) => prose.finish(),
             Mode::Fenced(fenced) => fenced.finish(),
-            Mode::Held(text, value) => {
-                let read = |ty: &TypeInfo| ty.read(Raw::text(text), &ReadOptions::default()).ok();
-                *value = self.ty.as_ref().and_then(read).map(|reading| reading.value);
-            }
-            Mode::Json(machine) => machine.finish(),
+            Mode::Held(text, value) => *value = self.ty.as_ref().and_then(|ty| whole::typed(ty, text)),
+            Mode::Json(machine) => machine.finish(&mut |_, _| {}),
         }
     }
 
     /// The value so far; `None` while nothing of it is known.
     pub fn value(&self) -> Option<&Value> {
         match &self.mode {
-            Mode::Prose(prose) => prose.value(),
-            Mode::Fenced(fenced) => fenced.value(),
-            Mode::Held(_, value) => value.as_ref(),
-            Mode::Json(machine) => machine.value(),
+            Mode::Prose(Prose { value, .. }) | Mode::Fenced(Fenced { value, .. }) | Mode::Held(_, value) => {
+                value.as_ref()
+            }
+            Mode::Json(machine) => machine.tree.value.as_ref(),
         }
     }
 
     /// The value, taken out.
     pub fn into_value(self) -> Option<Value> {
         match self.mode {
-            Mode::Prose(prose) => prose.into_value(),
-            Mode::Fenced(fenced) => fenced.into_value(),
-            Mode::Held(_, value) => value,
-            Mode::Json(machine) => machine.into_value(),
+            Mode::Prose(Prose { value, .. }) | Mode::Fenced(Fenced { value, .. }) | Mode::Held(_, value) => {
+                value
+            }
+            Mode::Json(machine) => machine.tree.value,
         }
     }
-}
-
-fn max_depth() -> usize {
-    ReadOptions::default().max_depth
 }
 
 impl fmt::Debug for PartialReader {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use super::{super::lex::count, whole};
 use crate::types::KIND_KEY;
 
 /// The place of a [`Node`] in its [`Plan`].
@@ -58,6 +59,28 @@ pub(super) struct Object {
     pub(super) properties: Vec<(String, NodeId)>,
     /// What other keys hold; `None` when they are passed over.
     pub(super) rest: Option<NodeId>,
+}
+
+impl Object {
+    /// Which property a key names.
+    pub(super) fn property(&self, key: &str) -> Option<usize> {
+        count(key.len());
+        let names = || self.properties.iter().map(|(name, _)| name.as_str());
+        names().position(|name| name == key).or_else(|| {
+            let name = whole::loosely(key, &names().collect::<Vec<_>>())?;
+            names().position(|known| known == name)
+        })
+    }
+
+    /// Whether the brace at the start is followed by a property in quotes: the usual case, at no cost.
+    pub(super) fn begins(&self, text: &str) -> bool {
+        let key = text[1..].trim_start_matches([' ', '\n', '\t', '\r']);
+        count(text.len() - key.len());
+        key.strip_prefix('"').is_some_and(|key| {
+            let follows = |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('"'));
+            self.properties.iter().any(|(name, _)| follows(name))
+        })
+    }
 }
 
 impl Node {
@@ -155,19 +178,18 @@ impl<'s> Build<'s> {
             self.collect(target, parts);
         }
         for key in ["anyOf", "oneOf", "allOf"] {
-            for alternative in schema.get(key).and_then(Value::as_array).into_iter().flatten() {
-                self.collect(alternative, parts);
-            }
+            let alternatives = schema.get(key).and_then(Value::as_array).into_iter().flatten();
+            alternatives.for_each(|alternative| self.collect(alternative, parts));
         }
     }
 
     fn merged(&mut self, parts: &[&'s Value]) -> Node {
         let mut node = Node::default();
         let mut properties: Vec<(&'s String, Vec<&'s Value>)> = Vec::new();
-        let (mut others, mut first, mut items) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut others, mut first, mut items) = (Vec::new(), Vec::<Vec<_>>::new(), Vec::new());
         let (mut list, mut object) = (false, false);
-        for part in parts {
-            let Value::Object(part) = part else { continue };
+        for part in parts.iter().filter_map(|part| part.as_object()) {
+            let map = |key| part.get(key).and_then(Value::as_object);
             for name in types(part) {
                 match name {
                     "null" => node.null = true,
@@ -180,33 +202,25 @@ impl<'s> Build<'s> {
                     "string" => text(&mut node, part),
                     "array" => {
                         list = true;
-                        let tuple = part.get("prefixItems").and_then(Value::as_array);
-                        for (index, item) in tuple.into_iter().flatten().enumerate() {
-                            if first.len() == index {
-                                first.push(Vec::new());
-                            }
+                        for (index, item) in array(part, "prefixItems").enumerate() {
+                            first.resize_with(first.len().max(index + 1), Vec::new);
                             first[index].push(item);
                         }
                         items.extend(part.get("items").filter(|items| **items != Value::Bool(false)));
                     }
                     _ => {
                         object = true;
-                        for (name, schema) in
-                            part.get("properties").and_then(Value::as_object).into_iter().flatten()
-                        {
+                        for (name, schema) in map("properties").into_iter().flatten() {
                             match properties.iter_mut().find(|(known, _)| *known == name) {
                                 Some((_, schemas)) => schemas.push(schema),
                                 None => properties.push((name, vec![schema])),
                             }
                         }
-                        let patterns = part.get("patternProperties").and_then(Value::as_object);
-                        others.extend(patterns.into_iter().flat_map(Map::values));
-                        let rest = part.get("additionalProperties");
+                        let (patterns, rest) = (map("patternProperties"), part.get("additionalProperties"));
                         let free = properties.is_empty() && patterns.is_none() && rest.is_none();
+                        others.extend(patterns.into_iter().flat_map(Map::values));
                         others.extend(rest.filter(|rest| **rest != Value::Bool(false)));
-                        if free {
-                            others.push(&Value::Bool(true));
-                        }
+                        others.extend(free.then_some(&Value::Bool(true)));
                     }
                 }
             }
@@ -217,52 +231,42 @@ impl<'s> Build<'s> {
         }
         if object {
             let properties = properties.into_iter().map(|(name, of)| (name.clone(), self.node(of))).collect();
-            let rest = if others.is_empty() { None } else { Some(self.node(others)) };
+            let rest = Some(others).filter(|others| !others.is_empty()).map(|others| self.node(others));
             node.object = Some(Object { properties, rest });
         }
         node
     }
 }
 
+/// The schemas or values in a list of a schema.
+fn array<'s>(schema: &'s Map<String, Value>, key: &str) -> impl Iterator<Item = &'s Value> + use<'s> {
+    schema.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
 /// Whether a schema says nothing of its values.
 fn is_anything(schema: &Value) -> bool {
-    const TELLING: [&str; 11] = [
-        "type",
-        "enum",
-        "const",
-        "$ref",
-        "anyOf",
-        "oneOf",
-        "allOf",
-        "properties",
-        "items",
-        "prefixItems",
-        "not",
-    ];
+    const TELLING: &str = "type enum const $ref anyOf oneOf allOf properties items prefixItems not";
     match schema {
-        Value::Object(schema) => !TELLING.iter().any(|key| schema.contains_key(*key)),
+        Value::Object(schema) => !TELLING.split(' ').any(|key| schema.contains_key(key)),
         other => *other != Value::Bool(false),
     }
 }
 
 /// The types that a schema allows itself, apart from its alternatives.
 fn types(schema: &Map<String, Value>) -> Vec<&str> {
+    let of = |value: &Value| match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        _ => "string",
+    };
     match schema.get("type") {
         Some(Value::String(name)) => vec![name],
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
         _ if schema.contains_key("properties") => vec!["object"],
         _ if schema.contains_key("items") || schema.contains_key("prefixItems") => vec!["array"],
         _ => {
-            let values = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
-            let values = values.chain(schema.get("const"));
-            let mut names: Vec<&str> = values
-                .map(|value| match value {
-                    Value::Null => "null",
-                    Value::Bool(_) => "boolean",
-                    Value::Number(_) => "number",
-                    _ => "string",
-                })
-                .collect();
+            let mut names: Vec<&str> = array(schema, "enum").chain(schema.get("const")).map(of).collect();
             names.dedup();
             names
         }
@@ -271,17 +275,13 @@ fn types(schema: &Map<String, Value>) -> Vec<&str> {
 
 /// Adds what a schema of texts says.
 fn text(node: &mut Node, schema: &Map<String, Value>) {
-    let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
-    let before = node.choices.len();
-    for choice in listed.chain(schema.get("const")).filter_map(Value::as_str) {
+    for choice in array(schema, "enum").chain(schema.get("const")).filter_map(Value::as_str) {
         if !node.choices.iter().any(|known| known == choice) {
             node.choices.push(choice.to_owned());
         }
     }
-    if schema.contains_key("enum") || schema.contains_key("const") || node.choices.len() > before {
-        return;
-    }
     match schema.get(KIND_KEY).and_then(Value::as_str) {
+        _ if schema.contains_key("enum") || schema.contains_key("const") => {}
         Some("code") => node.code = true,
         _ if schema.contains_key("format") => node.notation = true,
         _ => node.text = true,

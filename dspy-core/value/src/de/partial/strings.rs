@@ -1,8 +1,8 @@
 //! A string whose end has not arrived.
 
 use super::{
-    super::lex::{self, Place},
-    ahead,
+    super::lex::{self, Place, count},
+    look::{self, Rest},
 };
 
 /// A string in quotes of which further pieces are read.
@@ -33,34 +33,36 @@ pub(super) enum Step {
 const LONGEST_PLAIN: usize = 128;
 
 impl Quoted {
-    /// The string that begins at the start of `rest`, and the length of what opens it; `None` when more of the text
-    /// decides.
-    pub(super) fn open(rest: &str, place: Place, more: bool) -> Option<(Self, usize)> {
-        let letter = usize::from(rest.starts_with(|c: char| c.is_ascii_alphabetic()));
-        let raw = rest[..letter].eq_ignore_ascii_case("r");
-        let string = &rest[letter..];
-        if more && string.len() < 3 && ("\"\"\"".starts_with(string) || "'''".starts_with(string)) {
+    /// The string that begins at the start, and the length of what opens it; `None` when more of the text decides.
+    pub(super) fn open(rest: Rest<'_>, place: Place) -> Option<(Self, usize)> {
+        let letter = usize::from(rest.text.starts_with(|c: char| c.is_ascii_alphabetic()));
+        let raw = rest.text[..letter].eq_ignore_ascii_case("r");
+        let string = &rest.text[letter..];
+        let mut marks = ["\"\"\"", "'''"].into_iter();
+        if rest.more && string.len() < 3 && marks.clone().any(|mark| mark.starts_with(string)) {
             return None;
         }
         let quote = string.chars().next()?;
-        let triple = ["\"\"\"", "'''"].into_iter().find(|mark| string.starts_with(mark));
+        let triple = marks.find(|mark| string.starts_with(mark));
         let close = lex::closing(quote).unwrap_or(&['"']);
         let open = letter + triple.map_or(quote.len_utf8(), str::len);
         Some((Self { place, close, triple, raw, plain: Some(0) }, open))
     }
 
-    /// Reads on: adds to `out`, and tells how much of `text` was used. With `more`, the text may go on.
-    pub(super) fn read(&mut self, text: &str, more: bool, out: &mut String) -> (usize, Step) {
+    /// Reads on: adds to `out`, and tells how much of the text was used.
+    pub(super) fn read(&mut self, rest: Rest<'_>, out: &mut String) -> (usize, Step) {
+        let Rest { text, more } = rest;
         if let Some(mark) = self.triple {
-            return triple(text, mark, more, out);
+            return triple(rest, mark, out);
         }
         let bytes = text.as_bytes();
         // What was written to `out`, and how far the text is known.
         let (mut used, mut at) = (0, 0);
         while at < bytes.len() {
+            count(1);
             let b = bytes[at];
             if b == b'\\' {
-                if more && !ahead::escape(&text[at + 1..]) {
+                if more && !look::knows_escape(&text[at + 1..]) {
                     return (self.give(text, used, at, out), Step::More);
                 }
                 out.push_str(&text[used..at]);
@@ -74,7 +76,7 @@ impl Quoted {
                 used = at;
                 continue;
             }
-            if b < 0x80 && b != b'"' && b != b'\'' && b != b'`' {
+            if b < 0x80 && !matches!(b, b'"' | b'\'' | b'`') {
                 if b == b'\n' {
                     self.plain = None;
                 }
@@ -87,46 +89,40 @@ impl Quoted {
                 at = next;
                 continue;
             }
-            let behind = &text[next..];
-            if more && !ahead::ends(behind, self.place) {
+            let Some(ends) = rest.behind(next).ends(self.place) else {
                 return (self.give(text, used, at, out), Step::More);
-            }
+            };
             let length = self.plain.take().map(|before| before + at - used);
-            if lex::ends(behind, self.place) {
+            if ends {
                 out.push_str(&text[used..at]);
                 return (next, Step::End);
             }
             if self.place == Place::List
                 && length.is_some_and(|length| length <= LONGEST_PLAIN)
-                && lex::skip_blank(behind).starts_with([':', '：'])
+                && lex::skip_blank(&text[next..]).starts_with([':', '：'])
             {
                 out.push_str(&text[used..at]);
                 return (next, Step::Key);
             }
             // The quote may belong to the next key, before which this text ends.
-            if self.place == Place::Object && b < 0x80 && before_comma(&text[used..at]) {
-                match key(&text[at..], self.close) {
-                    None if more => return (self.give(text, used, at, out), Step::More),
-                    Some(len) => {
-                        let key = at + len;
-                        if let Some(end) = lex::before_key(&text[..key]).filter(|end| *end >= used) {
-                            out.push_str(&text[used..end]);
-                            return (end, Step::End);
-                        }
-                    }
-                    _ => {}
+            if self.place == Place::Object && matches!(b, b'"' | b'\'') && before_comma(&text[used..at]) {
+                let Some(len) = rest.behind(at).quoted_name(self.close) else {
+                    return (self.give(text, used, at, out), Step::More);
+                };
+                if len > 0
+                    && let Some(end) = lex::before_key(&text[..at + len]).filter(|end| *end >= used)
+                {
+                    out.push_str(&text[used..end]);
+                    return (end, Step::End);
                 }
             }
             at = next;
         }
-        let used = self.give(text, used, at, out);
-        match more {
-            true => (used, Step::More),
-            false => {
-                out.push_str(&text[used..]);
-                (text.len(), Step::End)
-            }
+        if more {
+            return (self.give(text, used, at, out), Step::More);
         }
+        out.push_str(&text[used..]);
+        (text.len(), Step::End)
     }
 
     /// Gives out the text from `used` to `at`, but for an end that may not belong to it; how far it came.
@@ -146,25 +142,10 @@ fn before_comma(text: &str) -> bool {
     text.trim_end_matches([' ', '\t']).ends_with([',', '\n'])
 }
 
-/// The length of the quote at the start and of the name behind it, up to the quote and the colon that make it a key:
-/// `Some(0)` when it is none, `None` when more of the text decides.
-fn key(text: &str, close: &[char]) -> Option<usize> {
-    let part = |c: char| c.is_alphanumeric() || "_-$. ".contains(c);
-    let (end, c) = match text.char_indices().skip(1).take(65).find(|(_, c)| !part(*c)) {
-        Some(found) => found,
-        None => return (text.chars().count() > 65).then_some(0),
-    };
-    if !close.contains(&c) {
-        return Some(0);
-    }
-    match lex::skip_blank(&text[end + c.len_utf8()..]) {
-        "" => None,
-        behind => Some(if behind.starts_with([':', '：']) { end } else { 0 }),
-    }
-}
-
-fn triple(text: &str, mark: &str, more: bool, out: &mut String) -> (usize, Step) {
-    if let Some(end) = text.find(mark) {
+fn triple(Rest { text, more }: Rest<'_>, mark: &str, out: &mut String) -> (usize, Step) {
+    let end = text.find(mark);
+    count(end.unwrap_or(text.len()));
+    if let Some(end) = end {
         out.push_str(&text[..end]);
         return (end + mark.len(), Step::End);
     }
