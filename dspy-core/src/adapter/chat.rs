@@ -1,13 +1,15 @@
 //! Fields set off by `[[ ## name ## ]]` headers.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use super::{
-    Adapter, Demo, JsonAdapter, NoStructure, headers, loose,
+    Adapter, Demo, JsonAdapter, NoStructure,
+    header_splitter::HeaderSplitter,
+    headers, lines, loose,
     prompt::{Sides, complaints, demo_messages, describe, names, short_hint, turn_messages, write_output},
-    splitter::{HeaderSplitter, Splitter},
+    splitter::Splitter,
 };
 use crate::{
     FieldError,
@@ -54,18 +56,23 @@ impl Layout for ChatAdapter {
     }
 
     fn close(&self, _: &mut Content, _: &Field) {}
+
+    /// Puts a backslash before a line that would be read as a header.
+    fn guard<'a>(&self, _: &Field, text: &'a str) -> Cow<'a, str> {
+        lines::guard(text)
+    }
 }
 
 impl Sides for ChatAdapter {
     fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        headers::write_fields(values)
+        headers::write_fields(self, values)
     }
 
     fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
         let mut out = Content::new();
         for (field, value) in values {
             self.open(&mut out, field);
-            write_output(field, *value, &mut out);
+            write_output(self, field, *value, &mut out);
         }
         out.push_str("\n\n");
         out.push_str(COMPLETED);
