@@ -5,6 +5,7 @@
 mod model;
 
 // Its signature has a bound on a field.
+mod marks;
 #[cfg(feature = "constraints")]
 mod native;
 mod reading;

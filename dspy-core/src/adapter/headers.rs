@@ -50,7 +50,7 @@ pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Sections<'a> {
 /// The text before the end marker of an answer that has no other header.
 pub(super) fn before_end<'a>(spec: &SignatureSpec, text: &'a str) -> Option<&'a str> {
     match counting(spec, text, found(spec, text)).as_slice() {
-        [Mark { start, form: Form::Header(Target::Completed), .. }] => Some(&text[..*start]),
+        [mark] if mark.ends() => Some(&text[..mark.start]),
         _ => None,
     }
 }
@@ -75,6 +75,12 @@ struct Mark {
     form: Form,
     /// Whether it stands in a closed code block of a value.
     fenced: bool,
+}
+
+impl Mark {
+    fn ends(&self) -> bool {
+        matches!(self.form, Form::Header(Target::Completed) | Form::Bare(Target::Completed))
+    }
 }
 
 /// Everything in the answer that may set off a field.
@@ -185,7 +191,7 @@ fn sections<'a>(marks: Vec<Mark>, text: &'a str) -> Sections<'a> {
     let mut empty: Vec<usize> = Vec::new();
     for (at, mark) in marks.iter().enumerate() {
         let output = match mark.form {
-            Form::Header(Target::Completed) | Form::Bare(Target::Completed) if !sections.is_empty() => {
+            _ if mark.ends() && !sections.is_empty() => {
                 sections.ended = true;
                 break;
             }
