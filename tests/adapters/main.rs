@@ -11,4 +11,6 @@ mod native;
 mod reading;
 mod repair;
 mod round_trip;
+mod tags;
 mod two_step;
+mod wrapped;
