@@ -1,6 +1,6 @@
 //! JSON answers with something needless around them.
 
-use dspy::prelude::*;
+use dspy::{adapter::XmlAdapter, prelude::*};
 
 use super::model::{Model, run};
 
@@ -130,5 +130,25 @@ fn the_object_with_the_outputs_wins() {
         let answer = r#"{"reason": "a", "percent": 3, "reason": "b", "percent": 4}"#;
         let read = output::<Judge>(JsonAdapter::new(), answer).await.unwrap();
         assert_eq!((read.reason.as_str(), read.percent), ("b", 4));
+    });
+}
+
+#[test]
+fn an_object_under_a_header_or_in_a_tag_is_found() {
+    run(async {
+        for answer in [
+            format!("[[ ## reason ## ]]\n{FIELDS}\n\n[[ ## completed ## ]]"),
+            format!("**Reason**\n```json\n{FIELDS}\n```"),
+            format!("<reason>{FIELDS}</reason>"),
+        ] {
+            for read in [
+                output::<Judge>(ChatAdapter::new().without_fallback(), &answer).await,
+                output::<Judge>(XmlAdapter::new().without_fallback(), &answer).await,
+                output::<Judge>(JsonAdapter::new(), &answer).await,
+            ] {
+                let read = read.unwrap_or_else(|e| panic!("{answer}: {e}"));
+                assert_eq!((read.reason.as_str(), read.percent), ("it is {so}", 7), "{answer}");
+            }
+        }
     });
 }

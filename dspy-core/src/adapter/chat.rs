@@ -109,15 +109,15 @@ impl Adapter for ChatAdapter {
     }
 
     /// Finds the headers, also when they are decorated, spaced or spelt a little otherwise, or when the last one
-    /// is missing. An answer without any header is still read when it leaves no doubt: as `Name: value` lines, as
-    /// a JSON object, as tags, or, when there is only one output, as the value itself.
+    /// is missing; a line that only speaks of them is text. An answer without any header is still read when it leaves no doubt: as `Name: value` lines and
+    /// headings, as a JSON object, as tags, or, when there is only one output, as the value itself.
     fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure> {
         let text = loose::without_thoughts(&choice.text);
         let sections = headers::split(spec, text);
-        if !sections.is_empty() {
-            return Ok(sections);
+        match sections.is_empty() {
+            true => loose::split(spec, text),
+            false => Ok(loose::or_object(spec, text, sections)),
         }
-        loose::split(spec, text)
     }
 
     fn splitter(&self, spec: &SignatureSpec) -> Option<Box<dyn Splitter>> {

@@ -1,13 +1,23 @@
 //! Lists and structures that are written as tags within tags.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::{
-    markup::{Kind, Tag, tags},
+    headers::trim_outer,
+    markup::{self, Kind, Tag, tags},
     names::same_name,
-    tags::content,
 };
 use crate::signature::Field;
+
+/// The text in a tag.
+pub(super) fn content(text: &str) -> Cow<'_, str> {
+    match markup::plain(trim_outer(text)) {
+        Cow::Owned(plain) if markup::has_cdata(text) => trim_outer(&plain).to_owned().into(),
+        plain => plain,
+    }
+}
 
 /// Whether a field is a list.
 pub(super) fn is_list(field: &Field) -> bool {

@@ -44,12 +44,12 @@ pub(super) fn write_fields(layout: &dyn Layout, values: &[(&Field, Option<&Value
 /// the one in it. A field without a header has the line `[[ name ]]` for one, and, if the answer cannot do without it
 /// and has headers for others, a heading.
 pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Sections<'a> {
-    one_line(spec, text).unwrap_or_else(|| sections(counting(spec, text, found(spec, text)), text))
+    one_line(spec, text).unwrap_or_else(|| sections(&counting(spec, text, &found(spec, text)), text))
 }
 
 /// The text before the end marker of an answer that has no other header.
 pub(super) fn before_end<'a>(spec: &SignatureSpec, text: &'a str) -> Option<&'a str> {
-    match counting(spec, text, found(spec, text)).as_slice() {
+    match counting(spec, text, &found(spec, text)).as_slice() {
         [mark] if mark.ends() => Some(&text[..mark.start]),
         _ => None,
     }
@@ -131,7 +131,7 @@ fn end_of_line(text: &str) -> Option<usize> {
 }
 
 /// Those of the marks that set off a field.
-fn counting(spec: &SignatureSpec, text: &str, marks: Vec<Mark>) -> Vec<Mark> {
+fn counting(spec: &SignatureSpec, text: &str, marks: &[Mark]) -> Vec<Mark> {
     let has = |form: Form| marks.iter().any(|mark| mark.form == form && !mark.fenced);
     let header = |output: usize| Form::Header(Target::Output(output));
     let headed = |output: usize| marks.iter().any(|mark| mark.form == header(output));
@@ -163,7 +163,10 @@ fn counting(spec: &SignatureSpec, text: &str, marks: Vec<Mark>) -> Vec<Mark> {
 /// output has a header of the exact form, between blanks.
 fn one_line<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
     let line = text.trim();
-    let first = lines::header(spec, line).filter(|h| h.marked && !line.contains('\n'))?;
+    if line.contains('\n') {
+        return None;
+    }
+    let first = lines::header(spec, line).filter(|header| header.marked)?;
     let mut marks = vec![(0, first.end, first.target)];
     for (at, _) in line.match_indices("[[ ## ").filter(|(at, _)| *at >= first.end) {
         let Some(found) = bracketed(&line[at..]) else { continue };
@@ -181,12 +184,12 @@ fn one_line<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
     if let Some(start) = end_of_line(line) {
         marks.push(mark(&(start, line.len(), Target::Completed)));
     }
-    let sections = sections(marks, line);
+    let sections = sections(&marks, line);
     (several && complete(spec, &sections)).then_some(sections)
 }
 
 /// The texts between the marks.
-fn sections<'a>(marks: Vec<Mark>, text: &'a str) -> Sections<'a> {
+fn sections<'a>(marks: &[Mark], text: &'a str) -> Sections<'a> {
     let mut sections = Sections::new();
     let mut empty: Vec<usize> = Vec::new();
     for (at, mark) in marks.iter().enumerate() {

@@ -45,6 +45,14 @@ pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Result<Sections<
         .ok_or(NoStructure)
 }
 
+/// What was found of an answer in the format asked for; if that lacks outputs, a JSON object in it that has them all.
+pub(super) fn or_object<'a>(spec: &SignatureSpec, text: &'a str, found: Sections<'a>) -> Sections<'a> {
+    if complete(spec, &found) {
+        return found;
+    }
+    object::split(spec, text).filter(|object| complete(spec, object)).unwrap_or(found)
+}
+
 /// `Name: value` at the start of a line, or a heading that is a name: each output once.
 fn labels<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
     let body = headers::before_end(spec, text);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::object;
 use crate::{
     signature::{FieldRole, SignatureSpec},
     value::{Form, MemberPiece, MemberReader},
@@ -29,19 +30,35 @@ pub trait Splitter: fmt::Debug + Send {
     fn finish(&mut self, out: &mut dyn FnMut(Piece<'_>));
 }
 
-/// Finds the members of one JSON object.
+/// Finds the members of one JSON object. Of one that stands within another, it tells at the end.
 #[derive(Debug)]
 pub(super) struct ObjectSplitter {
+    spec: SignatureSpec,
     /// The positions of the outputs.
     outputs: Vec<usize>,
     members: MemberReader,
+    /// The answer so far, while none of the outputs is found.
+    text: Option<String>,
 }
 
 impl ObjectSplitter {
     pub(super) fn new(spec: &SignatureSpec) -> Self {
         let is_output = |at: &usize| spec.fields[*at].role == FieldRole::Output;
         let outputs = (0..spec.fields.len()).filter(is_output).collect();
-        Self { outputs, members: MemberReader::new(spec.outputs().map(|field| field.name.as_str())) }
+        let members = MemberReader::new(spec.outputs().map(|field| field.name.as_str()));
+        Self { spec: spec.clone(), outputs, members, text: Some(String::new()) }
+    }
+
+    fn pass(
+        &mut self,
+        with: impl FnOnce(&mut MemberReader, &mut dyn FnMut(MemberPiece<'_>)),
+        out: &mut dyn FnMut(Piece<'_>),
+    ) {
+        let Self { outputs, members, text, .. } = self;
+        with(members, &mut |piece| {
+            *text = None;
+            pass(outputs, piece, out);
+        });
     }
 }
 
@@ -60,10 +77,17 @@ fn pass(outputs: &[usize], piece: MemberPiece<'_>, out: &mut dyn FnMut(Piece<'_>
 
 impl Splitter for ObjectSplitter {
     fn push(&mut self, text: &str, out: &mut dyn FnMut(Piece<'_>)) {
-        self.members.push(text, &mut |piece| pass(&self.outputs, piece, out));
+        self.text.iter_mut().for_each(|so_far| so_far.push_str(text));
+        self.pass(|members, found| members.push(text, found), out);
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
-        self.members.finish(&mut |piece| pass(&self.outputs, piece, out));
+        self.pass(|members, found| members.finish(found), out);
+        let text = self.text.take().unwrap_or_default();
+        for (field, section) in object::split(&self.spec, &text).into_iter().flatten() {
+            out(Piece::Begin(field, section.form));
+            out(Piece::Text(&section.text));
+            out(Piece::End);
+        }
     }
 }

@@ -80,7 +80,7 @@ proptest! {
             "\"\\u00e9\"", "\"\"", "\"line\nbreak\"", "\"a \"b\" c\"",
         ]), 3),
         order in Just(vec!["answer", "Completed At", "x", "unknown"]).prop_shuffle(),
-        around in prop::sample::select(vec![("", ""), ("```json\n", "\n```"), ("Here: ", " Done.")]),
+        around in prop::sample::select(vec![("", ""), ("```json\n", "\n```"), ("Here: ", " Done."), ("{\"output\": ", "}"), ("[", "]"), ("{\"a\": [{\"b\": 1, \"c\": ", "}]}"), ("{1, 2} and ", "")]),
         cuts in proptest::collection::vec(any::<Index>(), 0..12),
     ) {
         let spec = spec();

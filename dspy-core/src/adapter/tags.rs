@@ -1,10 +1,7 @@
 //! Writing `<name>…</name>` tags, and finding them in an answer.
 
-use std::borrow::Cow;
-
 use super::{
     elements,
-    headers::trim_outer,
     markup::{self, Kind, Tag},
     names::{position, required},
 };
@@ -59,15 +56,7 @@ fn section<'a>(spec: &SignatureSpec, field: usize, contents: &[&'a str]) -> Sect
         return Section::json(value.to_string());
     }
     let first = contents.iter().find(|text| !text.trim().is_empty()).copied().unwrap_or_default();
-    Section::text(content(first))
-}
-
-/// The text in a tag.
-pub(super) fn content(text: &str) -> Cow<'_, str> {
-    match markup::plain(trim_outer(text)) {
-        Cow::Owned(plain) if markup::has_cdata(text) => trim_outer(&plain).to_owned().into(),
-        plain => plain,
-    }
+    Section::text(elements::content(first))
 }
 
 /// What was found of an answer.

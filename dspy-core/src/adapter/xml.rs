@@ -122,10 +122,10 @@ impl Adapter for XmlAdapter {
             false => loose::without_thoughts(&choice.text),
         };
         let sections = tags::split(spec, text);
-        if !sections.is_empty() {
-            return Ok(sections);
+        match sections.is_empty() {
+            true => loose::split(spec, text),
+            false => Ok(loose::or_object(spec, text, sections)),
         }
-        loose::split(spec, text)
     }
 
     fn ask_again(&self, wanted: &SignatureSpec, errors: &[FieldError], out: &mut Content) {
