@@ -228,6 +228,29 @@ fn a_block_that_was_not_closed_hides_no_header() {
 }
 
 #[test]
+fn what_follows_the_end_is_left_out() {
+    run(async {
+        for behind in [
+            "\n\n[[ ## completed ## ]]\n\n[[ ## question ## ]]\nAnd then?\n\n[[ ## why ## ]]\nno",
+            " [[ ## completed ## ]]\n\n[[ ## question ## ]]\nAnd then?\n\n[[ ## why ## ]]\nno",
+            " [[ ## completed ## ]]\n[[ ## why ## ]]\nno",
+            " [[ ## completed ## ]]\n",
+            "\n[[ ## Completed ## ]] That is all.",
+            "\r\n\r\n[[ ## completed ## ]]\r\n",
+        ] {
+            let answer = format!("[[ ## why ## ]]\nBecause.\r\n\r\n[[ ## final_answer ## ]]\nParis{behind}");
+            let read = output::<Explain>(&answer).await.unwrap_or_else(|e| panic!("{answer}: {e}"));
+            assert_eq!(
+                read,
+                ExplainOutput { why: "Because.".into(), final_answer: "Paris".into() },
+                "{answer}"
+            );
+            assert_eq!(streamed(&answer).await, ("Because.".to_owned(), "Paris".to_owned()), "{answer}");
+        }
+    });
+}
+
+#[test]
 fn of_a_field_that_comes_twice_the_first_text_counts() {
     run(async {
         let answer = "[[ ## why ## ]]\n\n[[ ## why ## ]]\na\n\n[[ ## final_answer ## ]]\nParis\n\n[[ ## why ## ]]\nb\n\n[[ ## final_answer ## ]]\nRome\n\n[[ ## completed ## ]]";

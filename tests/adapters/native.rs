@@ -306,15 +306,17 @@ fn arguments_of_native_calls_are_read_as_answers_are() {
 #[test]
 fn arguments_that_cannot_be_read_are_an_error_that_shows_them() {
     run(async {
-        let message = calling(&[json!("the eternal city")]);
-        let model = Model::replying(move |_| choices(std::slice::from_ref(&message), "tool_calls")).await;
-        let program = choose(with(&model, Capabilities::all())).repairs(1);
-        let input = ChooseInput { task: "compare".into(), tools: tools() };
-        let error = program.forward(input).await.unwrap_err().to_string();
-        assert!(error.contains("`calls`") && error.contains("`weather`"), "{error}");
-        assert!(error.contains("the eternal city"), "{error}");
-        // The model is told before.
-        let told = model.asked()[1].last();
-        assert!(told.contains("`weather`") && told.contains("the eternal city"), "{told}");
+        for text in ["the eternal city", "{'city': 'the eternal city", "[\"the eternal city\"]"] {
+            let message = calling(&[json!({"city": "Oslo"}), json!(text)]);
+            let model = Model::replying(move |_| choices(std::slice::from_ref(&message), "tool_calls")).await;
+            let program = choose(with(&model, Capabilities::all())).repairs(1);
+            let input = ChooseInput { task: "compare".into(), tools: tools() };
+            let error = program.forward(input).await.unwrap_err().to_string();
+            assert!(error.contains("`calls`") && error.contains("`weather`"), "{error}");
+            assert!(error.contains("the eternal city"), "{error}");
+            // The model is told before.
+            let told = model.asked()[1].last();
+            assert!(told.contains("`weather`") && told.contains("the eternal city"), "{told}");
+        }
     });
 }

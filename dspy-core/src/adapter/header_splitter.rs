@@ -268,8 +268,11 @@ impl HeaderSplitter {
             None => lines::may_be_bracketed(text),
             Some(found) if !found.marked => false,
             Some(found) => {
-                // The end marker, at the end of the answer; or any header, in an answer that is one line.
-                let last = text[found.len..].trim().is_empty();
+                // The end marker, at the end of the answer or before a header; or any header, in an answer that is one
+                // line.
+                let behind = text[found.len..].trim_start();
+                let last = behind[lines::lead(behind)..].is_empty()
+                    || behind[lines::lead(behind)..].starts_with('[');
                 match lines::target(&self.spec, found.name) {
                     Target::Completed => last,
                     Target::Output(_) => !self.text.trim().contains('\n'),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{
-    lines::{self, Fence, Target, bracketed, unguard},
+    lines::{self, Fence, Header, Target, bracketed, unguard},
     names::{complete, required},
     prompt::write_value,
 };
@@ -37,7 +37,7 @@ pub(super) fn write_fields(layout: &dyn Layout, values: &[(&Field, Option<&Value
 }
 
 /// Splits an answer at its headers. A header stands on a line of its own; only the end marker may end the line of the
-/// last value, and in an answer that is one line, headers follow one another on it.
+/// last value, before nothing or before a further round, and in an answer that is one line, headers follow one another on it.
 ///
 /// Text before the first one, inputs that the model repeats, and unknown headers are left out; a field that comes twice
 /// keeps its first text that is not empty. What stands in a closed code block is text, unless a field has no header but
@@ -94,13 +94,21 @@ fn found(spec: &SignatureSpec, text: &str) -> Vec<Mark> {
         let start = at;
         at += line.len();
         let mut edge = Fence::on(line);
-        if let Some(header) = lines::header(spec, line).filter(|_| edge.is_none()) {
-            let form = if header.marked { Form::Header(header.target) } else { Form::Bare(header.target) };
-            marks.push(Mark { start, end: start + header.end, form, fenced: false });
-            edge = Fence::on(&line[header.end..]);
+        let header = lines::header(spec, line).filter(|_| edge.is_none());
+        if let Some(Header { target, marked, end }) = header {
+            let form = if marked { Form::Header(target) } else { Form::Bare(target) };
+            marks.push(Mark { start, end: start + end, form, fenced: false });
+            edge = Fence::on(&line[end..]);
             begun = true;
         } else if let Some(output) = lines::heading(spec, line) {
             marks.push(Mark { start, end: at, form: Form::Heading(output), fenced: false });
+        }
+        let value = header.map_or(0, |header| header.end);
+        if let Some(end) = end_of_line(&line[value..], header.is_some())
+            && over(spec, &marks, &text[at..])
+        {
+            let (start, form) = (start + value + end, Form::Header(Target::Completed));
+            marks.push(Mark { start, end: at, form, fenced: false });
         }
         // A block that begins before the first header is around the answer.
         match (edge.filter(|_| begun), block) {
@@ -112,22 +120,30 @@ fn found(spec: &SignatureSpec, text: &str) -> Vec<Mark> {
             _ => {}
         }
     }
-    if let Some(start) = end_of_line(text) {
-        marks.push(Mark { start, end: text.len(), form: Form::Header(Target::Completed), fenced: false });
-    }
     marks
 }
 
-/// Where the end marker stands that ends the last line of an answer behind other text.
-fn end_of_line(text: &str) -> Option<usize> {
-    let text = text.trim_end();
-    let line = text.rfind('\n').map_or(0, |newline| newline + 1);
-    let at = text.rfind("[[").filter(|at| text.ends_with(']') && *at > line)?;
-    let end = bracketed(&text[at..]).filter(|b| b.marked && b.len == text.len() - at)?;
-    let text = &text[line..at];
+/// Where the end marker stands that ends a line, or what a header leaves of one, behind other text.
+fn end_of_line(line: &str, headed: bool) -> Option<usize> {
+    let line = line.trim_end();
+    let at = line.rfind("[[").filter(|_| line.ends_with(']'))?;
+    let end = bracketed(&line[at..]).filter(|b| b.marked && b.len == line.len() - at)?;
+    let text = &line[..at];
     let quoted = text.ends_with(['\\', '`', '"', '\'', '“', '«', '„', '「']);
-    let own_line = lines::lead(text) == text.len();
-    (end.name.eq_ignore_ascii_case("completed") && !quoted && !own_line).then_some(line + text.len())
+    let own_line = lines::lead(text) == text.len() && !headed;
+    (end.name.eq_ignore_ascii_case("completed") && !quoted && !own_line).then_some(at)
+}
+
+/// Whether an answer is over before this text: nothing follows, or a further round of the conversation.
+fn over(spec: &SignatureSpec, marks: &[Mark], rest: &str) -> bool {
+    let Some(line) = rest.lines().find(|line| !line.trim().is_empty()) else { return true };
+    let Some(header) = lines::header(spec, line).filter(|header| header.marked) else { return false };
+    let again = || marks.iter().any(|mark| mark.form == Form::Header(header.target));
+    match header.target {
+        Target::Input => true,
+        Target::Output(_) => again(),
+        _ => false,
+    }
 }
 
 /// Those of the marks that set off a field.
@@ -181,7 +197,7 @@ fn one_line<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
     let mark = |&(start, end, target)| Mark { start, end, form: Form::Header(target), fenced: false };
     let several = marks.len() > 1;
     let mut marks: Vec<Mark> = marks.iter().map(mark).collect();
-    if let Some(start) = end_of_line(line) {
+    if let Some(start) = end_of_line(line, true) {
         marks.push(mark(&(start, line.len(), Target::Completed)));
     }
     let sections = sections(&marks, line);

@@ -83,8 +83,9 @@ fn labels<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
 /// The output that a line `Name: value` names, and where its value begins.
 fn label(spec: &SignatureSpec, line: &str) -> Option<(usize, usize)> {
     let colon = line.find([':', '：']).filter(|at| *at < 80)?;
-    let label = line[..colon].trim_matches(|c: char| c.is_whitespace() || "*#_`>-\"".contains(c));
-    let output = labelled(spec, label)?;
+    let label = line[..colon].trim_matches(|c: char| c.is_whitespace() || "*#_`>-".contains(c));
+    // Within JSON, it is a key.
+    let output = labelled(spec, label).filter(|_| !label.contains(['{', '[', '"']))?;
     let value = line[colon..].trim_start_matches([':', '：']).trim_start_matches(['*', '_', '`']);
     Some((output, line.len() - value.len()))
 }

@@ -318,9 +318,10 @@ impl Answered {
     }
 }
 
-/// A call as the model wrote it: arguments that are no object stand as their text, which is refused when it is read.
+/// A call as the model wrote it: arguments that are no object stand as a list of their text, which is refused when it is
+/// read, with the tool's name and the text.
 fn written(call: &ToolCall) -> Value {
-    let args = call.unparsed().map_or_else(|| call.args.clone().into(), Value::from);
+    let args = call.unparsed().map_or_else(|| call.args.clone().into(), |text| json!([text]));
     json!({"id": call.id, "name": call.name, "args": args})
 }
 
