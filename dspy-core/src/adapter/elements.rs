@@ -38,12 +38,16 @@ pub(super) fn value(field: &Field, contents: &[&str]) -> Option<Value> {
         let item = shape.items();
         // Whole lists that were written twice are no items.
         let whole = |text: &&str| text.trim_start().starts_with('[') && !item.is("array");
-        return (!contents.iter().any(whole)).then(|| contents.iter().map(|text| item.tree(text)).collect());
+        return (!contents.iter().any(whole))
+            .then(|| contents.iter().map(|text| item.tree(text, DEEPEST)).collect());
     }
     let text = contents.iter().find(|text| !text.trim().is_empty())?;
     let structure = shape.is("array") || shape.is("object") || shape.at("oneOf").is_some();
-    (structure && elements(text).is_some()).then(|| shape.tree(text))
+    (structure && elements(text).is_some()).then(|| shape.tree(text, DEEPEST))
 }
+
+/// How deep elements may nest.
+const DEEPEST: usize = 64;
 
 /// A text that consists of nothing but elements: their names and contents.
 fn elements(text: &str) -> Option<Vec<(&str, &str)>> {
@@ -137,36 +141,36 @@ impl<'a> Shape<'a> {
     }
 
     /// The value that an element's content is.
-    fn tree(self, text: &str) -> Value {
+    fn tree(self, text: &str, depth: usize) -> Value {
         let written = || content(text).into_owned();
         if self.is("string") {
             return written().into();
         }
-        let Some(elements) = elements(text) else {
+        let Some((elements, depth)) = elements(text).zip(depth.checked_sub(1)) else {
             let text = written();
             return serde_json::from_str(&text).unwrap_or(Value::String(text));
         };
         if !self.is("array") {
-            return self.object(&elements);
+            return self.object(&elements, depth);
         }
         let (item, first) = (self.items(), elements[0].0);
         let same = elements.iter().all(|(name, _)| *name == first);
         if same && item.property(first).is_none() {
-            return elements.iter().map(|(_, text)| item.tree(text)).collect();
+            return elements.iter().map(|(_, text)| item.tree(text, depth)).collect();
         }
-        Value::Array(vec![item.object(&elements)])
+        Value::Array(vec![item.object(&elements, depth)])
     }
 
-    fn object(self, elements: &[(&str, &str)]) -> Value {
+    fn object(self, elements: &[(&str, &str)], depth: usize) -> Value {
         let mut object = Map::new();
         for (name, text) in elements {
             let of_map = || self.to(self.at("additionalProperties").unwrap_or(&Value::Null));
             let (key, shape) = self.property(name).unwrap_or_else(|| (name, of_map()));
             let same: Vec<&str> = elements.iter().filter(|(n, _)| n == name).map(|(_, text)| *text).collect();
             let value = match (same.len(), shape.is("array")) {
-                (1, _) => shape.tree(text),
-                (_, true) => same.iter().map(|text| shape.items().tree(text)).collect(),
-                (_, false) => same.iter().map(|text| shape.tree(text)).collect(),
+                (1, _) => shape.tree(text, depth),
+                (_, true) => same.iter().map(|text| shape.items().tree(text, depth)).collect(),
+                (_, false) => same.iter().map(|text| shape.tree(text, depth)).collect(),
             };
             object.insert(key.to_owned(), value);
         }

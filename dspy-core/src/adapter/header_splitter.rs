@@ -252,7 +252,9 @@ impl HeaderSplitter {
         let rest = &self.text[self.at..];
         let end = rest.find('\n').map(|newline| newline + 1);
         let line = &rest[..end.unwrap_or(rest.len())];
-        let held = line.match_indices('[').map(|(at, _)| at).find(|at| self.may_count(*at));
+        // What fails at the first bracket of a run fails at the others, too.
+        let first = |at: &usize| !line[..*at].ends_with('[');
+        let held = line.match_indices('[').map(|(at, _)| at).filter(first).find(|at| self.may_count(*at));
         let len = held.unwrap_or(line.len());
         self.give(len, out);
         if held.is_none() && end.is_some() {

@@ -1,16 +1,18 @@
 //! What is found while an answer arrives is what is found in the whole.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use proptest::{prelude::*, sample::Index};
 
 use super::{
+    Adapter, ChatAdapter, JsonAdapter, XmlAdapter,
     header_splitter::HeaderSplitter,
     headers, object,
     splitter::{ObjectSplitter, Piece, Splitter},
 };
 use crate::{
+    lm::Choice,
     signature::{Field, Sections, SignatureSpec},
     value::TypeInfo,
 };
@@ -94,5 +96,61 @@ proptest! {
                 found.into_iter().map(|(field, text)| (field, text.trim().to_owned())).collect();
             prop_assert_eq!(trimmed, expected.clone(), "{}", text);
         }
+    }
+}
+
+/// Texts that say the same again and again are read in a time that grows with their length only.
+#[test]
+fn odd_texts_are_read_in_time() {
+    let pieces = [
+        "[",
+        "[[ ## ",
+        "[[ ## x ## ]] ",
+        "[[ ## x ## ]]\n",
+        "\n```\n[[ ## x ## ]]",
+        "{",
+        "{\"a\":",
+        "[{\"a\":",
+        "{\"x\":",
+        "\\frac{a}{b} ",
+        "{\"a\": \"{",
+        "<x>",
+        "<a>",
+        "</x>",
+        "<x>a</x>",
+        "<![CDATA[",
+        "&amp;",
+        "# ",
+        "**",
+        "1. ",
+        "\\",
+        "\n\\[[ ## x ## ]]",
+        "\"",
+        "## Answer\n",
+        " [[ ## completed ## ]]\n",
+    ];
+    let any = TypeInfo::of::<Vec<Vec<String>>>();
+    let spec = SignatureSpec::new(
+        "S",
+        "",
+        vec![Field::output("x", any), Field::output("answer", TypeInfo::of::<String>())],
+    );
+    let adapters: [&dyn Adapter; 3] = [&ChatAdapter::new(), &JsonAdapter::new(), &XmlAdapter::new()];
+    for piece in pieces {
+        let text = piece.repeat(30_000 / piece.len());
+        let started = Instant::now();
+        let mut choice = Choice::default();
+        for start in ["", "<x>", "[[ ## x ## ]] "] {
+            choice.text = format!("{start}{text}");
+            for adapter in adapters {
+                let _ = adapter.parse(&spec, &choice);
+            }
+            let mut splitter = HeaderSplitter::new(&spec);
+            for chunk in choice.text.as_bytes().chunks(7) {
+                splitter.push(&String::from_utf8_lossy(chunk), &mut |_| {});
+            }
+            splitter.finish(&mut |_| {});
+        }
+        assert!(started.elapsed().as_secs() < 30, "{piece:?}: {:?}", started.elapsed());
     }
 }
