@@ -5,9 +5,12 @@
 mod model;
 
 // Its signature has a bound on a field.
+mod marks;
 #[cfg(feature = "constraints")]
 mod native;
 mod reading;
 mod repair;
 mod round_trip;
+mod tags;
 mod two_step;
+mod wrapped;

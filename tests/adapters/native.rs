@@ -270,3 +270,53 @@ fn when_none_of_several_answers_is_whole_the_first_is_repaired() {
         assert_eq!(program.forward("my parcel".into()).await.unwrap(), found());
     });
 }
+
+/// A message that calls the tool with each of these arguments.
+fn calling(arguments: &[Value]) -> Value {
+    let call = |arguments: &Value| json!({"id": "c", "type": "function", "function": {"name": "weather", "arguments": arguments}});
+    json!({"role": "assistant", "content": null, "tool_calls": arguments.iter().map(call).collect::<Vec<_>>()})
+}
+
+#[test]
+fn arguments_of_native_calls_are_read_as_answers_are() {
+    run(async {
+        let texts = [
+            json!({"city": "Rome"}),
+            json!("{\"city\": \"Rome\",}"),
+            json!("{'city': 'Rome'}"),
+            json!("```json\n{\"city\": \"Rome\"}\n```"),
+            json!("\"{\\\"city\\\": \\\"Rome\\\"}\""),
+            json!("{city: Rome}"),
+        ];
+        let message = calling(&texts);
+        let model = Model::replying(move |_| choices(std::slice::from_ref(&message), "tool_calls")).await;
+        let program = choose(with(&model, Capabilities::all()));
+        let input = ChooseInput { task: "compare".into(), tools: tools() };
+        let output = program.forward(input.clone()).await.unwrap();
+        assert_eq!(output.calls.len(), texts.len());
+        assert!(output.calls.iter().all(|c| c.args["city"] == "Rome"), "{:?}", output.calls);
+
+        let message = calling(&[json!(""), json!(null), json!("null"), json!({}), json!("{}")]);
+        let model = Model::replying(move |_| choices(std::slice::from_ref(&message), "tool_calls")).await;
+        let output = choose(with(&model, Capabilities::all())).forward(input).await.unwrap();
+        assert!(output.calls.len() == 5 && output.calls.iter().all(|c| c.args.is_empty()));
+    });
+}
+
+#[test]
+fn arguments_that_cannot_be_read_are_an_error_that_shows_them() {
+    run(async {
+        for text in ["the eternal city", "{'city': 'the eternal city", "[\"the eternal city\"]"] {
+            let message = calling(&[json!({"city": "Oslo"}), json!(text)]);
+            let model = Model::replying(move |_| choices(std::slice::from_ref(&message), "tool_calls")).await;
+            let program = choose(with(&model, Capabilities::all())).repairs(1);
+            let input = ChooseInput { task: "compare".into(), tools: tools() };
+            let error = program.forward(input).await.unwrap_err().to_string();
+            assert!(error.contains("`calls`") && error.contains("`weather`"), "{error}");
+            assert!(error.contains("the eternal city"), "{error}");
+            // The model is told before.
+            let told = model.asked()[1].last();
+            assert!(told.contains("`weather`") && told.contains("the eternal city"), "{told}");
+        }
+    });
+}

@@ -94,6 +94,9 @@ fn a_doubtful_answer_is_refused() {
             // One name comes twice, and a field is missing.
             "Why: a\nWhy: b\nSure percent: 99\nVerdict: False",
             "Why: a\nVerdict: False",
+            // Three objects, and members of none.
+            "{\"why\": \"a\"}\n{\"sure_percent\": 99}\n{\"verdict\": \"False\"}",
+            "\"why\": \"a\",\n\"sure_percent\": 99,\n\"verdict\": \"False\"",
         ] {
             let error = read(ChatAdapter::new().without_fallback(), answer).await.unwrap_err();
             let Error::Parse(error) = error else { panic!("{answer:?}: {error}") };

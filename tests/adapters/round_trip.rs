@@ -75,6 +75,8 @@ struct Rich {
     shape: Shape,
     #[output]
     tree: Node,
+    #[output]
+    last: String,
 }
 
 /// Pieces of which texts are made, among them much that has a meaning in some format.
@@ -118,15 +120,46 @@ const PIECES: &[&str] = &[
     "(left out in this example)",
     "<think>",
     "…",
+    "[[ ## text ## ]]",
+    "\n[[ ## count ## ]]\n",
+    "\n**[[ ## last ## ]]** x",
+    "[[ ## completed ## ]]",
+    "\n[[ ## completed ## ]]\n",
+    "\n[[ ## other ## ]]\n",
+    "\n[[ count ]]\n",
+    "\n\\[[ ## text ## ]]\n",
+    "\n\\\\ [[ ## text ## ]]",
+    "\n```\n",
+    "\n~~~~\n",
+    "\n## Last\n",
+    "\n**Count:**\n",
+    "\r\n",
+    "<text>",
+    "</text>",
+    "<last/>",
+    "</last >",
+    "<names>a</names>",
+    "<Items x=\"1\">",
+    "<![CDATA[",
+    "]]>",
+    "&",
+    "&lt;",
+    "&#65;",
+    "&#x1F600;",
+    "&amp;amp;",
+    "</think>\n",
+    "<thinking>",
+    "</thinking>\n",
+    "{\"text\": \"a\", \"last\": \"b\"}",
 ];
 
 /// Any text, as it comes back: without blanks at its ends.
-fn text() -> impl Strategy<Value = String> {
+fn text() -> impl Strategy<Value = String> + Clone {
     vec(prop::sample::select(PIECES), 0..8).prop_map(|pieces| pieces.concat().trim().to_owned())
 }
 
 /// Any text that stands inside JSON, where nothing is trimmed.
-fn inner() -> impl Strategy<Value = String> {
+fn inner() -> impl Strategy<Value = String> + Clone {
     vec(prop::sample::select(PIECES), 0..5).prop_map(|pieces| pieces.concat())
 }
 
@@ -155,7 +188,7 @@ fn tree() -> impl Strategy<Value = Node> {
     })
 }
 
-fn rich(text: impl Strategy<Value = String>) -> impl Strategy<Value = Rich> {
+fn rich(text: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = Rich> {
     let priority = prop::sample::select(&[0, 1, 2][..]).prop_map(|i| match i {
         0 => Priority::Low,
         1 => Priority::Normal,
@@ -164,10 +197,17 @@ fn rich(text: impl Strategy<Value = String>) -> impl Strategy<Value = Rich> {
     // That "null" is no text is a decision of the reader's.
     let remark =
         prop::sample::select(&["a word", "two\nlines", "[1, 2]", "{}", "3"][..]).prop_map(str::to_owned);
-    let plain = (text, any::<i64>(), number(), any::<bool>(), option::of(remark));
+    let plain = (text.clone(), any::<i64>(), number(), any::<bool>(), option::of(remark));
     let nested = (vec(inner(), 0..4), vec(item(), 0..3), btree_map(inner(), any::<i32>(), 0..3));
-    (inner(), plain, nested, priority, shape(), tree()).prop_map(
-        |(topic, (text, count, ratio, done, remark), (names, items, scores), priority, shape, tree)| Rich {
+    (inner(), plain, nested, priority, shape(), (tree(), text)).prop_map(
+        |(
+            topic,
+            (text, count, ratio, done, remark),
+            (names, items, scores),
+            priority,
+            shape,
+            (tree, last),
+        )| Rich {
             topic,
             text,
             count,
@@ -180,12 +220,13 @@ fn rich(text: impl Strategy<Value = String>) -> impl Strategy<Value = Rich> {
             priority,
             shape,
             tree,
+            last,
         },
     )
 }
 
 /// Shows records as demonstrations to a model that repeats the answer of the last demonstration.
-fn survives(adapter: &(impl Adapter + Clone), texts: impl Strategy<Value = String>) {
+fn survives(adapter: &(impl Adapter + Clone), texts: impl Strategy<Value = String> + Clone) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let model = runtime.block_on(Model::saying(|asked| asked.texts("assistant").pop().unwrap_or_default()));
     check(rich(texts), |record| {
@@ -203,7 +244,7 @@ fn check<T: std::fmt::Debug>(
     test: impl Fn(T) -> Result<(), TestCaseError>,
 ) {
     let config =
-        Config { cases: 300, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Config::default() };
+        Config { cases: 500, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Config::default() };
     if let Err(failure) = TestRunner::new(config).run(&values, test) {
         panic!("{failure}");
     }

@@ -1,13 +1,15 @@
 //! Fields set off by `[[ ## name ## ]]` headers.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use super::{
-    Adapter, Demo, JsonAdapter, NoStructure, headers, loose,
+    Adapter, Demo, JsonAdapter, NoStructure,
+    header_splitter::HeaderSplitter,
+    headers, lines, loose,
     prompt::{Sides, complaints, demo_messages, describe, names, short_hint, turn_messages, write_output},
-    splitter::{HeaderSplitter, Splitter},
+    splitter::Splitter,
 };
 use crate::{
     FieldError,
@@ -54,18 +56,23 @@ impl Layout for ChatAdapter {
     }
 
     fn close(&self, _: &mut Content, _: &Field) {}
+
+    /// Puts a backslash before a line that would be read as a header.
+    fn guard<'a>(&self, _: &Field, text: &'a str) -> Cow<'a, str> {
+        lines::guard(text)
+    }
 }
 
 impl Sides for ChatAdapter {
     fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        headers::write_fields(values)
+        headers::write_fields(self, values)
     }
 
     fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
         let mut out = Content::new();
         for (field, value) in values {
             self.open(&mut out, field);
-            write_output(field, *value, &mut out);
+            write_output(self, field, *value, &mut out);
         }
         out.push_str("\n\n");
         out.push_str(COMPLETED);
@@ -102,15 +109,15 @@ impl Adapter for ChatAdapter {
     }
 
     /// Finds the headers, also when they are decorated, spaced or spelt a little otherwise, or when the last one
-    /// is missing. An answer without any header is still read when it leaves no doubt: as `Name: value` lines, as
-    /// a JSON object, as tags, or, when there is only one output, as the value itself.
+    /// is missing; a line that only speaks of them is text. An answer without any header is still read when it leaves no doubt: as `Name: value` lines and
+    /// headings, as a JSON object, as tags, or, when there is only one output, as the value itself.
     fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure> {
         let text = loose::without_thoughts(&choice.text);
         let sections = headers::split(spec, text);
-        if !sections.is_empty() {
-            return Ok(sections);
+        match sections.is_empty() {
+            true => loose::split(spec, text),
+            false => Ok(loose::or_object(spec, text, sections)),
         }
-        loose::split(spec, text)
     }
 
     fn splitter(&self, spec: &SignatureSpec) -> Option<Box<dyn Splitter>> {

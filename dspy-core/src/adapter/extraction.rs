@@ -40,7 +40,7 @@ impl Extraction {
         );
         let mut content = Content::new();
         self.adapter.open(&mut content, &source);
-        content.push_str(text);
+        content.push_str(&self.adapter.guard(&source, text));
         self.adapter.close(&mut content, &source);
         content.push_str("\n\n");
         content.push_str(&self.adapter.reminder(&wanted));

@@ -1,10 +1,16 @@
 //! Writing `[[ ## name ## ]]` headers, and finding them in an answer.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use super::prompt::write_value;
+use super::{
+    lines::{self, Fence, Header, Target, bracketed, unguard},
+    names::{complete, required},
+    prompt::write_value,
+};
 use crate::{
-    signature::{Field, FieldRole, Section, Sections, SignatureSpec},
+    signature::{Field, Layout, Section, Sections, SignatureSpec},
     value::Content,
 };
 
@@ -19,202 +25,214 @@ pub(super) fn write(out: &mut Content, name: &str) {
 }
 
 /// Writes fields that have values, each under its header.
-pub(super) fn write_fields(values: &[(&Field, Option<&Value>)]) -> Content {
+pub(super) fn write_fields(layout: &dyn Layout, values: &[(&Field, Option<&Value>)]) -> Content {
     let mut out = Content::new();
     for (field, value) in values {
         write(&mut out, &field.name);
         if let Some(value) = value {
-            write_value(field, value, &mut out);
+            write_value(layout, field, value, &mut out);
         }
     }
     out
 }
 
-/// Splits an answer at its headers. Text before the first one, inputs that the model repeats, and unknown headers
-/// are left out; a field that comes twice keeps its first text that is not empty.
+/// Splits an answer at its headers. A header stands on a line of its own; only the end marker may end the line of the
+/// last value, before nothing or before a further round, and in an answer that is one line, headers follow one another on it.
+///
+/// Text before the first one, inputs that the model repeats, and unknown headers are left out; a field that comes twice
+/// keeps its first text that is not empty. What stands in a closed code block is text, unless a field has no header but
+/// the one in it. A field without a header has the line `[[ name ]]` for one, and, if the answer cannot do without it
+/// and has headers for others, a heading.
 pub(super) fn split<'a>(spec: &SignatureSpec, text: &'a str) -> Sections<'a> {
-    let mut sections = Sections::new();
-    let mut open: Option<(Target, usize)> = None;
-    let mut empty: Vec<usize> = Vec::new();
-    let mut close = |open: Option<(Target, usize)>, end: usize, sections: &mut Sections<'a>| {
-        if let Some((Target::Output(index), start)) = open {
-            let value = trim_outer(&text[start..end]);
-            if value.is_empty() {
-                empty.push(index);
-            } else {
-                sections.insert(index, Section::text(value));
-            }
-        }
-    };
-    for found in Headers::new(spec, text) {
-        close(open, found.start, &mut sections);
-        open = Some((found.target, found.end));
-        if found.target == Target::Completed && !sections.is_empty() {
-            sections.ended = true;
-            break;
-        }
-    }
-    close(open.filter(|(target, _)| *target != Target::Completed), text.len(), &mut sections);
-    for index in empty {
-        sections.insert(index, Section::text(""));
-    }
-    sections
+    one_line(spec, text).unwrap_or_else(|| sections(&counting(spec, text, &found(spec, text)), text))
 }
 
-/// What a header announces.
+/// The text before the end marker of an answer that has no other header.
+pub(super) fn before_end<'a>(spec: &SignatureSpec, text: &'a str) -> Option<&'a str> {
+    match counting(spec, text, &found(spec, text)).as_slice() {
+        [mark] if mark.ends() => Some(&text[..mark.start]),
+        _ => None,
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
-    /// The output at this position of the specification.
-    Output(usize),
-    /// The end of the answer.
-    Completed,
-    /// An input, which the model repeats.
-    Input,
-    /// A field that nobody asked for.
-    Unknown,
+enum Form {
+    /// `[[ ## name ## ]]`.
+    Header(Target),
+    /// `[[ name ]]`.
+    Bare(Target),
+    /// `## name`.
+    Heading(usize),
 }
 
-#[derive(Debug)]
-struct Header {
-    /// Where the header begins, with its decoration.
+/// What may set off a field.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// Where it begins, with its decoration.
     start: usize,
     /// Where the value begins.
     end: usize,
-    target: Target,
+    form: Form,
+    /// Whether it stands in a closed code block of a value.
+    fenced: bool,
 }
 
-struct Headers<'a> {
-    spec: &'a SignatureSpec,
-    text: &'a str,
-    at: usize,
-    /// Where the current line begins, as far as `seen` tells.
-    line: usize,
-    seen: usize,
-}
-
-impl<'a> Headers<'a> {
-    fn new(spec: &'a SignatureSpec, text: &'a str) -> Self {
-        Self { spec, text, at: 0, line: 0, seen: 0 }
+impl Mark {
+    fn ends(&self) -> bool {
+        matches!(self.form, Form::Header(Target::Completed) | Form::Bare(Target::Completed))
     }
 }
 
-/// What a header of this name announces.
-pub(super) fn target(spec: &SignatureSpec, name: &str) -> Target {
-    if name.eq_ignore_ascii_case("completed") {
-        return Target::Completed;
-    }
-    match position(spec, name) {
-        Some(index) if spec.fields[index].role == FieldRole::Output => Target::Output(index),
-        Some(_) => Target::Input,
-        None => Target::Unknown,
-    }
-}
-
-impl Iterator for Headers<'_> {
-    type Item = Header;
-
-    fn next(&mut self) -> Option<Header> {
-        loop {
-            let from = self.at + self.text.get(self.at..)?.find("[")?;
-            // What fails here fails at the next bracket of the same run, too.
-            let run = self.text[from..].len() - self.text[from..].trim_start_matches('[').len();
-            self.at = from + run;
-            let Some((name, len)) = bracketed(&self.text[from..]) else { continue };
-            if let Some(newline) = self.text[self.seen..from].rfind('\n') {
-                self.line = self.seen + newline + 1;
+/// Everything in the answer that may set off a field.
+fn found(spec: &SignatureSpec, text: &str) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = Vec::new();
+    // The open code block, and how many marks there were before it.
+    let mut block: Option<(Fence, usize)> = None;
+    let mut begun = false;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let mut edge = Fence::on(line);
+        let header = lines::header(spec, line).filter(|_| edge.is_none());
+        if let Some(Header { target, marked, end }) = header {
+            let form = if marked { Form::Header(target) } else { Form::Bare(target) };
+            marks.push(Mark { start, end: start + end, form, fenced: false });
+            edge = Fence::on(&line[end..]);
+            begun = true;
+        } else if let Some(output) = lines::heading(spec, line) {
+            marks.push(Mark { start, end: at, form: Form::Heading(output), fenced: false });
+        }
+        let value = header.map_or(0, |header| header.end);
+        if let Some(end) = end_of_line(&line[value..], header.is_some())
+            && over(spec, &marks, &text[at..])
+        {
+            let (start, form) = (start + value + end, Form::Header(Target::Completed));
+            marks.push(Mark { start, end: at, form, fenced: false });
+        }
+        // A block that begins before the first header is around the answer.
+        match (edge.filter(|_| begun), block) {
+            (Some(edge), Some((open, before))) if edge.closes(open) => {
+                marks[before..].iter_mut().for_each(|mark| mark.fenced = true);
+                block = None;
             }
-            self.seen = from;
-            let lead = &self.text[self.line..from];
-            let Some((target, tail)) = counts(self.spec, &self.text[from..], (name, len), Some(lead)) else {
-                continue;
-            };
-            let at_line_start = lead.chars().all(is_decoration);
-            self.at = from + len + tail;
-            return Some(Header {
-                start: if at_line_start { self.line } else { from },
-                end: self.at,
-                target,
-            });
+            (Some(open), None) => block = Some((open, marks.len())),
+            _ => {}
         }
     }
+    marks
 }
 
-/// What the header at the start of `text` announces, and the length of the decoration behind it; `None` when it does
-/// not count. `lead` is what stands before it on its line; `None` when that cannot be decoration.
-pub(super) fn counts(
-    spec: &SignatureSpec,
-    text: &str,
-    (name, len): (&str, usize),
-    lead: Option<&str>,
-) -> Option<(Target, usize)> {
-    let target = target(spec, name);
-    let decoration = lead.filter(|lead| lead.chars().all(is_decoration));
-    // Inside a line only the exact form of a known name counts, and of an unknown name only the exact form on a line
-    // of its own: text may speak of headers.
-    let known = target != Target::Unknown;
-    let exact = || text[..len] == format!("[[ ## {name} ## ]]");
-    let counts = if decoration.is_some() { known || exact() } else { known && exact() };
-    let after = &text[len..];
-    let tail = after.len() - after.trim_start_matches(TAIL).len();
-    // A decoration is taken off behind the header only if one stands before it.
-    let plain = lead.is_some_and(|lead| lead.trim().is_empty());
-    counts.then_some((target, if plain && !after.starts_with(':') { 0 } else { tail }))
+/// Where the end marker stands that ends a line, or what a header leaves of one, behind other text.
+fn end_of_line(line: &str, headed: bool) -> Option<usize> {
+    let line = line.trim_end();
+    let at = line.rfind("[[").filter(|_| line.ends_with(']'))?;
+    let end = bracketed(&line[at..]).filter(|b| b.marked && b.len == line.len() - at)?;
+    let text = &line[..at];
+    let quoted = text.ends_with(['\\', '`', '"', '\'', '“', '«', '„', '「']);
+    let own_line = lines::lead(text) == text.len() && !headed;
+    (end.name.eq_ignore_ascii_case("completed") && !quoted && !own_line).then_some(at)
 }
 
-/// What may stand behind a header as a part of it.
-pub(super) const TAIL: [char; 4] = ['*', '_', '`', ':'];
-
-pub(super) fn is_decoration(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '*' | '#' | '_' | '>' | '`' | '-' | '•')
+/// Whether an answer is over before this text: nothing follows, or a further round of the conversation.
+fn over(spec: &SignatureSpec, marks: &[Mark], rest: &str) -> bool {
+    let Some(line) = rest.lines().find(|line| !line.trim().is_empty()) else { return true };
+    let Some(header) = lines::header(spec, line).filter(|header| header.marked) else { return false };
+    let again = || marks.iter().any(|mark| mark.form == Form::Header(header.target));
+    match header.target {
+        Target::Input => true,
+        Target::Output(_) => again(),
+        _ => false,
+    }
 }
 
-/// The name in a header at the start of `text`, and the header's length: `[[ ## name ## ]]` with any spacing, with
-/// one bracket or two, and with the marks of at least one side.
-pub(super) fn bracketed(text: &str) -> Option<(&str, usize)> {
-    let double = text.starts_with("[[");
-    let inner = text.trim_start_matches('[');
-    let opened = inner.trim_start_matches([' ', '\t']);
-    let hashes = opened.trim_start_matches('#');
-    let marked = hashes.len() < opened.len();
-    let body = hashes.trim_start_matches([' ', '\t', '*', '`']);
-    let name_len =
-        body.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | ' '))).unwrap_or(body.len());
-    let name = body[..name_len].trim();
-    let rest = body[name_len..].trim_start_matches([' ', '\t', '*', '`', ':']);
-    let closed = rest.trim_start_matches('#');
-    let marked = marked || closed.len() < rest.len();
-    let closed = closed.trim_start_matches([' ', '\t']);
-    let close = if closed.starts_with("]]") { 2 } else { usize::from(closed.starts_with(']')) };
-    if name.is_empty()
-        || !marked
-        || close == 0
-        || (!double && close == 1 && !(hashes.len() < opened.len() && rest.starts_with('#')))
-    {
+/// Those of the marks that set off a field.
+fn counting(spec: &SignatureSpec, text: &str, marks: &[Mark]) -> Vec<Mark> {
+    let has = |form: Form| marks.iter().any(|mark| mark.form == form && !mark.fenced);
+    let header = |output: usize| Form::Header(Target::Output(output));
+    let headed = |output: usize| marks.iter().any(|mark| mark.form == header(output));
+    let bare = |output: usize| has(Form::Bare(Target::Output(output)));
+    let some = marks.iter().any(|mark| match mark.form {
+        Form::Header(Target::Output(_)) => true,
+        Form::Bare(Target::Output(_)) => !mark.fenced,
+        _ => false,
+    });
+    let once = |form: Form| marks.iter().filter(|mark| mark.form == form).count() == 1;
+    let counts = |mark: &Mark| match mark.form {
+        // Nothing but the edge of a block that is around the answer may follow the end in a block.
+        Form::Header(Target::Completed) => {
+            !mark.fenced || text[mark.end..].trim().trim_matches('`').is_empty()
+        }
+        Form::Header(Target::Output(output)) => !mark.fenced || !has(header(output)),
+        Form::Header(_) => !mark.fenced,
+        Form::Bare(Target::Output(output)) => !mark.fenced && !headed(output),
+        Form::Bare(_) => text[mark.end..].trim().is_empty(),
+        Form::Heading(output) => {
+            let missing = required(&spec.fields[output]) && !headed(output) && !bare(output);
+            some && missing && !mark.fenced && once(mark.form)
+        }
+    };
+    marks.iter().filter(|mark| counts(mark)).copied().collect()
+}
+
+/// Splits an answer that is one line and begins with a header, if it is whole that way. There, lines tell nothing: each
+/// output has a header of the exact form, between blanks.
+fn one_line<'a>(spec: &SignatureSpec, text: &'a str) -> Option<Sections<'a>> {
+    let line = text.trim();
+    if line.contains('\n') {
         return None;
     }
-    Some((name, text.len() - closed.len() + close))
+    let first = lines::header(spec, line).filter(|header| header.marked)?;
+    let mut marks = vec![(0, first.end, first.target)];
+    for (at, _) in line.match_indices("[[ ## ").filter(|(at, _)| *at >= first.end) {
+        let Some(found) = bracketed(&line[at..]) else { continue };
+        let blank = |c: Option<char>| c.is_none_or(char::is_whitespace);
+        let (before, after) = (line[..at].chars().next_back(), line[at + found.len..].chars().next());
+        let target = lines::target(spec, found.name);
+        let new = matches!(target, Target::Output(_)) && marks.iter().all(|mark| mark.2 != target);
+        if new && blank(before) && blank(after) {
+            marks.push((at, at + found.len, target));
+        }
+    }
+    let mark = |&(start, end, target)| Mark { start, end, form: Form::Header(target), fenced: false };
+    let several = marks.len() > 1;
+    let mut marks: Vec<Mark> = marks.iter().map(mark).collect();
+    if let Some(start) = end_of_line(line, true) {
+        marks.push(mark(&(start, line.len(), Target::Completed)));
+    }
+    let sections = sections(&marks, line);
+    (several && complete(spec, &sections)).then_some(sections)
 }
 
-/// The position of a field by name, whatever its case and separators.
-pub(super) fn position(spec: &SignatureSpec, name: &str) -> Option<usize> {
-    spec.position(name).or_else(|| {
-        let mut same = spec.fields.iter().enumerate().filter(|(_, f)| same_name(&f.name, name));
-        let (index, _) = same.next()?;
-        same.next().is_none().then_some(index)
-    })
-}
-
-/// Whether two names differ in case and separators only.
-pub(super) fn same_name(a: &str, b: &str) -> bool {
-    let letters = |s: &str| -> Vec<char> {
-        s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    letters(a) == letters(b)
-}
-
-/// Whether a line that names this field in another way than by its header may stand for it.
-pub(super) fn named_by(field: &Field, label: &str) -> bool {
-    same_name(&field.name, label) || same_name(&field.prefix, label)
+/// The texts between the marks.
+fn sections<'a>(marks: &[Mark], text: &'a str) -> Sections<'a> {
+    let mut sections = Sections::new();
+    let mut empty: Vec<usize> = Vec::new();
+    for (at, mark) in marks.iter().enumerate() {
+        let output = match mark.form {
+            _ if mark.ends() && !sections.is_empty() => {
+                sections.ended = true;
+                break;
+            }
+            Form::Header(Target::Output(output)) | Form::Bare(Target::Output(output)) => output,
+            Form::Heading(output) => output,
+            _ => continue,
+        };
+        let end = marks.get(at + 1).map_or(text.len(), |next| next.start);
+        let value = match unguard(&text[mark.end..end]) {
+            Cow::Borrowed(value) => Cow::Borrowed(trim_outer(value)),
+            Cow::Owned(value) => Cow::Owned(trim_outer(&value).to_owned()),
+        };
+        if value.is_empty() {
+            empty.push(output);
+        } else {
+            sections.insert(output, Section::text(value));
+        }
+    }
+    for output in empty {
+        sections.insert(output, Section::text(""));
+    }
+    sections
 }
 
 /// Takes blank lines from both ends, and the space around a text of one line; the indentation of a longer text

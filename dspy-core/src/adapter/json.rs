@@ -1,11 +1,13 @@
 //! Outputs as one JSON object.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use super::{
-    Adapter, Demo, NoStructure, headers, loose, object,
+    Adapter, Demo, NoStructure, headers, lines, loose,
+    names::complete,
+    object,
     prompt::{NOT_SHOWN, Sides, complaints, demo_messages, describe, names, turn_messages, type_hint},
     splitter::{ObjectSplitter, Splitter},
 };
@@ -50,11 +52,16 @@ impl Layout for JsonAdapter {
     }
 
     fn close(&self, _: &mut Content, _: &Field) {}
+
+    /// Puts a backslash before a line that would be taken for a header.
+    fn guard<'a>(&self, _: &Field, text: &'a str) -> Cow<'a, str> {
+        lines::guard(text)
+    }
 }
 
 impl Sides for JsonAdapter {
     fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        headers::write_fields(values)
+        headers::write_fields(self, values)
     }
 
     fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
@@ -114,14 +121,17 @@ impl Adapter for JsonAdapter {
 
     fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure> {
         let text = loose::without_thoughts(&choice.text);
-        if let Some(sections) = object::split(spec, text) {
-            return Ok(sections);
+        let object = object::split(spec, text);
+        if let Some(whole) = object.as_ref().filter(|found| complete(spec, found)) {
+            return Ok(whole.clone());
         }
-        let sections = headers::split(spec, text);
-        if !sections.is_empty() {
-            return Ok(sections);
+        let headers = headers::split(spec, text);
+        let count = |sections: &Sections<'_>| sections.iter().count();
+        match object {
+            Some(object) if count(&object) >= count(&headers) => Ok(object),
+            _ if !headers.is_empty() => Ok(headers),
+            _ => loose::split(spec, text),
         }
-        loose::split(spec, text)
     }
 
     fn splitter(&self, spec: &SignatureSpec) -> Option<Box<dyn Splitter>> {

@@ -2,13 +2,20 @@
 
 mod chat;
 mod demo;
+mod elements;
 mod extraction;
+mod header_splitter;
 mod headers;
 mod json;
+mod lines;
 mod loose;
+mod markup;
+mod names;
 mod object;
 mod prompt;
 mod splitter;
+#[cfg(test)]
+mod splitting_tests;
 mod tags;
 mod two_step;
 mod xml;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     lm::{Message, Role},
-    signature::{Field, FieldRole, SignatureSpec},
+    signature::{Field, FieldRole, Layout, SignatureSpec, guard_since},
     value::{Content, choices},
 };
 
@@ -86,11 +86,13 @@ pub(super) fn short_hint(field: &Field) -> String {
 }
 
 /// Writes a field's value from a demonstration.
-pub(super) fn write_value(field: &Field, value: &Value, out: &mut Content) {
+pub(super) fn write_value(layout: &dyn Layout, field: &Field, value: &Value, out: &mut Content) {
+    let start = out.mark();
     match field.role {
         FieldRole::Input => field.ty.write_input(value, out),
         FieldRole::Output => field.ty.write_output(value, out),
     }
+    guard_since(layout, field, out, start);
 }
 
 /// How a format writes the two sides of a demonstration or of an earlier turn.
@@ -147,9 +149,9 @@ fn present<'a>(
 }
 
 /// Writes the value of a demonstration's output, or what stands for it.
-pub(super) fn write_output(field: &Field, value: Option<&Value>, out: &mut Content) {
+pub(super) fn write_output(layout: &dyn Layout, field: &Field, value: Option<&Value>, out: &mut Content) {
     match value {
-        Some(value) => write_value(field, value, out),
+        Some(value) => write_value(layout, field, value, out),
         None => out.push_str(NOT_SHOWN),
     }
 }

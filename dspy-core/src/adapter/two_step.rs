@@ -52,7 +52,7 @@ impl Sides for TwoStepAdapter {
         for (field, value) in values {
             self.open(&mut out, field);
             if let Some(value) = value {
-                write_value(field, value, &mut out);
+                write_value(self, field, value, &mut out);
             }
         }
         out
@@ -62,7 +62,7 @@ impl Sides for TwoStepAdapter {
         let mut out = Content::new();
         for (field, value) in values {
             self.open(&mut out, field);
-            write_output(field, *value, &mut out);
+            write_output(self, field, *value, &mut out);
         }
         out
     }

@@ -1,11 +1,12 @@
 //! Fields as XML-like tags.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use super::{
-    Adapter, Demo, JsonAdapter, NoStructure, loose,
+    Adapter, Demo, JsonAdapter, NoStructure, loose, markup,
+    names::same_name,
     prompt::{
         Sides, complaints, demo_messages, describe, names, short_hint, turn_messages, write_output,
         write_value,
@@ -20,7 +21,8 @@ use crate::{
 };
 
 /// Sets each field off by tags, `<name>…</name>`, for models that were trained on them. Structures stand in their
-/// tag as JSON, and nothing is escaped: texts stay as they are.
+/// tag as JSON. Texts stay as they are, but for what would be read otherwise: the tags of their own field, CDATA and
+/// entities are written with `&lt;` and `&amp;`.
 #[derive(Debug, Clone)]
 pub struct XmlAdapter {
     fallback: Option<Arc<dyn Adapter>>,
@@ -54,6 +56,11 @@ impl Layout for XmlAdapter {
     fn close(&self, out: &mut Content, field: &Field) {
         tags::close(out, &field.name);
     }
+
+    /// Writes what would be read otherwise as entities.
+    fn guard<'a>(&self, field: &Field, text: &'a str) -> Cow<'a, str> {
+        markup::escape(&field.name, text)
+    }
 }
 
 impl Sides for XmlAdapter {
@@ -62,7 +69,7 @@ impl Sides for XmlAdapter {
         for (field, value) in values {
             self.open(&mut out, field);
             if let Some(value) = value {
-                write_value(field, value, &mut out);
+                write_value(self, field, value, &mut out);
             }
             self.close(&mut out, field);
         }
@@ -73,7 +80,7 @@ impl Sides for XmlAdapter {
         let mut out = Content::new();
         for (field, value) in values {
             self.open(&mut out, field);
-            write_output(field, *value, &mut out);
+            write_output(self, field, *value, &mut out);
             self.close(&mut out, field);
         }
         out
@@ -105,13 +112,20 @@ impl Adapter for XmlAdapter {
         format!("Now write, each between its tags: {}.", outputs.join(", "))
     }
 
+    /// Finds the tags, matched by balance, whatever their case and attributes. Entities and CDATA are read as the text
+    /// that they stand for, a tag that comes again as a further item if the field is a list, and tags within a tag as
+    /// the items or members of a list or structure.
     fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure> {
-        let text = loose::without_thoughts(&choice.text);
+        let thoughts = |name: &str| spec.outputs().any(|field| same_name(&field.name, name));
+        let text = match thoughts("think") || thoughts("thinking") {
+            true => &choice.text,
+            false => loose::without_thoughts(&choice.text),
+        };
         let sections = tags::split(spec, text);
-        if !sections.is_empty() {
-            return Ok(sections);
+        match sections.is_empty() {
+            true => loose::split(spec, text),
+            false => Ok(loose::or_object(spec, text, sections)),
         }
-        loose::split(spec, text)
     }
 
     fn ask_again(&self, wanted: &SignatureSpec, errors: &[FieldError], out: &mut Content) {

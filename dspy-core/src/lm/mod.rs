@@ -6,6 +6,7 @@
 
 mod builder;
 mod cache;
+mod call;
 mod client;
 pub mod history;
 mod http;

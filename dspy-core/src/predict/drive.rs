@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::{Value, json};
+
 use super::{
     Predictor,
     watch::{Event, Watch},
@@ -11,7 +13,8 @@ use crate::{
     adapter::{Adapter, Extraction, NoStructure},
     context::{Context, Recorded, Step, StepOutcome},
     lm::{
-        Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, ToolSpec, Usage,
+        Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, ToolCall,
+        ToolSpec, Usage,
     },
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
     value::{Coercion, Content, Kind},
@@ -224,10 +227,9 @@ impl Ask<'_> {
                 sections.insert(at, Section::text(reasoning));
             }
         }
-        if let Some((_, at)) = spec.tool_fields().filter(|_| !choice.tool_calls.is_empty())
-            && let Ok(calls) = serde_json::to_string(&choice.tool_calls)
-        {
-            sections.replace(at, Section::json(calls));
+        if let Some((_, at)) = spec.tool_fields().filter(|_| !choice.tool_calls.is_empty()) {
+            let calls: Vec<_> = choice.tool_calls.iter().map(written).collect();
+            sections.replace(at, Section::json(Value::Array(calls).to_string()));
         }
     }
 
@@ -314,6 +316,13 @@ impl Answered {
     fn first(&self) -> &Choice {
         &self.0.response.choices[0]
     }
+}
+
+/// A call as the model wrote it: arguments that are no object stand as a list of their text, which is refused when it is
+/// read, with the tool's name and the text.
+fn written(call: &ToolCall) -> Value {
+    let args = call.unparsed().map_or_else(|| call.args.clone().into(), |text| json!([text]));
+    json!({"id": call.id, "name": call.name, "args": args})
 }
 
 fn kind_of(choice: &Choice, errors: &[FieldError]) -> ParseErrorKind {

@@ -24,6 +24,29 @@ pub trait Layout {
     fn open(&self, out: &mut Content, field: &Field);
     /// Writes what stands after it.
     fn close(&self, out: &mut Content, field: &Field);
+    /// Changes the text of a field's value so that nothing in it is read as what sets off a field; borrowed when there
+    /// is nothing of the kind, which is the default. Finding the fields in an answer takes the change back.
+    fn guard<'a>(&self, _field: &Field, text: &'a str) -> Cow<'a, str> {
+        text.into()
+    }
+}
+
+/// Guards what was written of a field since `start`.
+pub(crate) fn guard_since(layout: &dyn Layout, field: &Field, out: &mut Content, start: (usize, usize)) {
+    let text = out.text().get(start.0..).unwrap_or_default();
+    if let Cow::Borrowed(_) = layout.guard(field, text) {
+        return;
+    }
+    let (text, parts) = (text.to_owned(), out.parts()[start.1..].to_vec());
+    out.rewind(start);
+    let mut done = 0;
+    for (at, part) in parts {
+        let at = at - start.0;
+        out.push_str(&layout.guard(field, &text[done..at]));
+        out.push_part(part);
+        done = at;
+    }
+    out.push_str(&layout.guard(field, &text[done..]));
 }
 
 /// What of an input does not stand in the message with the other fields.
@@ -83,7 +106,9 @@ impl<'a> FieldWriter<'a> {
             Kind::Tools if self.native_tools => self.tools(value),
             _ => {
                 self.layout.open(self.out, field);
+                let start = self.out.mark();
                 let written = write(value, self.out);
+                guard_since(self.layout, field, self.out, start);
                 self.layout.close(self.out, field);
                 written
             }
@@ -101,7 +126,9 @@ impl<'a> FieldWriter<'a> {
             Kind::History | Kind::Tools => self.field(name, value),
             _ => {
                 self.layout.open(self.out, field);
+                let start = self.out.mark();
                 field.ty.write_input(value, self.out);
+                guard_since(self.layout, field, self.out, start);
                 self.layout.close(self.out, field);
                 Ok(())
             }

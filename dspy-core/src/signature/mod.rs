@@ -15,6 +15,7 @@ use serde::Serialize;
 pub use checks::{Checks, Violation};
 pub use dspy_grammar::GrammarError;
 pub use dynamic::DynSignature;
+pub(crate) use fields::guard_since;
 pub use fields::{Beside, FieldReader, FieldWriter, Layout, Section, Sections};
 pub(crate) use reasoning::REASONING;
 pub use reasoning::{Reasoned, WithReasoning};

@@ -213,12 +213,12 @@ mod tests {
         vary(&|r| r.prompt.tail[1].tool_call_id = Some(String::new()));
         vary(&|r| {
             let mut content = Content::from("hi");
-            content.push_part(Part { kind: "image", data: json!({"url": "u"}) });
+            content.push_part(Part::new("image", json!({"url": "u"})));
             r.prompt.tail[1].content = content;
         });
         vary(&|r| {
             let mut content = Content::from("");
-            content.push_part(Part { kind: "image", data: json!({"url": "u"}) });
+            content.push_part(Part::new("image", json!({"url": "u"})));
             content.push_str("hi");
             r.prompt.tail[1].content = content;
         });

@@ -206,7 +206,7 @@ fn answers_are_read_as_by_typed_fields() {
     fn same_when<T: JsonSchema + Serialize + DeserializeOwned>(text: &str, strict: &[bool]) {
         for form in [crate::value::Form::Text, crate::value::Form::Json] {
             for strict in strict.iter().copied() {
-                let options = ReadOptions { strict, ..ReadOptions::default() };
+                let options = if strict { ReadOptions::strict() } else { ReadOptions::default() };
                 for answer in ANSWERS {
                     let raw = Raw { text: answer, form };
                     let typed = TypeInfo::of::<T>().read(raw, &options).map(|r| r.value).ok();

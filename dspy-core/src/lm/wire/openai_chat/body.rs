@@ -260,11 +260,11 @@ mod tests {
     #[test]
     fn media_stand_between_the_texts_where_they_were_put() {
         let mut content = Content::from("look: ");
-        content.push_part(Part { kind: "image", data: json!({"url": "https://x/y.png"}) });
+        content.push_part(Part::new("image", json!({"url": "https://x/y.png"})));
         content.push_str(" and \"hear\"");
-        content.push_part(Part { kind: "audio", data: json!({"data": "QUJD", "format": "wav"}) });
-        content.push_part(Part { kind: "file", data: json!({"file_id": "f-1", "filename": null}) });
-        content.push_part(Part { kind: "document", data: json!({"text": "body", "title": "T"}) });
+        content.push_part(Part::new("audio", json!({"data": "QUJD", "format": "wav"})));
+        content.push_part(Part::new("file", json!({"file_id": "f-1", "filename": null})));
+        content.push_part(Part::new("document", json!({"text": "body", "title": "T"})));
         assert_eq!(
             read(&Message::user(content)),
             json!({"role": "user", "content": [

@@ -7,10 +7,12 @@ use serde::{
     de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
+use serde_json::Value;
+
 use crate::{
     LmError,
     lm::{
-        Choice, FinishReason, Response, TokenLogprob, ToolCall, Usage,
+        Choice, FinishReason, Response, TokenLogprob, ToolCall, Usage, call,
         wire::{endpoint::Endpoint, failure::Reply},
     },
 };
@@ -59,10 +61,10 @@ fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
 
 fn tool_call(raw: RawCall<'_>) -> ToolCall {
     let function = raw.function.unwrap_or_default();
-    ToolCall::from_text(
+    call::tool_call(
         raw.id.unwrap_or_default().into_owned(),
         function.name.unwrap_or_default().into_owned(),
-        &function.arguments.unwrap_or_default(),
+        &call::arguments(function.arguments),
     )
 }
 
@@ -170,8 +172,8 @@ struct RawCall<'a> {
 struct RawFunction<'a> {
     #[serde(borrow, default)]
     name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    arguments: Option<Text<'a>>,
+    #[serde(default)]
+    arguments: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -208,8 +210,8 @@ pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     Ok(Option::deserialize(d)?.unwrap_or_default())
 }
 
-/// Text in any of the forms in which servers send it: a string, a list of parts with `text` in them, or (the arguments
-/// of a call) an object, whose JSON is the text.
+/// Text in any of the forms in which servers send it: a string, a list of parts with `text` in them, or an object, whose
+/// JSON is the text.
 #[derive(Default)]
 pub(super) struct Text<'a>(Cow<'a, str>);
 
@@ -259,7 +261,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
                 Ok(Text(all.into()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let value = serde_json::Value::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let value = Value::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(Text(value.to_string().into()))
             }
         }

@@ -1,12 +1,13 @@
 //! An answer that arrives in pieces.
 
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 
 use super::read::{self, RawUsage, Text, or_default};
 use crate::{
     LmError, LmErrorKind,
     lm::{
-        Choice, Delta, DeltaSink, Response, TokenLogprob, ToolCall,
+        Choice, Delta, DeltaSink, Response, TokenLogprob, call,
         wire::{endpoint::Endpoint, failure::Reply, sse::Events},
     },
 };
@@ -103,14 +104,14 @@ impl Partial {
             let delta = raw.delta.unwrap_or_default();
             for raw in delta.tool_calls.unwrap_or_default() {
                 let next = raw.index.unwrap_or(choice.calls.len());
-                let call = at(&mut choice.calls, next)
+                let partial = at(&mut choice.calls, next)
                     .ok_or_else(|| endpoint.unreadable("an index is too large"))?;
-                if let Some(id) = raw.id.filter(|_| call.id.is_empty()) {
-                    call.id = id.into_owned();
+                if let Some(id) = raw.id.filter(|_| partial.id.is_empty()) {
+                    partial.id = id.into_owned();
                 }
                 if let Some(function) = raw.function {
-                    call.name.push_str(&function.name.unwrap_or_default());
-                    call.arguments.push_str(&function.arguments.unwrap_or_default());
+                    partial.name.push_str(&function.name.unwrap_or_default());
+                    partial.arguments.push_str(&call::arguments(function.arguments));
                 }
             }
             let text = delta.content.unwrap_or_default();
@@ -132,7 +133,7 @@ impl Partial {
         }
         let choices = self.choices.into_iter().map(|c| {
             let tool_calls: Vec<_> =
-                c.calls.into_iter().map(|c| ToolCall::from_text(c.id, c.name, &c.arguments)).collect();
+                c.calls.into_iter().map(|c| call::tool_call(c.id, c.name, &c.arguments)).collect();
             Choice {
                 finish: read::finish(c.finish.as_deref(), !tool_calls.is_empty()),
                 text: c.text,
@@ -208,6 +209,6 @@ struct EventCall<'a> {
 struct EventFunction<'a> {
     #[serde(borrow, default)]
     name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    arguments: Option<Text<'a>>,
+    #[serde(default)]
+    arguments: Option<Value>,
 }
