@@ -1,5 +1,6 @@
 //! Answers as models really write them.
 
+use dspy::value::CoercionKind;
 use dspy::{ParseErrorKind, adapter::XmlAdapter, prelude::*};
 
 use super::model::{Model, choices, run};
@@ -156,11 +157,8 @@ async fn what_was_bent_is_in_the_trace() {
     let model = Model::script(&[LOOSE]).await;
     let p = Predict::<Judge>::new().lm(model.lm.clone()).call("the moon is made of cheese").await.unwrap();
     let step = p.trace().iter().next().unwrap();
-    let bent = step.coercions.iter().map(|c| (c.path.as_str(), c.what)).collect::<Vec<_>>();
-    assert_eq!(
-        bent,
-        [("sure_percent", "a number with words around it"), ("verdict", "a name spelt loosely")]
-    );
+    let bent = step.coercions.iter().map(|c| (c.path.as_str(), c.kind)).collect::<Vec<_>>();
+    assert_eq!(bent, [("sure_percent", CoercionKind::Sentence), ("verdict", CoercionKind::LooseName)]);
 }
 
 #[tokio::test]

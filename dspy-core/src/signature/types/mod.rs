@@ -135,7 +135,7 @@ impl DynTypeInfo for Dynamic {
         match &*self.shape {
             // Its own reader knows best.
             Shape::Known(info) => info.read(raw, options),
-            shape => read_seed(|| read::Seed::new(shape, options.strict), raw, options),
+            shape => read_seed(|| read::Seed::new(shape, options.is_strict()), raw, options),
         }
     }
 

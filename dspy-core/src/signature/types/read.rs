@@ -9,7 +9,7 @@ use serde::{
 use serde_json::{Map, Number, Value};
 
 use super::{Int, Shape};
-use crate::value::{Choice, choose};
+use crate::value::{Choice, ReadOptions, choose};
 
 /// Asks a deserializer for what a typed field would ask it for.
 #[derive(Clone, Copy)]
@@ -111,10 +111,10 @@ impl Seed<'_> {
             Value::Number(_) | Value::Bool(_) => found.to_string(),
             _ => return Err(Error::custom(format!("one of {}", shown.join(", ")))),
         };
-        match choose(&said, &shown) {
+        match choose(&said, &shown, &ReadOptions::default()) {
             _ if self.strict => Err(Error::custom(format!("one of {}", shown.join(", ")))),
             Choice::One(index, _) => Ok(choices[index].clone()),
-            Choice::Several(_) => Err(Error::custom(format!("exactly one of {}", shown.join(", ")))),
+            Choice::Several => Err(Error::custom(format!("exactly one of {}", shown.join(", ")))),
             Choice::Nothing => Err(Error::custom(format!("one of {}", shown.join(", ")))),
         }
     }
