@@ -1,7 +1,4 @@
-//! How any serde type is written into a prompt and read from what a model wrote.
-//!
-//! Writing: [`write()`] turns a value into [`Content`]: text with, possibly, media parts at positions in it.
-//! Reading: [`read`] is one tolerant [`serde::Deserializer`] driven by the asking type.
+#![doc = include_str!("../README.md")]
 
 mod content;
 mod de;

@@ -176,7 +176,7 @@ impl<'de, 'n, 'c: 'n> MapAccess<'de> for Entries<'n, 'c> {
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fail> {
         let Some(member) = self.next() else { return Ok(None) };
         let name: &str = &self.name;
-        let node = Node::new(member.at, "", Kind::Text(Cow::Borrowed(name)));
+        let node = Node::new(member.at, "", Kind::Bare(name));
         let read = seed.deserialize(Key(self.de.with(&node)));
         read.map(Some).map_err(|fail| fail.at(member.at, name).inside(Seg::Key(name.into())))
     }

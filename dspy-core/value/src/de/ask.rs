@@ -59,8 +59,8 @@ impl<'n, 'c: 'n> De<'n, 'c> {
 
     /// The key that this is.
     pub(super) fn key(&self) -> &'n str {
-        match &self.node.kind {
-            Kind::Text(text) => text,
+        match self.node.kind {
+            Kind::Bare(text) => text,
             _ => "",
         }
     }
@@ -86,16 +86,21 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         if !fail.is_here() {
             return fail;
         }
-        let option = self.kind.starts_with("core::option::Option<");
-        let nothing = || is_nothing_for_scalar(find::unfenced(text));
-        if option && quoted && nothing() && !self.cx.plan.nothing.contains(&self.kind) {
-            return fail.with(Cure::NothingFor(self.kind));
-        }
         let turn = self.cx.plan.form(self.kind);
         let inside = turn == 0 && quoted && is_structure(text);
         match fail.cure() {
             Cure::Unknown if inside || self.forms(text).len() > turn => fail.with(Cure::Form(self.kind)),
             _ => fail,
+        }
+    }
+
+    /// Adds to the failure of what an option holds that the text may say that there is nothing.
+    pub(super) fn or_nothing(&self, fail: Fail) -> Fail {
+        let (Kind::Text(text) | Kind::Free(text)) = &self.node.kind else { return fail };
+        let nothing = fail.is_here() && is_nothing_for_scalar(find::unfenced(text));
+        match nothing && !self.cx.plan.nothing.contains(&self.kind) {
+            true => fail.with(Cure::NothingFor(self.kind)),
+            false => fail,
         }
     }
 
@@ -132,7 +137,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
 
     /// The structure that a text is.
     pub(super) fn parsed(&self, text: &'n str) -> Result<Option<Node<'n>>, Fail> {
-        if !is_structure(text) {
+        if !is_structure(text) || !self.cx.spend(text.len()) {
             return Ok(None);
         }
         let depth = self.cx.options.max_depth;
@@ -197,11 +202,18 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             }
             Err(why) => why,
         };
-        if quoted && why == Unsaid::Nothing {
+        if !free
+            && quoted
+            && why == Unsaid::Nothing
+            && let Some(node) = this.parsed(text)?
+        {
+            return this.with(&node).scalar(expected, in_quotes, read);
+        }
+        if free && why == Unsaid::Nothing {
             let inside = |de: De<'_, 'c>| de.scalar(expected, in_quotes, read);
             match this.in_structures(text, &inside)? {
                 Some(Ok(value)) => return Ok(value),
-                Some(Err(fail)) if free && is_structure(text) => return Err(fail),
+                Some(Err(fail)) if is_structure(text) => return Err(fail),
                 _ => {}
             }
         }

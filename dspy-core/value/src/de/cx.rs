@@ -13,6 +13,9 @@ use super::{
 /// How many tolerances are told one by one.
 const MOST_NOTES: usize = 64;
 
+/// How often the text inside of an answer is looked through.
+const MOST_LOOKS: usize = 8;
+
 /// What an attempt does otherwise than the first one, learnt from how that failed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
@@ -103,6 +106,8 @@ pub(super) struct Cx<'a> {
     pub(super) doubtful: Cell<bool>,
     /// How many of the candidates that follow are as likely as this one.
     pub(super) rivals: Cell<usize>,
+    /// How many more characters inside of texts may be looked through.
+    left: Cell<usize>,
     notes: RefCell<Vec<(Vec<Seg>, CoercionKind)>>,
     used: Cell<Kinds>,
 }
@@ -117,9 +122,17 @@ impl<'a> Cx<'a> {
             candidates: Cell::new(1),
             doubtful: Cell::new(false),
             rivals: Cell::new(0),
+            left: Cell::new(answer.text.len() * MOST_LOOKS + 65_536),
             notes: RefCell::default(),
             used: Cell::default(),
         }
+    }
+
+    /// Whether so much text inside of this may be looked through: texts in texts in texts would take for ever.
+    pub(super) fn spend(&self, len: usize) -> bool {
+        let left = self.left.get().checked_sub(len);
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// Notes a tolerance.

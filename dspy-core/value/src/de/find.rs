@@ -128,17 +128,18 @@ pub(super) struct Found<'t> {
     pub(super) around: bool,
     /// Whether it is all of a fence.
     pub(super) fenced: bool,
+    /// Whether it stands on lines of its own, behind a label at most.
+    pub(super) apart: bool,
 }
 
-impl Found<'_> {
-    /// Whether it stands on lines of its own, behind a label at most.
-    pub(super) fn apart(&self, text: &str) -> bool {
-        let before = text[..self.range.start].rsplit('\n').next().unwrap_or_default().trim();
-        let behind = text[self.range.end..].split('\n').next().unwrap_or_default().trim();
-        self.fenced
-            || !self.around
-            || behind.is_empty() && (before.is_empty() || before.ends_with([':', '：', '=']))
-    }
+/// Whether a part of a text stands on lines of its own, behind a label at most.
+fn stands_apart(text: &str, range: &Range<usize>) -> bool {
+    // Far enough for a label.
+    let before = text[..range.start].char_indices().rev().take(120).take_while(|(_, c)| *c != '\n').last();
+    let before = before.map_or("", |(at, _)| &text[at..range.start]).trim();
+    let behind = text[range.end..].trim_start_matches([' ', '\t', '\r']);
+    let ends = behind.is_empty() || behind.starts_with('\n');
+    ends && (before.is_empty() || before.ends_with([':', '：', '=']))
 }
 
 /// How often a text is looked through for structures that have no end, with some look for free.
@@ -168,30 +169,44 @@ pub(super) fn structures(text: &str, base: usize, depth: usize) -> Result<Vec<Fo
             }
         {
             let complete = node.complete() && !quoted;
-            out.push(Found { node, range: lead..lead + core.len(), around: false, fenced: false });
+            out.push(Found {
+                node,
+                range: lead..lead + core.len(),
+                around: false,
+                fenced: false,
+                apart: true,
+            });
             if complete {
                 return Ok(out);
             }
         }
     }
-    let fences = fences(text);
-    for fence in &fences {
+    let whole = !out.is_empty();
+    // Where there are structures in fences, and whether they are complete.
+    let mut fenced: Vec<(Range<usize>, bool)> = Vec::new();
+    for fence in fences(text) {
         let inner = fence.text.trim();
         if inner.starts_with(['{', '[', '"', '\'', '(']) {
             let at = inner.as_ptr() as usize - text.as_ptr() as usize;
             if let Ok(node) = tree::whole(inner, base + at, depth)? {
-                out.push(Found { node, range: at..at + inner.len(), around: true, fenced: true });
+                let range = at..at + inner.len();
+                fenced.push((range.clone(), node.complete()));
+                out.push(Found { node, range, around: true, fenced: true, apart: true });
             }
         }
     }
     let mut budget = text.len() * LOOKS + 65_536;
     // Up to where a structure goes that has no end: what stands in it as its part is not the value.
-    let (mut at, mut unclosed) = (0, 0);
+    let (mut at, mut unclosed, mut passed) = (0, 0, 0);
     while let Some(open) = text[at..].find(['{', '[']).map(|o| at + o) {
         at = open + 1;
-        let known = |found: &&Found<'_>| found.fenced && found.range.contains(&open);
-        if let Some(known) = out.iter().find(known).filter(|found| found.node.complete()) {
-            at = known.range.end;
+        // What is complete in a fence is known, and what is cut off in one ends there.
+        while fenced.get(passed).is_some_and(|(range, _)| range.end <= open) {
+            passed += 1;
+        }
+        let in_fence = fenced.get(passed).filter(|(range, _)| range.contains(&open));
+        if let Some((range, true)) = in_fence {
+            at = range.end;
             continue;
         }
         // `\boxed{…}`
@@ -208,7 +223,7 @@ pub(super) fn structures(text: &str, base: usize, depth: usize) -> Result<Vec<Fo
         }
         let (node, len) = tree::value(&text[open..], base + open, depth)?;
         let range = open..open + len;
-        let known = range == (lead..lead + core.len()) && out.iter().any(|found| !found.around);
+        let known = whole && range == (lead..lead + core.len());
         if node.complete() && text[..range.end].ends_with(['}', ']']) {
             at = range.end;
             // Brackets of prose, unless they stand apart.
@@ -228,10 +243,9 @@ pub(super) fn structures(text: &str, base: usize, depth: usize) -> Result<Vec<Fo
             }
             unclosed = unclosed.max(range.end);
         }
-        // What is cut off in a fence ends there.
-        let fenced = out.iter().any(|found| found.fenced && found.range.contains(&open));
-        if !known && (!fenced || node.complete()) {
-            out.push(Found { node, range, around: true, fenced: false });
+        if !known && (in_fence.is_none() || node.complete()) {
+            let apart = stands_apart(text, &range);
+            out.push(Found { node, range, around: true, fenced: false, apart });
         }
     }
     out.sort_by_key(|found| (found.range.start, found.range.end));

@@ -436,7 +436,8 @@ pub(super) fn unclosed_key(text: &str) -> Option<&str> {
 /// Whether a key whose closing quote is missing stands at the start, with a value as JSON writes it.
 fn unclosed_key_follows(text: &str) -> bool {
     let Some(key) = unclosed_key(text) else { return false };
-    let behind = &text[1..][key.len()..];
+    let quote = text.chars().next().map_or(0, char::len_utf8);
+    let behind = &text[quote + key.len()..];
     let behind = behind.trim_start_matches([':', '：']).trim_start_matches([' ', '\n', '\t']);
     let number = behind.starts_with(|c: char| c.is_ascii_digit() || c == '-');
     key.starts_with(|c: char| c.is_alphabetic() || c == '_')

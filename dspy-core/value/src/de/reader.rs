@@ -157,7 +157,10 @@ impl<'de, 'n, 'c: 'n> Deserializer<'de> for De<'n, 'c> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
-        if self.is_none() { visitor.visit_none() } else { visitor.visit_some(self) }
+        match self.is_none() {
+            true => visitor.visit_none(),
+            false => visitor.visit_some(self).map_err(|fail| self.or_nothing(fail)),
+        }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {

@@ -65,10 +65,13 @@ impl Want<'_> {
     }
 }
 
+/// How many structures of one text are likely: the last ones.
+const MOST_RANKED: usize = 256;
+
 /// Places of structures, the likeliest first: what fits, what is complete, what fits best, what stands alone, and then
 /// the last.
-fn ranked(text: &str, found: &[Found<'_>], want: Want<'_>) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..found.len()).collect();
+fn ranked(found: &[Found<'_>], want: Want<'_>) -> Vec<usize> {
+    let mut places: Vec<usize> = (found.len().saturating_sub(MOST_RANKED)..found.len()).collect();
     if let [_] = found {
         return places;
     }
@@ -77,8 +80,8 @@ fn ranked(text: &str, found: &[Found<'_>], want: Want<'_>) -> Vec<usize> {
         Kind::List(items) => !items.is_empty(),
         _ => true,
     };
-    let fits = |complete: bool| found.iter().filter(move |found| found.node.complete() == complete);
-    let most = fits(true).map(|found| want.fit(&found.node)).max().unwrap_or(0);
+    let complete = places.iter().map(|at| &found[*at].node).filter(|node| node.complete());
+    let most = complete.map(|node| want.fit(node)).max().unwrap_or(0);
     places.sort_by_cached_key(|at| {
         let Found { node, fenced, around, .. } = &found[*at];
         let fit = match (want, want.fit(node)) {
@@ -90,7 +93,7 @@ fn ranked(text: &str, found: &[Found<'_>], want: Want<'_>) -> Vec<usize> {
         let apart = full(node) || *fenced || !around;
         // An answer that is cut off, behind a draft of it that is not.
         let whole = node.complete() || matches!(want, Want::Fields(_)) && most > 1 && want.fit(node) >= most;
-        std::cmp::Reverse((fit > 0, apart, whole, fit, found[*at].apart(text), *at))
+        std::cmp::Reverse((fit > 0, apart, whole, fit, found[*at].apart, *at))
     });
     places
 }
@@ -135,6 +138,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         let depth = self.cx.options.max_depth;
         match self.root && matches!(self.node.kind, Kind::Free(_)) {
             true => self.cx.answer.structures(depth).map(Lot::Kept),
+            false if !self.cx.spend(text.len()) => Ok(Lot::Made(Vec::new())),
             false => find::structures(text, base, depth).map(Lot::Made),
         }
         .map_err(|deep| Fail::too_deep(deep, depth))
@@ -149,7 +153,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         let mut failure = None;
         let (text, base) = self.answer(text)?;
         let lot = self.lot(text, base)?;
-        for at in ranked(text, lot.all(), Want::Any) {
+        for at in ranked(lot.all(), Want::Any) {
             let Found { node, around, fenced, .. } = &lot.all()[at];
             // `[1]` in prose is no value.
             let cited = *around && !fenced && matches!(node.kind, Kind::List(_));
@@ -182,12 +186,12 @@ impl<'n, 'c: 'n> De<'n, 'c> {
 
     /// Counts the structures that are as likely as the one that is tried, where all stand within sentences: which of them
     /// is meant, the sentences say.
-    fn count_rivals(&self, text: &str, found: &[Found<'_>], ways: &[Way], want: Want<'_>) {
+    fn count_rivals(&self, found: &[Found<'_>], ways: &[Way], want: Want<'_>) {
         let mut tried = ways.iter().skip(self.cx.chosen).map_while(|way| match way {
             Way::Found(at) => Some(&found[*at]),
             _ => None,
         });
-        let within = |found: &Found<'_>| !found.apart(text) && found.node.complete();
+        let within = |found: &Found<'_>| !found.apart && found.node.complete();
         let Some(first) = tried.next().filter(|first| self.root && within(first)) else { return };
         let rival = |other: &&Found<'_>| within(other) && want.fit(&other.node) == want.fit(&first.node);
         let rivals = tried.take_while(rival).filter(|other| other.node.source != first.node.source);
@@ -293,7 +297,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         let base_of_core = base + (core.as_ptr() as usize - text.as_ptr() as usize);
         let lot = self.lot(text, base)?;
         let ways = list_ways(text, lot.all());
-        self.count_rivals(text, lot.all(), &ways, Want::List);
+        self.count_rivals(lot.all(), &ways, Want::List);
         let nodes = |(items, kind)| {
             let mut list = Node::new(base_of_core, core, Kind::List(items));
             list.notes.add(kind);
@@ -428,7 +432,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         let lot = self.lot(text, base)?;
         let want = fields.map_or(Want::Object, Want::Fields);
         let ways = object_ways(text, lot.all(), want);
-        self.count_rivals(text, lot.all(), &ways, want);
+        self.count_rivals(lot.all(), &ways, want);
         match self.pick(&ways) {
             Some(Way::Found(at)) => self.chosen(lot, at, |de| de.object(fields)),
             Some(Way::Inside) => self.inside(text, base, true),
@@ -566,7 +570,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         let (rest, base) = self.answer(text)?;
         let lot = self.lot(rest, base)?;
         let fits = |at: &usize| Want::Variants(variants).fit(&lot.all()[*at].node) > 0;
-        let found = ranked(rest, lot.all(), Want::Variants(variants));
+        let found = ranked(lot.all(), Want::Variants(variants));
         let begun = rest.trim().starts_with(['{', '[']);
         let fitting = found.iter().filter(|at| fits(at)).copied().map(Way::Found);
         let word = (!begun).then_some(Way::Word);
@@ -576,7 +580,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         let others = found.iter().filter(|at| begun && !fits(at)).copied().map(Way::Found);
         ways.extend(others);
         ways.extend(word.filter(|_| !alone));
-        self.count_rivals(rest, lot.all(), &ways, Want::Variants(variants));
+        self.count_rivals(lot.all(), &ways, Want::Variants(variants));
         match self.pick(&ways) {
             Some(Way::Found(at)) => self.chosen(lot, at, |de| de.variant(variants)),
             Some(_) => self.named(rest.trim(), variants),
@@ -707,7 +711,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         let lot = self.lot(rest, base)?;
         let begun = core.starts_with(['{', '[', '`', '(']);
         let quoted = core.chars().next().is_some_and(|c| lex::closing(c).is_some());
-        let found = ranked(rest, lot.all(), Want::Any).into_iter().map(Way::Found);
+        let found = ranked(lot.all(), Want::Any).into_iter().map(Way::Found);
         let mut ways = Vec::new();
         if begun || quoted && lot.all().iter().any(|found| !found.around) {
             ways.extend(found);
@@ -725,7 +729,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
                 ways.push(Way::Pairs);
             }
         }
-        self.count_rivals(rest, lot.all(), &ways, Want::Any);
+        self.count_rivals(lot.all(), &ways, Want::Any);
         match self.pick(&ways) {
             // An answer that is a structure in quotes is that structure.
             Some(Way::Found(at)) => self.chosen(lot, at, |de| match &de.node.kind {
@@ -781,7 +785,7 @@ fn list_ways(text: &str, found: &[Found<'_>]) -> Vec<Way> {
     let lists = |at: &usize| Want::List.fit(&found[*at].node) > 0;
     let begun = core.starts_with(['{', '[', '(']);
     let whole = found.first().filter(|first| !first.around && first.node.complete());
-    let ranked = ranked(text, found, Want::List);
+    let ranked = ranked(found, Want::List);
     if whole.is_some_and(|first| Want::List.fit(&first.node) > 0) {
         return ranked.into_iter().map(Way::Found).collect();
     }
@@ -844,7 +848,7 @@ fn list_ways(text: &str, found: &[Found<'_>]) -> Vec<Way> {
 fn object_ways(text: &str, found: &[Found<'_>], want: Want<'_>) -> Vec<Way> {
     let fits = |at: &usize| want.fit(&found[*at].node) > 0;
     let core = text.trim();
-    let ranked = ranked(text, found, want);
+    let ranked = ranked(found, want);
     let mut ways: Vec<Way> = ranked.iter().filter(|at| fits(at)).copied().map(Way::Found).collect();
     // Several in a row, of which one is asked for.
     if let [first, second, ..] = ranked[..] {

@@ -33,7 +33,7 @@ pub(in crate::de) fn is_nothing_for_scalar(text: &str) -> bool {
     let core = lower.trim_matches(|c: char| c.is_whitespace() || "\"'`*_()[]「」«»„“”".contains(c));
     let core = core.trim_end_matches(['.', '。', '!']);
     if !core.contains(char::is_alphanumeric) {
-        return core.chars().all(|c| matches!(c, '-' | '–' | '—' | '?' | '/' | 'ー'));
+        return !core.is_empty() && core.chars().all(|c| matches!(c, '-' | '–' | '—' | '?' | '/' | 'ー'));
     }
     NOTHING.contains(&core) || NOTHING_SCALAR.contains(&core)
 }
