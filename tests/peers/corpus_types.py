@@ -1,4 +1,4 @@
-"""The types of the reader's corpus as Python has them: those of `dspy-core/tests/corpus/types.rs`."""
+"""The types of the reader's corpus as Python has them: those of `dspy-core/value/tests/corpus/types.rs`."""
 
 from datetime import date, time
 from enum import Enum

@@ -1,7 +1,7 @@
 """The reader's corpus, read the way DSPy reads answers: json_repair, then pydantic.
 
     python -m venv venv && venv/bin/pip install json_repair pydantic
-    DSPY_CORPUS_REPORT=/tmp/reader.json cargo test -p dspy-core --test reader_corpus -- --ignored
+    DSPY_CORPUS_REPORT=/tmp/reader.json cargo test -p dspy-value --test reader_corpus -- --ignored
     venv/bin/python tests/peers/parser_compare.py /tmp/reader.json
 
 Prints the pass rates by group as a table, beside those of the report if one is given; with --write, the table goes
@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from corpus_types import TYPES, Code
 
-CORPUS = Path(__file__).parents[2] / "dspy-core" / "tests" / "corpus"
+CORPUS = Path(__file__).parents[2] / "dspy-core" / "value" / "tests" / "corpus"
 REPORT = Path(__file__).parents[2] / "docs" / "src" / "parser-report.md"
 MARK = "<!-- table -->"
 
@@ -110,7 +110,7 @@ def main():
     failures = "--failures" in sys.argv
     reports = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     ours = json.loads(Path(reports[0]).read_text()) if reports else {}
-    rows, sums = [], [0, 0, 0, 0]
+    rows, sums = [], [0] * 6
     for path in sorted(CORPUS.glob("*.jsonl")):
         group, cases = path.stem, [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
         passed = 0
@@ -121,14 +121,17 @@ def main():
                 wanted = json.dumps(case["value"]) if "value" in case else "an error"
                 print(f"{group}.jsonl:{at} {case['type']} from {case['text'][:200]!r}\n    wanted {wanted}\n    {wrong}")
         mine = ours.get(group, {})
-        row = [len(cases), mine.get("reader", 0), passed, mine.get("serde_json", 0)]
+        own = [mine.get(key, 0) for key in ("reader", "refused", "wrong")]
+        row = [len(cases), *own, passed, mine.get("serde_json", 0)]
         rows.append((group.replace("_", " "), row))
         sums = [a + b for a, b in zip(sums, row)]
-    table = ["| answers | how many | this library | json_repair + pydantic | serde_json |"]
-    table.append("| --- | ---: | ---: | ---: | ---: |")
-    for name, (total, *passed) in [*rows, ("**all**", sums)]:
-        cells = [f"{count} ({100 * count / total:.0f} %)" for count in passed]
-        table.append(f"| {name} | {total} | " + " | ".join(cells if ours else ["", cells[1], ""]) + " |")
+    table = ["| answers | how many | right | refused | wrong | json_repair + pydantic | serde_json |"]
+    table.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for name, (total, right, refused, wrong, peer, strict) in [*rows, ("**all**", sums)]:
+        part = lambda count: f"{count} ({100 * count / total:.0f} %)"
+        own = [part(right), str(refused), str(wrong)] if ours else ["", "", ""]
+        cells = [*own, part(peer), part(strict) if ours else ""]
+        table.append(f"| {name} | {total} | " + " | ".join(cells) + " |")
     versions = f"json_repair {version('json_repair')}, pydantic {version('pydantic')}, Python {sys.version.split()[0]}"
     text = "\n".join([*table, "", f"Versions: {versions}; serde_json as in `Cargo.lock`."])
     print(text)

@@ -1,7 +1,7 @@
 //! Booleans.
 
 use super::{
-    labels::{FALSE, TRUE},
+    labels::{FALSE, TRUE, has},
     said::{Bare, Said, Unsaid, mentioned, plain_marks, settle},
 };
 use crate::de::{ReadOptions, coercion::CoercionKind};
@@ -46,7 +46,7 @@ fn word(text: &str) -> Option<bool> {
     }
     let lower = plain_marks(text);
     let lower = lower.trim_end_matches('\u{fe0f}');
-    match (TRUE.contains(&lower), FALSE.contains(&lower)) {
+    match (has(TRUE, lower), has(FALSE, lower)) {
         (true, false) => Some(true),
         (false, true) => Some(false),
         _ => None,

@@ -29,14 +29,14 @@ pub use self::{
 pub(super) fn join(text: &str) -> Vec<&str> {
     let words: Vec<&str> = text.split(' ').collect();
     if let [_, .., _] = words[..]
-        && let Some(at) = words.iter().position(|word| labels::AND.contains(word))
+        && let Some(at) = words.iter().position(|word| labels::has(labels::AND, word))
     {
         let word = words[at];
         let start: usize = words[..at].iter().map(|word| word.len() + 1).sum();
         let (before, behind) = (text[..start].trim(), text[start + word.len()..].trim());
         return [before, behind].into_iter().filter(|part| !part.is_empty()).collect();
     }
-    for part in labels::AND_PARTS {
+    for part in labels::words_of(labels::AND_PARTS) {
         if let Some((before, behind)) = text.split_once(part)
             && !before.is_empty()
             && !behind.is_empty()

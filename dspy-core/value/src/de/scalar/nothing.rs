@@ -1,7 +1,7 @@
 //! Words for nothing.
 
 use super::{
-    labels::{NOTHING, NOTHING_SCALAR},
+    labels::{NOTHING, NOTHING_SCALAR, has, words_of},
     said::plain_marks,
 };
 
@@ -15,7 +15,7 @@ pub(in crate::de) fn is_nothing(text: &str) -> bool {
         return false;
     }
     let core = text.trim_matches(|c: char| "\"'`*_.()".contains(c));
-    core == "NA" || NOTHING.iter().any(|word| core.eq_ignore_ascii_case(word))
+    core == "NA" || words_of(NOTHING).any(|word| core.eq_ignore_ascii_case(word))
 }
 
 /// Whether a text says that there is no such scalar. What is text itself may be any of these: `Unknown` is a title.
@@ -35,7 +35,7 @@ pub(in crate::de) fn is_nothing_for_scalar(text: &str) -> bool {
     if !core.contains(char::is_alphanumeric) {
         return !core.is_empty() && core.chars().all(|c| matches!(c, '-' | '–' | '—' | '?' | '/' | 'ー'));
     }
-    NOTHING.contains(&core) || NOTHING_SCALAR.contains(&core)
+    has(NOTHING, core) || has(NOTHING_SCALAR, core)
 }
 
 #[cfg(test)]

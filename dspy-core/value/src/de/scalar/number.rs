@@ -1,7 +1,7 @@
 //! Numbers.
 
 use super::{
-    labels::{BOUND_SIGNS, BOUNDS},
+    labels::{BOUND_SIGNS, BOUNDS, has},
     quantity::{Scale, in_words, plainer, scale, shifted},
     said::{Bare, Said, Unsaid, mentioned, settle},
 };
@@ -225,7 +225,7 @@ fn unit(rest: &str) -> Option<CoercionKind> {
     }
     let lower = rest.to_lowercase();
     // Where words are not parted by spaces, a part of the word may be a bound.
-    let bound = BOUNDS.contains(&&*lower) || rest.contains(|c| BOUND_SIGNS.contains(c));
+    let bound = has(BOUNDS, &lower) || rest.contains(|c| BOUND_SIGNS.contains(c));
     // `5M` is five million or five metres.
     let unclear = matches!(rest, "M" | "m" | "B" | "b" | "e" | "E" | "G" | "T");
     (!bound && !unclear).then_some(CoercionKind::Unit)

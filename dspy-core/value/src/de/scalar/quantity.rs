@@ -2,17 +2,15 @@
 
 use std::borrow::Cow;
 
-const FRACTIONS: [(char, &str); 9] = [
-    ('½', "1/2"),
-    ('⅓', "1/3"),
-    ('⅔', "2/3"),
-    ('¼', "1/4"),
-    ('¾', "3/4"),
-    ('⅕', "1/5"),
-    ('⅛', "1/8"),
-    ('⅜', "3/8"),
-    ('⅝', "5/8"),
-];
+use super::labels::{has, words_of};
+
+/// Fractions of one character, each before what it stands for.
+const FRACTIONS: &str = "½1/2|⅓1/3|⅔2/3|¼1/4|¾3/4|⅕1/5|⅛1/8|⅜3/8|⅝5/8";
+
+/// The fraction that a character is.
+fn fraction(c: char) -> Option<&'static str> {
+    words_of(FRACTIONS).find_map(|known| known.strip_prefix(c))
+}
 
 /// A digit of another script.
 fn digit(c: char) -> Option<char> {
@@ -28,31 +26,15 @@ fn digit(c: char) -> Option<char> {
 
 /// A digit or a sign of an exponent.
 fn raised(c: char) -> Option<char> {
-    const RAISED: [(char, char); 12] = [
-        ('⁰', '0'),
-        ('¹', '1'),
-        ('²', '2'),
-        ('³', '3'),
-        ('⁴', '4'),
-        ('⁵', '5'),
-        ('⁶', '6'),
-        ('⁷', '7'),
-        ('⁸', '8'),
-        ('⁹', '9'),
-        ('⁻', '-'),
-        ('⁺', '+'),
-    ];
-    RAISED.iter().find(|(high, _)| *high == c).map(|(_, low)| *low)
+    let at = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺".chars().position(|high| high == c)?;
+    "0123456789-+".chars().nth(at)
 }
 
 /// The text with digits of other scripts, fractions of one character and formulas as ASCII.
 pub(super) fn plainer(text: &str) -> Cow<'_, str> {
     let text = formula(text);
     let odd = |c: char| {
-        digit(c).is_some()
-            || matches!(c, '٫' | '٬')
-            || FRACTIONS.iter().any(|(f, _)| *f == c)
-            || raised(c).is_some()
+        digit(c).is_some() || matches!(c, '٫' | '٬') || fraction(c).is_some() || raised(c).is_some()
     };
     if text.is_ascii() || !text.contains(odd) {
         return text;
@@ -60,7 +42,7 @@ pub(super) fn plainer(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     let mut high = false;
     for c in text.chars() {
-        if let Some((_, fraction)) = FRACTIONS.iter().find(|(f, _)| *f == c) {
+        if let Some(fraction) = fraction(c) {
             if out.ends_with(|c: char| c.is_ascii_digit()) {
                 out.push(' ');
             }
@@ -143,6 +125,11 @@ fn formula(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
+/// A thousand millions.
+const MILLIARDS: &str = "billion|billions|bn|mrd|milliarde|\
+    milliarden|milliard|milliards|miliardi|miliardo|miljard|miljarder|\
+    mlrd|mld|млрд|миллиард|миллиарда|миллиардов";
+
 /// What a word behind a number does to it.
 pub(super) enum Scale {
     /// Multiplies it by this power of ten; the length of the word.
@@ -199,24 +186,7 @@ pub(super) fn scale(rest: &str, glued: bool, money: bool) -> Scale {
         | "milione" | "milhões" | "milhão" | "miljoen" | "miljoner" | "miljon" | "млн" | "миллион"
         | "миллиона" | "миллионов" => 6,
         "crore" | "crores" => 7,
-        "billion"
-        | "billions"
-        | "bn"
-        | "mrd"
-        | "milliarde"
-        | "milliarden"
-        | "milliard"
-        | "milliards"
-        | "miliardi"
-        | "miliardo"
-        | "miljard"
-        | "miljarder"
-        | "mlrd"
-        | "mld"
-        | "млрд"
-        | "миллиард"
-        | "миллиарда"
-        | "миллиардов" => 9,
+        word if has(MILLIARDS, word) => 9,
         "trillion" | "trillions" | "tn" => 12,
         "dozen" => return Scale::Dozen(len),
         _ => return Scale::Unit,
@@ -242,30 +212,10 @@ pub(super) fn shifted(digits: &str, power: i32) -> Option<String> {
     Some(format!("{sign}{all}"))
 }
 
-const SMALL: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
+const SMALL: &str = "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|\
+    twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen";
 
-const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+const TENS: &str = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety";
 
 /// The number that a text in words is, such as `one hundred and five` or `three and a half`.
 pub(super) fn in_words(text: &str) -> Option<String> {
@@ -289,8 +239,8 @@ pub(super) fn in_words(text: &str) -> Option<String> {
     let (mut total, mut group) = (0u64, None::<u64>);
     let (mut last, mut least) = (Last::Start, u64::MAX);
     for word in words {
-        let small = SMALL.iter().position(|w| *w == word).map(|n| n as u64);
-        let tens = TENS.iter().position(|w| *w == word).map(|n| (n as u64 + 2) * 10);
+        let small = words_of(SMALL).position(|w| w == word).map(|n| n as u64);
+        let tens = words_of(TENS).position(|w| w == word).map(|n| (n as u64 + 2) * 10);
         let thousands = match word {
             "thousand" => Some(1_000),
             "million" => Some(1_000_000),
