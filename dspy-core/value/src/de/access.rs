@@ -13,7 +13,7 @@ use serde::{
 use super::{
     coercion::CoercionKind,
     fail::{Cure, Fail, Seg},
-    reader::{De, Key},
+    place::{De, Key},
     scalar::{loosely, same},
     tree::{Kind, Member, Node},
 };

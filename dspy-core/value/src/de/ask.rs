@@ -8,7 +8,7 @@ use super::{
     fail::{Cure, Fail},
     find::{self, Found, without_thoughts},
     lex,
-    reader::De,
+    place::De,
     scalar::{self, Choice, Unsaid, announces, choose, forms, is_literal, is_nothing, is_nothing_for_scalar},
     tree::{self, Kind, Node},
 };

@@ -3,10 +3,10 @@
 use std::cell::{Cell, OnceCell, RefCell};
 
 use super::{
-    ReadOptions,
     coercion::{Coercion, CoercionKind, Kinds},
     fail::{Cure, Seg, show_path},
     find::{Found, structures, without_thoughts},
+    options::ReadOptions,
     tree::TooDeep,
 };
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{self, Expected, Unexpected};
 
 use super::{
-    ReadError,
+    options::ReadError,
     scalar::{is_literal, is_nothing, nearest},
     tree::{Fault, TooDeep},
 };

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    coercion::{Coercion, CoercionKind, Kinds},
-    scalar::Language,
-};
+use super::coercion::{Coercion, CoercionKind, Kinds};
 
 /// How a raw piece of an answer is to be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +47,14 @@ pub enum Prose {
     /// Sentences of this language are read if every word of them is in its table, such as `The answer is 42.` A sentence
     /// with any other word is refused.
     Sentences(Language),
+}
+
+/// A language whose sentences may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Language {
+    /// English.
+    English,
 }
 
 /// How tolerant reading is.

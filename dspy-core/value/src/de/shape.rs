@@ -8,8 +8,9 @@ use super::{
     coercion::CoercionKind,
     fail::{Cure, Fail},
     find::{self, Found},
-    lex, prose,
-    reader::De,
+    lex,
+    place::De,
+    prose,
     scalar::{self, Choice, choose, is_nothing, loosely, nearest, occurring, same},
     tree::{self, Kind, Member, Node},
 };

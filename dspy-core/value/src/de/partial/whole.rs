@@ -3,7 +3,11 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::{Choice, Raw, ReadOptions, choose as choose_in, read, scalar};
+use super::super::{
+    options::{Raw, ReadOptions},
+    read::read,
+    scalar::{self, Choice},
+};
 use crate::TypeInfo;
 
 /// The words that [`is_nothing`] knows: one of them may be arriving.
@@ -21,7 +25,7 @@ pub(super) fn loosely<'n>(text: &str, names: &[&'n str]) -> Option<&'n str> {
 
 /// The one of the names that a value means.
 pub(super) fn choose<'n>(text: &str, names: &[&'n str]) -> Option<&'n str> {
-    match choose_in(text, names, &ReadOptions::default()) {
+    match scalar::choose(text, names, &ReadOptions::default()) {
         Choice::One(index, _) => Some(names[index]),
         _ => None,
     }

@@ -1,10 +1,11 @@
 //! Booleans.
 
 use super::{
+    bare::{Bare, Said, plain_marks},
     labels::{FALSE, TRUE, has},
-    said::{Bare, Said, Unsaid, mentioned, plain_marks, settle},
+    said::{Unsaid, mentioned, settle},
 };
-use crate::de::{ReadOptions, coercion::CoercionKind};
+use crate::de::{coercion::CoercionKind, options::ReadOptions};
 
 /// Reads a boolean; the kind tells what had to be bent.
 pub(in crate::de) fn boolean(
@@ -56,7 +57,7 @@ fn word(text: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::de::Prose;
+    use crate::de::options::Prose;
 
     fn read(text: &str) -> Option<bool> {
         boolean(text, &ReadOptions::default()).ok().map(|b| b.0)

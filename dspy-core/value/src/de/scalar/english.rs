@@ -5,18 +5,10 @@
 //! sentence is not read, and the model is asked again.
 
 use super::{
+    bare::{Bare, Said, unmarked},
     labels::has,
-    said::{Bare, Said, unmarked},
 };
-use crate::de::{Prose, ReadOptions};
-
-/// A language whose sentences may be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Language {
-    /// English.
-    English,
-}
+use crate::de::options::{Language, Prose, ReadOptions};
 
 /// Words that leave a value as it is.
 const NEUTRAL: &str = "\

@@ -1,7 +1,9 @@
 //! What a piece of text is as a scalar. Structure is read in any language: a value alone, in marks, behind a label, with
 //! its unit. A sentence is read under the table of its language only.
 
+mod bare;
 mod boolean;
+mod digits;
 mod english;
 mod labels;
 mod name;
@@ -11,18 +13,16 @@ mod number;
 mod quantity;
 mod said;
 
+pub use self::name::{Choice, choose};
 pub(super) use self::{
     boolean::boolean,
+    digits::{Number, plain},
     labels::announces,
     name::{loosely, nearest, occurring, same},
     notation::forms,
     nothing::{is_nothing, is_nothing_for_scalar},
-    number::{Number, number, plain},
+    number::number,
     said::Unsaid,
-};
-pub use self::{
-    english::Language,
-    name::{Choice, choose},
 };
 
 /// The items that a word such as `and` joins, at the end of a list.

@@ -1,7 +1,10 @@
 //! Names as models spell them.
 
-use super::said::{Bare, Said, Unsaid, mentioned, settle};
-use crate::de::{ReadOptions, coercion::CoercionKind};
+use super::{
+    bare::{Bare, Said},
+    said::{Unsaid, mentioned, settle},
+};
+use crate::de::{coercion::CoercionKind, options::ReadOptions};
 
 /// Whether a character belongs to a name: `C`, `C#` and `C++` are three.
 fn counts(c: char) -> bool {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{number::number, said::unmarked};
-use crate::de::{ReadOptions, find::unfenced};
+use super::{bare::unmarked, number::number};
+use crate::de::{find::unfenced, options::ReadOptions};
 
 /// What a text may mean to a type that refuses it, the likeliest first. A text field, which refuses nothing, never asks.
 pub(in crate::de) fn forms<'t>(text: &'t str, options: &ReadOptions) -> Vec<Cow<'t, str>> {

@@ -1,8 +1,8 @@
 //! Words for nothing.
 
 use super::{
+    bare::plain_marks,
     labels::{NOTHING, NOTHING_SCALAR, has, words_of},
-    said::plain_marks,
 };
 
 /// Whether a text stands for nothing, whatever is asked.

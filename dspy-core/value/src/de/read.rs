@@ -1,0 +1,202 @@
+//! Attempts to read a value, from the plain way to the last tolerance.
+
+use std::cell::Cell;
+
+use serde::de::{DeserializeOwned, DeserializeSeed};
+
+use super::{
+    coercion::{Coercion, CoercionKind},
+    cx::{Answer, Cx, Plan},
+    fail::{Cure, Fail},
+    find,
+    options::{Form, Raw, ReadError, ReadOptions, Reading},
+    place::De,
+    strict::{Strict, knows_key},
+    tree::{self, Node},
+};
+
+/// Reads a `T` from a raw piece of a model's answer.
+///
+/// # Errors
+/// [`ReadError`] when the text holds no such value, or several that fit equally well.
+pub fn read<T: DeserializeOwned>(raw: Raw<'_>, options: &ReadOptions) -> Result<Reading<T>, ReadError> {
+    read_seed(|| std::marker::PhantomData::<T>, raw, options)
+}
+
+/// Like [`read`], for values whose type is known only at run time. `seed` is called once for each attempt.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_seed<'de, S: DeserializeSeed<'de>>(
+    seed: impl Fn() -> S,
+    raw: Raw<'de>,
+    options: &ReadOptions,
+) -> Result<Reading<S::Value>, ReadError> {
+    if let Some(text) = plain(raw, options)
+        && let Some(value) = clean(seed(), text.0)
+    {
+        return Ok(Reading { value, coercions: text.1 });
+    }
+    let mut value = None;
+    let coercions = attempts(raw, options, &mut |de| de.seeded(seed()).map(|read| value = Some(read)))?;
+    match value {
+        Some(value) => Ok(Reading { value, coercions }),
+        None => Err(ReadError::new("a value", raw.text)),
+    }
+}
+
+/// Reads a `T` from a JSON tree, strictly: for demos and saved state, which programs wrote.
+///
+/// # Errors
+/// [`ReadError`] when the tree does not fit the type.
+pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, ReadError> {
+    let text = value.to_string();
+    read(Raw::json(&text), &ReadOptions::strict()).map(|reading| reading.value)
+}
+
+/// The JSON in an answer that is nothing else, or has nothing else in its only fence.
+fn plain<'t>(raw: Raw<'t>, options: &ReadOptions) -> Option<(&'t str, Vec<Coercion>)> {
+    let structure = |text: &str| matches!(text.as_bytes(), [b'{', .., b'}'] | [b'[', .., b']']);
+    // The limit of depth is that of `serde_json` unless a lower one is asked for.
+    if options.max_depth < ReadOptions::default().max_depth || has_long_number(raw.text) {
+        return None;
+    }
+    let text = raw.text.trim();
+    let fence = text.find("```");
+    match fence {
+        // Code in a fence loses the fence.
+        None => (structure(text) || raw.form == Form::Json).then_some((text, Vec::new())),
+        Some(open) => {
+            let (before, inner) = text.split_at(open);
+            let (inner, behind) = inner[3..].split_once("```")?;
+            let inner = inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).trim();
+            let alone = [before, behind].iter().all(|text| !text.contains(['{', '[', '`', '<']));
+            let kind = CoercionKind::Around;
+            let refused = options.refuses(kind);
+            let note = Coercion { path: String::new(), kind, cost: kind.cost() };
+            (alone && structure(inner) && !refused).then(|| (inner, vec![note]))
+        }
+    }
+}
+
+/// Whether a text has a number of which a float may lose digits: types that keep them ask for them otherwise.
+fn has_long_number(text: &str) -> bool {
+    let mut run = 0;
+    let mut point = false;
+    for b in text.bytes() {
+        match b {
+            b'0'..=b'9' => run += 1,
+            b'.' if run > 0 => point = true,
+            _ => (run, point) = (0, false),
+        }
+        if run > 15 && point {
+            return true;
+        }
+    }
+    false
+}
+
+/// Reads JSON at the speed of `serde_json`.
+fn clean<'de, S: DeserializeSeed<'de>>(seed: S, text: &'de str) -> Option<S::Value> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let fields = Cell::new(None);
+    let value = seed.deserialize(Strict { json: &mut json, fields: &fields }).ok()?;
+    json.end().ok()?;
+    // An object that has nothing of what is asked for is not it: that is left to the reader that can say so.
+    let known = fields.get().is_none_or(|fields| knows_key(text, fields));
+    known.then_some(value)
+}
+
+/// How often a text is read at most, all candidates together.
+const MOST_ATTEMPTS: usize = 64;
+
+/// How often one candidate is read at most.
+const MOST_TRIES: usize = 12;
+
+/// Reads a text until an attempt succeeds: candidate by candidate, each again as long as its failure tells what to do
+/// otherwise.
+fn attempts(
+    raw: Raw<'_>,
+    options: &ReadOptions,
+    read: &mut dyn FnMut(De<'_, '_>) -> Result<(), Fail>,
+) -> Result<Vec<Coercion>, ReadError> {
+    let depth = options.max_depth;
+    let answer = Answer::new(raw.text);
+    let node = match raw.form {
+        Form::Text => Node::free(0, raw.text),
+        Form::Json => {
+            let text = find::unfenced(raw.text);
+            let base = text.as_ptr() as usize - raw.text.as_ptr() as usize;
+            match tree::whole(text, base, depth) {
+                Ok(Ok(node)) => node,
+                Ok(Err(at)) => {
+                    let behind = raw.text[at..].trim_start();
+                    return Err(Fail::new("nothing behind the value", behind).at(at, behind).into_error());
+                }
+                Err(deep) => return Err(Fail::too_deep(deep, depth).into_error()),
+            }
+        }
+    };
+    let mut failure: Option<Fail> = None;
+    // The value that was read, up to where there are candidates as likely as it.
+    let mut known: Option<(Vec<Coercion>, usize)> = None;
+    let (mut chosen, mut candidates, mut left) = (0, 1, MOST_ATTEMPTS);
+    while chosen < candidates && left > 0 && known.as_ref().is_none_or(|(_, last)| chosen <= *last) {
+        let mut plan = Plan::default();
+        for _ in 0..MOST_TRIES.min(left) {
+            left -= 1;
+            let cx = Cx::new(plan.clone(), chosen, options, &answer);
+            let result = read(De::root(&node, &cx));
+            candidates = cx.candidates.get();
+            if chosen >= candidates {
+                break;
+            }
+            let fail = match result {
+                Ok(()) if known.is_some() => {
+                    let text = raw.text.trim();
+                    return Err(
+                        Fail::new("one value: the answer has several in its sentences", text).into_error()
+                    );
+                }
+                Ok(()) => {
+                    match options.refused_of(cx.used()) {
+                        None => known = Some((Vec::new(), chosen + cx.rivals.get())),
+                        Some(kind) => {
+                            let told = cx.into_coercions().into_iter().find(|told| told.kind == kind);
+                            let path = told.map_or_else(String::new, |told| told.path);
+                            failure = Some(refused(raw, kind, &path));
+                            break;
+                        }
+                    }
+                    known = known.map(|(_, last)| (cx.into_coercions(), last));
+                    break;
+                }
+                Err(fail) => fail,
+            };
+            let learnt = plan.learn(fail.cure())
+                || (cx.doubtful.get() && !std::mem::replace(&mut plan.otherwise, true))
+                // Perhaps it was the first of two equal keys.
+                || plan.learn(Cure::Duplicate);
+            // The attempt that came furthest tells most.
+            if failure.as_ref().is_none_or(|known| fail.reach() > known.reach()) {
+                failure = Some(fail);
+            }
+            if !learnt {
+                break;
+            }
+        }
+        chosen += 1;
+    }
+    match known {
+        Some((coercions, _)) => Ok(coercions),
+        None => Err(failure.unwrap_or_else(|| Fail::new("a value", raw.text)).into_error()),
+    }
+}
+
+/// What is said of a value that had to be bent in a way that is refused.
+fn refused(raw: Raw<'_>, kind: CoercionKind, path: &str) -> Fail {
+    let found = raw.text.trim().lines().next().unwrap_or_default();
+    Fail::new(format!("a value as it should be written, without {kind}"), found)
+        .with(Cure::None)
+        .at_path(path)
+}
