@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     answer::{Answer, Role},
-    kinds::Case,
+    case::Case,
     random::Random,
 };
 

@@ -1,18 +1,6 @@
 //! The kinds of damage, in the order in which two of them are done to one answer.
 
-use serde_json::Value;
-
-use crate::{answer::Answer, around, marks, names, quotes, random::Random, types::Type, yaml};
-
-/// What a kind of damage may look at.
-#[derive(Debug)]
-pub(crate) struct Case<'a> {
-    pub(crate) ty: &'a Type,
-    /// The value that is meant.
-    pub(crate) value: &'a Value,
-    /// Another value of the type.
-    pub(crate) draft: &'a Value,
-}
+use crate::{answer::Answer, around, case::Case, marks, names, quotes, random::Random, yaml};
 
 /// One kind of damage.
 #[derive(Debug)]

@@ -12,6 +12,7 @@
 
 mod answer;
 mod around;
+mod case;
 mod kinds;
 mod marks;
 mod names;
@@ -24,7 +25,8 @@ use dspy_value::CoercionKind;
 use std::{collections::BTreeMap, ops::AddAssign};
 
 use answer::Answer;
-use kinds::{Case, KINDS, Kind};
+use case::Case;
+use kinds::{KINDS, Kind};
 use random::Random;
 use types::{TYPES, Type};
 
@@ -125,7 +127,7 @@ fn judge(case: &Case<'_>, text: &str, kinds: &[&str], show: &mut Show) -> Count 
         Ok(read)
             if read.bent.iter().any(|kind| matches!(kind, CoercionKind::CutOff | CoercionKind::CutText)) =>
         {
-            count.marked = 1
+            count.marked = 1;
         }
         Ok(_) => count.wrong = 1,
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     answer::{Answer, Role},
-    kinds::Case,
+    case::Case,
     random::Random,
 };
 

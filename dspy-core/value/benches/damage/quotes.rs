@@ -2,7 +2,7 @@
 
 use crate::{
     answer::{Answer, Place, Role, Token},
-    kinds::Case,
+    case::Case,
     random::Random,
 };
 

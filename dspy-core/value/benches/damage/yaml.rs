@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{answer::Answer, kinds::Case, random::Random};
+use crate::{answer::Answer, case::Case, random::Random};
 
 /// Lines of YAML in place of JSON.
 pub(crate) fn yaml(answer: &mut Answer, random: &mut Random, case: &Case<'_>) -> bool {

@@ -31,6 +31,9 @@ pub(super) enum Any<'n, 'c> {
     Object(Entries<'n, 'c>),
 }
 
+/// What makes a scalar of a text.
+type Reads<'r, T> = &'r dyn Fn(&str) -> Result<(T, Option<CoercionKind>), Unsaid>;
+
 pub(super) type Asked<'n, T> = Result<Step<'n, T>, Fail>;
 
 impl<'n, 'c: 'n> De<'n, 'c> {
@@ -185,12 +188,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
     }
 
     /// Reads a scalar with what `read` makes of its text.
-    fn scalar<T>(
-        self,
-        expected: &str,
-        in_quotes: CoercionKind,
-        read: &dyn Fn(&str) -> Result<(T, Option<CoercionKind>), Unsaid>,
-    ) -> Result<T, Fail> {
+    fn scalar<T>(self, expected: &str, in_quotes: CoercionKind, read: Reads<'_, T>) -> Result<T, Fail> {
         let (this, text, quoted) = self.word()?;
         let free = matches!(this.node.kind, Kind::Free(_));
         let said = if free && is_structure(text) { Err(Unsaid::Nothing) } else { read(text) };
@@ -262,9 +260,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             self.cx.bend(CoercionKind::WholeFraction);
         }
         let fits = match whole.parse::<i128>() {
-            Ok(value) => {
-                value >= min && u128::try_from(value).is_ok_and(|v| v <= max) || (value < 0 && value >= min)
-            }
+            Ok(value) => value >= min && u128::try_from(value).map_or(true, |value| value <= max),
             Err(_) => whole.parse::<u128>().is_ok_and(|value| value <= max),
         };
         if fits {

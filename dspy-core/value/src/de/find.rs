@@ -160,25 +160,19 @@ pub(super) fn structures(text: &str, base: usize, depth: usize) -> Result<Vec<Fo
             core.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'.' | b' '));
         core.starts_with(|c: char| c.is_ascii_alphabetic()) && core[name.count()..].starts_with(['(', '{'])
     };
-    if opens || quoted || called() {
-        if let Ok(node) = tree::whole(core, base + lead, depth)?
-            && match &node.kind {
-                Kind::Bare(_) => false,
-                Kind::Text(text) => text.trim().starts_with(['{', '[']),
-                _ => opens || node.complete(),
-            }
-        {
-            let complete = node.complete() && !quoted;
-            out.push(Found {
-                node,
-                range: lead..lead + core.len(),
-                around: false,
-                fenced: false,
-                apart: true,
-            });
-            if complete {
-                return Ok(out);
-            }
+    if (opens || quoted || called())
+        && let Ok(node) = tree::whole(core, base + lead, depth)?
+        && match &node.kind {
+            Kind::Bare(_) => false,
+            Kind::Text(text) => text.trim().starts_with(['{', '[']),
+            _ => opens || node.complete(),
+        }
+    {
+        let complete = node.complete() && !quoted;
+        let range = lead..lead + core.len();
+        out.push(Found { node, range, around: false, fenced: false, apart: true });
+        if complete {
+            return Ok(out);
         }
     }
     let whole = !out.is_empty();

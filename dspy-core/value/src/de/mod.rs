@@ -7,9 +7,12 @@
 //!
 //! From the bottom up: [`lex`] knows the characters, [`tree`] takes JSON apart as models write it, [`find`] tells where
 //! in a text that stands, [`prose`] knows lists and objects without brackets, [`scalar`] what a piece of text is alone,
-//! and [`reader`] answers what the types ask.
+//! [`ways`]
+//! orders what may be tried, [`ask`], [`shape`], [`variant`] and [`any`] answer what the types ask, and [`reader`] passes it
+//! on to them.
 
 mod access;
+mod any;
 mod ask;
 mod coercion;
 mod cx;
@@ -26,6 +29,8 @@ mod scalar;
 mod shape;
 mod strict;
 mod tree;
+mod variant;
+mod ways;
 
 pub use self::{
     coercion::{Coercion, CoercionKind},

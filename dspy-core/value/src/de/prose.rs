@@ -478,11 +478,11 @@ fn siblings(text: &str, base: usize) -> Vec<(&str, Range<usize>)> {
     out
 }
 
-/// The titles of the columns of a Markdown table.
-type Header<'t> = Vec<&'t str>;
+/// The titles of the columns of a Markdown table, and its rows, each with its place.
+type Table<'t> = (Vec<&'t str>, Vec<(usize, Vec<&'t str>)>);
 
 /// The titles and the rows of a Markdown table, each with its place.
-fn table(text: &str) -> Option<(Header<'_>, Vec<(usize, Vec<&str>)>)> {
+fn table(text: &str) -> Option<Table<'_>> {
     let cells = |line: &str| -> usize { line.len() - line.trim_start().len() };
     let mut at = 0;
     let mut rows = Vec::new();

@@ -403,7 +403,7 @@ impl<'t> Parser<'t> {
             },
         };
         let behind = &inside[len..];
-        matches!(behind[lex::blank(behind)..].as_bytes().first(), Some(b',' | b'}'))
+        matches!(behind.as_bytes().get(lex::blank(behind)), Some(b',' | b'}'))
     }
 
     fn items(&mut self, close: char, keyed: bool) -> Result<Inside<'t>, TooDeep> {

@@ -2,11 +2,29 @@
 
 use serde_json::{Value, json};
 
-use super::source::OwnedFields;
 use crate::Part;
+use serde::Deserialize;
 
 const START: &str = "<<CUSTOM-TYPE-START-IDENTIFIER>>";
 const END: &str = "<<CUSTOM-TYPE-END-IDENTIFIER>>";
+
+/// The object form of a medium, as it is read.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct OwnedFields {
+    pub(super) url: Option<String>,
+    pub(super) file_id: Option<String>,
+    #[serde(alias = "mime_type")]
+    pub(super) media_type: Option<String>,
+    #[serde(alias = "audio_format")]
+    pub(super) format: Option<String>,
+    pub(super) data: Option<String>,
+    /// A data URI, as DSPy keeps the bytes of a file.
+    pub(super) file_data: Option<String>,
+    pub(super) filename: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) context: Option<String>,
+}
 
 /// The fields of the medium that a text stands for, when all of the text is one marked block. Only called where the
 /// type asks for a medium, so marks inside other texts mean nothing.

@@ -5,7 +5,7 @@ use std::{fmt, path::Path, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::marker;
+use super::marker::{self, OwnedFields};
 
 /// A medium that could not be made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -166,24 +166,6 @@ pub(super) struct Fields<'a> {
     pub(super) title: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) context: Option<&'a str>,
-}
-
-/// The object form of a medium, as it is read.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct OwnedFields {
-    pub(super) url: Option<String>,
-    pub(super) file_id: Option<String>,
-    #[serde(alias = "mime_type")]
-    pub(super) media_type: Option<String>,
-    #[serde(alias = "audio_format")]
-    pub(super) format: Option<String>,
-    pub(super) data: Option<String>,
-    /// A data URI, as DSPy keeps the bytes of a file.
-    pub(super) file_data: Option<String>,
-    pub(super) filename: Option<String>,
-    pub(super) text: Option<String>,
-    pub(super) title: Option<String>,
-    pub(super) context: Option<String>,
 }
 
 /// What a medium is read from.

@@ -75,7 +75,7 @@ pub(super) fn one(text: &str, at: usize) -> Option<One> {
         }
     }
     let fraction = run(end + 1);
-    let point = match rest[end..].as_bytes().first() {
+    let point = match bytes.get(end) {
         Some(b'.') => fraction > 0 && mark != ".",
         // A decimal comma; three digits behind it are a group.
         Some(b',') => {

@@ -35,10 +35,11 @@ pub(super) fn sentence(text: &str, bare: &dyn Bare, options: &ReadOptions) -> Op
         Prose::Sentences(Language::English) => {}
         Prose::Structure => return None,
     }
-    if !text.contains('\n') && text.len() <= 300 {
-        if let Some(value) = closed(text, bare) {
-            return Some(value);
-        }
+    if !text.contains('\n')
+        && text.len() <= 300
+        && let Some(value) = closed(text, bare)
+    {
+        return Some(value);
     }
     let last = last_sentence(text);
     let announced = || words(last).any(|word| has(ANNOUNCE, &word));
