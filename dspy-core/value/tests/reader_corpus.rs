@@ -12,7 +12,7 @@ mod types;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use dspy_value::{Coercion, Raw, ReadError, ReadOptions, Reading};
+use dspy_value::{Coercion, Prose, Raw, ReadError, ReadOptions, Reading};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -84,10 +84,14 @@ impl Case {
 
     /// What becomes of it here.
     fn judge(&self) -> Outcome {
+        self.judge_with(&ReadOptions::default())
+    }
+
+    fn judge_with(&self, options: &ReadOptions) -> Outcome {
         let Some(entry) = types::entry(&self.ty) else {
             return Outcome::Wrong(format!("no type {}", self.ty));
         };
-        match (&self.value, &self.error, (entry.read)(self.raw(), &ReadOptions::default())) {
+        match (&self.value, &self.error, (entry.read)(self.raw(), options)) {
             (Some(value), None, Ok(Reading { value: read, coercions })) => {
                 if !same(value, &read) {
                     return Outcome::Wrong(told(&read, &coercions));
@@ -261,11 +265,14 @@ fn report() {
         let outcomes: Vec<Outcome> = cases.iter().map(Case::judge).collect();
         let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
         let strict = cases.iter().filter(|case| case.strictly()).count();
+        let structure = ReadOptions::default().prose(Prose::Structure);
+        let structure = |case: &&Case| matches!(case.judge_with(&structure), Outcome::Right);
         let row = json!({
             "cases": cases.len(),
             "reader": count(|o| matches!(o, Outcome::Right)),
             "refused": count(|o| matches!(o, Outcome::Refused(_))),
             "wrong": count(|o| matches!(o, Outcome::Wrong(_))),
+            "structure": cases.iter().filter(structure).count(),
             "serde_json": strict,
         });
         report.insert(group, row);
