@@ -50,29 +50,27 @@ fn block(text: &str, mark: usize, c: char, ticks: usize) -> Option<Fence<'_>> {
         return Some(Fence { info: &text[info..start], text: &text[start..info + end], range, closed: true });
     }
     let start = (first + 1).min(text.len());
-    let mut at = start;
-    for line in text[start..].split_inclusive('\n') {
-        let trimmed = line.trim_end();
-        let bare = trimmed.trim_start();
-        // The closing mark may be glued to the last line, but not be the opening one of another block.
-        let glued = trimmed.strip_suffix(&*closing).filter(|inner| !inner.ends_with(c));
-        let end = match glued {
-            _ if bare.len() >= ticks && bare.chars().all(|b| b == c) => Some((at, at + line.len())),
-            Some(inner) if !inner.contains(&*closing) => Some((at + inner.len(), at + trimmed.len())),
-            _ => None,
-        };
-        if let Some((end, behind)) = end {
-            let inner = &text[start..end];
+    // The closing mark stands on a line of its own, or glued to the last one.
+    let (mut at, mut line, mut marked) = (start, start, false);
+    while let Some(run) = text[at..].find(c).map(|o| at + o) {
+        if let Some(end) = text[at..run].rfind('\n') {
+            (line, marked) = (at + end + 1, false);
+        }
+        let len = text[run..].len() - text[run..].trim_start_matches(c).len();
+        at = run + len;
+        if len < ticks {
+            continue;
+        }
+        let behind = text[at..].trim_start_matches([' ', '\t', '\r']);
+        let alone = text[line..run].trim().is_empty();
+        if (behind.is_empty() || behind.starts_with('\n')) && (alone || len == ticks && !marked) {
+            let inner = &text[start..if alone { line } else { run }];
             let inner = inner.strip_suffix('\n').unwrap_or(inner);
             let inner = inner.strip_suffix('\r').unwrap_or(inner);
-            return Some(Fence {
-                info: text[info..first].trim(),
-                text: inner,
-                range: mark..behind,
-                closed: true,
-            });
+            let range = mark..text.len() - behind.len() + usize::from(!behind.is_empty());
+            return Some(Fence { info: text[info..first].trim(), text: inner, range, closed: true });
         }
-        at += line.len();
+        marked = true;
     }
     let (info, text, end) = (text[info..first].trim(), &text[start..], text.len());
     Some(Fence { info, text, range: mark..end, closed: false })

@@ -308,7 +308,7 @@ impl<'t> Parser<'t> {
             }
             _ => return None,
         };
-        let behind = rest[len..].trim_start_matches([' ', '\n', '\r', '\t']);
+        let behind = &rest[len + lex::blank(&rest[len..])..];
         let apart = behind.len() < rest.len() - len;
         let ended = match (behind.as_bytes(), self.place) {
             ([], _) | ([b']' | b'}', ..], Place::Object | Place::List) => true,
@@ -381,7 +381,8 @@ impl<'t> Parser<'t> {
 
     /// Whether the quotes of the structure that stands here are escaped, as if it were inside a string.
     fn escaped(&self) -> bool {
-        let inside = self.rest()[1..].trim_start();
+        let inside = &self.rest()[1..];
+        let inside = &inside[lex::blank(inside)..];
         inside.starts_with("\\\"") || (inside.starts_with("\\n") && inside.contains("\\\""))
     }
 

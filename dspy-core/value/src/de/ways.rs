@@ -121,6 +121,10 @@ pub(super) fn list_ways(text: &str, found: &[Found<'_>]) -> Vec<Way> {
     if whole.is_some_and(|first| Want::List.fit(&first.node) > 0) {
         return ranked.into_iter().map(Way::Found).collect();
     }
+    // The usual case.
+    if ranked.first().is_some_and(|at| found[*at].fenced && found[*at].node.complete() && lists(at)) {
+        return ranked.into_iter().map(Way::Found).collect();
+    }
     if find::unopened(text, ']').is_some() {
         return vec![Way::Inside];
     }
