@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    lex,
+    lex::{self, Place},
     tree::{self, Kind, Node, TooDeep},
 };
 
@@ -210,7 +210,11 @@ pub(super) fn structures(text: &str, base: usize, depth: usize) -> Result<Vec<Fo
         let part = before.ends_with([':', ',', '[', '{', '(', '=']);
         // The value of a member, where the object has no opening brace.
         let member = before.strip_suffix(':').is_some_and(|before| before.trim_end().ends_with('"'));
-        if open < unclosed && part || member {
+        if member {
+            at = open + lex::value_len(&text[open..], Place::Alone);
+            continue;
+        }
+        if open < unclosed && part {
             continue;
         }
         let (node, len) = tree::value(&text[open..], base + open, depth)?;
