@@ -53,9 +53,25 @@ pub(super) fn notes(node: &Value) -> Vec<String> {
         && let Some(format) = node.get("format").and_then(Value::as_str)
         && !is_number_format(format)
     {
-        notes.push(format.to_owned());
+        match notation(format) {
+            Some(example) => notes.push(format!("{format}, as {example}")),
+            None => notes.push(format.to_owned()),
+        }
     }
     notes
+}
+
+/// How a format is written, where its name leaves that open (RFC 3339 and ISO 8601).
+fn notation(format: &str) -> Option<&'static str> {
+    Some(match format {
+        "date" => "2024-05-31",
+        "date-time" => "2024-05-31T14:30:00Z",
+        "partial-date-time" => "2024-05-31T14:30:00",
+        "time" => "14:30:00Z",
+        "partial-time" => "14:30:00",
+        "duration" => "P1DT2H",
+        _ => return None,
+    })
 }
 
 /// Formats that name Rust's number types.

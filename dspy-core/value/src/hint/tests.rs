@@ -352,3 +352,10 @@ proptest! {
         survive(schema);
     }
 }
+
+#[test]
+fn formats_that_leave_their_notation_open_show_it() {
+    let schema = |format: &str| Schema::try_from(json!({"type": "string", "format": format})).unwrap();
+    assert!(hint(&schema("date")).contains("date, as 2024-05-31"));
+    assert!(hint(&schema("uuid")).contains("uuid"));
+}
