@@ -239,9 +239,19 @@ impl<'de, 'n, 'c: 'n> VariantAccess<'de> for Chosen<'n, 'c> {
     type Error = Fail;
 
     fn unit_variant(self) -> Result<(), Fail> {
-        if self.content.is_some() {
-            self.de.cx.bend(CoercionKind::ObjectAroundName);
+        let Some(content) = self.content else { return Ok(()) };
+        // `{"spam": false}` says another thing.
+        let nothing = match &content.kind {
+            Kind::Bare(text) => matches!(*text, "null" | "true" | "None" | "True"),
+            Kind::Object(members) => members.is_empty() || std::ptr::eq(content, self.de.node),
+            Kind::List(items) => items.is_empty(),
+            Kind::Text(text) => text.is_empty(),
+            _ => false,
+        };
+        if !nothing {
+            return Err(Fail::new(format!("`{}` without a value", self.name), content.source));
         }
+        self.de.cx.bend(CoercionKind::ObjectAroundName);
         Ok(())
     }
 

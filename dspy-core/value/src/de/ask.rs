@@ -9,7 +9,9 @@ use super::{
     find::{self, Found, without_thoughts},
     lex,
     place::De,
-    scalar::{self, Choice, Unsaid, announces, choose, forms, is_literal, is_nothing, is_nothing_for_scalar},
+    scalar::{
+        self, Choice, Unsaid, announces, choose, forms, is_literal, is_nothing, is_nothing_for_scalar, turns,
+    },
     tree::{self, Kind, Node},
 };
 
@@ -179,6 +181,12 @@ impl<'n, 'c: 'n> De<'n, 'c> {
                 }
                 _ => None,
             };
+            // `{"not": true}`
+            if let Kind::Object(members) = &this.node.kind
+                && members.iter().any(|member| turns(&member.key))
+            {
+                return Err(this.refuse("one value, not an object").with(Cure::None));
+            }
             let Some(only) = this.node.only().or(announced) else {
                 let what = if matches!(this.node.kind, Kind::List(_)) { "several" } else { "an object" };
                 return Err(this.refuse(format!("one value, not {what}")).with(Cure::None));
@@ -236,6 +244,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
 
     pub(super) fn integer<T: FromStr>(self, min: i128, max: u128) -> Result<T, Fail> {
         if let Kind::Bare(text) = self.node.kind
+            && json_integer(text)
             && let Ok(value) = text.parse()
         {
             self.take()?;
@@ -256,6 +265,14 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             return Err(fraction());
         }
         let whole = whole(&number.digits).ok_or_else(fraction)?;
+        // `1,000` in a list, of which the comma was taken for one between items.
+        let bare = matches!(self.node.kind, Kind::Bare(_));
+        if bare && whole.len() == 3 && whole.starts_with('0') {
+            return Err(self.refuse("a whole number without zeros before it").with(Cure::None));
+        }
+        if whole.starts_with('+') {
+            self.cx.bend(CoercionKind::LooseNumber);
+        }
         if whole != number.digits {
             self.cx.bend(CoercionKind::WholeFraction);
         }
@@ -318,8 +335,9 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         if let Some(c) = only(text) {
             return Ok(c);
         }
-        let bare = only(text.trim_matches(|c: char| !c.is_alphanumeric()));
-        let c = bare.or_else(|| this.forms(text).iter().find_map(|form| only(form)));
+        let inner = text.rsplit_once([':', '：']).filter(|(label, _)| !label.contains('\n') && !turns(label));
+        let inner = inner.map_or(text, |(_, inner)| inner);
+        let c = only(inner.trim_matches(|c: char| !c.is_alphanumeric()));
         self.cx.bend(CoercionKind::Marks);
         c.ok_or_else(|| this.refuse("one character").with(Cure::None))
     }
@@ -359,7 +377,9 @@ impl<'n, 'c: 'n> De<'n, 'c> {
                 let first = inner.split_once("\n\n").map_or(inner, |(first, _)| first);
                 let nothing = is_nothing(inner)
                     || learnt && is_nothing_for_scalar(inner)
-                    || !first.is_empty() && is_nothing(first);
+                    || !first.is_empty()
+                        && is_nothing(first)
+                        && !inner.contains(|c: char| c.is_ascii_digit());
                 match text.trim() {
                     "" | "null" => None,
                     _ if nothing => Some(CoercionKind::Nothing),
@@ -454,7 +474,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
     /// Program text: what stands in the fence, if there is one.
     pub(super) fn code(self, language: &str) -> Result<Cow<'n, str>, Fail> {
         let text: &'n str = match &self.node.kind {
-            Kind::Free(text) => text,
+            Kind::Free(text) => self.answer(text)?.0,
             Kind::Text(text) if text.trim_start().starts_with("```") => {
                 self.take()?;
                 text
@@ -466,8 +486,14 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             let info = fence.info.split([' ', ',', '{']).next().unwrap_or_default();
             !language.is_empty() && crate::lang::is_named(language, info)
         };
-        let plain = |fence: &&find::Fence<'_>| fence.info.is_empty();
-        let chosen = fences.iter().find(named).or_else(|| fences.iter().find(plain)).or(fences.first());
+        let plain =
+            |fence: &&find::Fence<'_>| matches!(fence.info, "" | "text" | "txt" | "plaintext" | "code");
+        let chosen = fences.iter().find(named).or_else(|| fences.iter().find(plain));
+        // What is in another language is not it, if that can be told.
+        let chosen = chosen.or(fences.first().filter(|_| language.is_empty()));
+        if chosen.is_none() && !fences.is_empty() {
+            return Err(self.refuse(format!("a code block in {language}")));
+        }
         let Some(fence) = chosen else {
             // A sentence is no program.
             let core = text.trim();
@@ -496,6 +522,12 @@ impl<'n, 'c: 'n> De<'n, 'c> {
 pub(super) fn is_structure(text: &str) -> bool {
     let text = text.trim();
     text.starts_with(['{', '[']) && (text.ends_with(['}', ']']) || lex::opens_json(text))
+}
+
+/// Whether this is an integer as JSON writes it, without a plus or leading zeros.
+fn json_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits == "0" || digits.starts_with(|c: char| matches!(c, '1'..='9'))
 }
 
 /// The digits of a number that is whole, if it is.

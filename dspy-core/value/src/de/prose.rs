@@ -22,8 +22,10 @@ pub(super) fn marked(text: &str) -> Option<(Vec<Piece<'_>>, CoercionKind)> {
     }
     if let Some((header, rows)) = table(text) {
         let row = |(offset, cells): (usize, Vec<&str>)| {
-            let pairs = header.iter().zip(cells).map(|(name, cell)| format!("{name}: {cell}\n"));
-            Piece { text: pairs.collect::<String>().into(), offset }
+            let pairs = header.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+            let pairs = pairs.map(|(name, cell)| ((*name).to_owned(), cell.into()));
+            let row: serde_json::Map<String, serde_json::Value> = pairs.collect();
+            Piece { text: serde_json::Value::from(row).to_string().into(), offset }
         };
         return Some((rows.into_iter().map(row).collect(), CoercionKind::Table));
     }
@@ -39,16 +41,43 @@ pub(super) fn listed(text: &str) -> Option<(Vec<Piece<'_>>, CoercionKind)> {
     let inner = unfenced(text).trim();
     let base = inner.as_ptr() as usize - text.as_ptr() as usize;
     let numbers = inner.contains([' ', '\t']) && inner.split_whitespace().all(scalar::plain);
+    // `1 000 000`, `100,200,300`: one number, or several.
+    let groups = |mark: char| {
+        let mut parts = inner.split(mark);
+        let first = parts.next().is_some_and(|part| (1..=3).contains(&part.len()));
+        let mut rest = parts.peekable();
+        let digits = |part: &str| part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit());
+        first && rest.peek().is_some() && rest.all(digits)
+    };
+    if groups(' ') || groups(',') {
+        return None;
+    }
     let (mut pieces, kind) = if numbers {
         (words(inner), CoercionKind::Spaces)
     } else {
         let (lines, parts) = (lines(inner), parts(inner));
         match (lines.len(), parts.len()) {
-            (2.., _) => (lines, CoercionKind::Lines),
+            (2.., _) => {
+                let mut lines = lines;
+                if lines[0].text.ends_with([':', '：']) {
+                    lines.remove(0);
+                }
+                // A list with marks and words behind it.
+                if lines.iter().any(|line| bullet(&line.text).is_some_and(|len| len > 0)) {
+                    return None;
+                }
+                (lines, CoercionKind::Lines)
+            }
             (_, 2..) => (parts, CoercionKind::Commas),
             _ => (lines, CoercionKind::OneInPlaceOfList),
         }
     };
+    if let [one] = &pieces[..] {
+        let words = one.text.split_whitespace().count();
+        if kind == CoercionKind::OneInPlaceOfList && (words > 4 || scalar::is_nothing_for_scalar(&one.text)) {
+            return None;
+        }
+    }
     let sentence = inner.ends_with(['.', '!', '?', '。', '！', '？']) && !inner.ends_with("..");
     if sentence && !matches!(kind, CoercionKind::Lines | CoercionKind::Spaces) {
         let long = |piece: &Piece<'_>| {
@@ -347,6 +376,7 @@ fn pairs<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Vec<Pair<'t>> {
                     found.push(Found { key, range: value, pad, marked: mark > 0 });
                 }
             }
+            None if body.trim().len() > 2 && body.trim().bytes().all(|b| b == b'-') => {}
             None => {
                 if let Some(last) = found.last_mut() {
                     last.range.end = at;

@@ -388,7 +388,9 @@ impl<'t> Parser<'t> {
 
     /// Whether the bracket `{` that stands here opens a set and not an object.
     fn is_set(&self) -> bool {
+        // Far enough for a first item, and not to the end of a long text each time.
         let inside = lex::skip_blank(&self.rest()[1..]);
+        let inside = &inside[..inside.char_indices().nth(1024).map_or(inside.len(), |(at, _)| at)];
         let len = match inside.as_bytes().first() {
             // The usual case: a key.
             Some(b'"') => match inside[1..].find('"') {

@@ -21,8 +21,9 @@ pub(super) trait Bare {
     fn mentions(&self, word: &str) -> bool;
 
     /// Whether what stands in brackets behind a scalar may explain it.
-    fn explains(&self, _value: &Said, _inside: &str) -> bool {
-        true
+    fn explains(&self, _value: &Said, inside: &str) -> bool {
+        // How sure it is.
+        inside.trim().trim_end_matches('%').parse::<f64>().is_ok()
     }
 }
 
@@ -31,16 +32,18 @@ pub(super) fn plain_marks(text: &str) -> String {
     text.to_lowercase().replace('’', "'")
 }
 
-/// A sign that stands for nothing but itself, such as a star or a face.
-fn emoji(c: char) -> bool {
-    matches!(c, '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}'
-        | '\u{fe0f}' | '\u{1f000}'..='\u{1faff}')
+/// A sign that says no more than what stands beside it.
+fn approves(c: char) -> bool {
+    matches!(c, '✅' | '✔' | '☑' | '⭐' | '📅' | '\u{fe0f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}')
 }
 
 /// A text without quotes, emphasis, formula marks, signs of a list, and the mark at the end of a sentence.
 pub(super) fn unmarked(text: &str) -> &str {
     let quote = |c: char| {
-        c.is_whitespace() || "*_`\"'“”„‘’«»‹›「」『』\u{feff}\u{200b}\u{200e}\u{200f}".contains(c) || emoji(c)
+        c.is_whitespace()
+            || "*_`\"'“”„‘’«»‹›「」『』\u{feff}\u{200b}\u{200e}\u{200f}".contains(c)
+            || approves(c)
     };
     let mut text = text;
     loop {
@@ -51,7 +54,9 @@ pub(super) fn unmarked(text: &str) -> &str {
         }
         for (open, close) in [("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("(", ")"), ("（", "）")] {
             let inner = text.strip_prefix(open).and_then(|text| text.strip_suffix(close));
-            text = inner.filter(|inner| !inner.contains(open)).unwrap_or(text);
+            // A sum of money in brackets is one that is owed.
+            let sum = |inner: &&str| open == "(" && inner.starts_with(|c: char| !c.is_alphabetic());
+            text = inner.filter(|inner| !inner.contains(open) && !sum(inner)).unwrap_or(text);
         }
         if let Some(command) = text.strip_prefix('\\').and_then(|text| text.strip_suffix('}')) {
             let (name, inner) = command.split_once('{').unwrap_or_default();
@@ -61,7 +66,9 @@ pub(super) fn unmarked(text: &str) -> &str {
             }
         }
         for mark in ["- ", "• ", "> ", "=> ", "-> ", "– ", "— "] {
-            text = text.strip_prefix(mark).unwrap_or(text);
+            // Before a number, it may be a sign.
+            let inner = text.strip_prefix(mark).map(str::trim_start);
+            text = inner.filter(|inner| inner.starts_with(char::is_alphabetic)).unwrap_or(text);
         }
         let heading = text.trim_start_matches('#');
         if heading.starts_with(' ') {

@@ -81,7 +81,6 @@ mod tests {
             ("`False`", false),
             ("Der Text sagt es so.\n\nJa", true),
             ("<think>yes or no?</think>no", false),
-            ("Yes\n\nThe text says so in line 3.", true),
         ] {
             assert_eq!(read(text), Some(value), "{text}");
         }
@@ -109,6 +108,9 @@ mod tests {
             "yes/no",
             "True/False",
             "<think>\nso yes, it is",
+            "Yes\n\nThe text says so in line 3.",
+            "❌ Yes",
+            "Wrong answer:\nyes",
             "Yes\nNo",
             "First: yes\nSecond: no",
         ] {

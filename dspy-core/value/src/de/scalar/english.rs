@@ -12,19 +12,21 @@ use crate::de::options::{Language, Prose, ReadOptions};
 
 /// Words that leave a value as it is.
 const NEUTRAL: &str = "\
-    a|according|all|also|am|an|analysis|answer|appears|are|as|assessment|assign|based|be|because|\
-    believe|belongs|best|by|call|can|categorise|categorize|category|choice|choose|class|\
-    classification|classified|classify|clearly|comes|conclude|conclusion|confident|confidently|\
-    considered|context|correct|customer|data|definitely|described|document|does|email|equal|equals|\
-    estimate|evaluation|express|expresses|falls|final|for|from|give|given|has|have|hence|her|here|his|\
-    i|i'd|i'll|i'm|in|input|into|is|it|it's|its|label|level|message|mood|my|number|of|on|option|our|\
-    output|overall|passage|prediction|priority|provided|question|rate|rating|response|result|results|\
-    review|right|say|score|select|selected|sentence|sentiment|should|shows|so|stance|statement|sum|\
-    text|that|that's|the|their|there|therefore|this|ticket|to|tone|topic|total|tweet|type|under|user|\
-    value|verdict|very|was|we|were|will|with|would|you|your";
+    a|according|all|also|am|an|analysis|answer|appears|are|as|assessment|assign|based|be|because|believe|\
+    belongs|best|by|call|categorise|categorize|category|choice|choose|class|classification|classified|\
+    classify|clearly|comes|conclude|conclusion|confident|confidently|considered|correct|customer|definitely|\
+    described|document|email|equal|equals|estimate|evaluation|express|expresses|falls|final|for|from|give|\
+    given|hence|her|here|his|i|i'd|i'll|i'm|in|input|into|is|it|it's|its|label|level|message|mood|my|of|on|\
+    option|our|output|overall|passage|prediction|priority|question|rate|rating|response|result|results|\
+    review|say|score|select|selected|sentence|sentiment|shows|so|stance|statement|sum|text|that|that's|the|\
+    their|therefore|this|ticket|to|tone|topic|total|tweet|type|user|value|verdict|very|was|we|were|will|\
+    with|would|you|your";
 
 /// Words before a number that leave it as it is.
 const ABOUT: &str = "about|approximately|approx|around|exactly|precisely|roughly|some";
+
+/// Words with which a question begins.
+const ASKS: &str = "is|are|was|were|am|does|do|did|can|could|should|would|will|has|have|may|might";
 
 /// Words that announce the answer at the end of what was said before.
 const ANNOUNCE: &str = "answer|result|conclusion|verdict|classification|label";
@@ -67,11 +69,13 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 
 /// The only value of a sentence whose other words are all neutral.
 fn closed(text: &str, bare: &dyn Bare) -> Option<Said> {
-    if text.contains(|c| "?(){}[]|/<>±~≥≤≠^√".contains(c)) {
+    if text.contains(|c| "?(){}[]|/<>±~≥≤≠^√=&→".contains(c)) {
         return None;
     }
     let pieces: Vec<&str> = text.split_whitespace().collect();
-    if pieces.len() > 40 {
+    // A question, though it lacks its mark.
+    let asks = pieces.first().is_some_and(|first| has(ASKS, &first.to_lowercase()));
+    if pieces.len() > 40 || asks {
         return None;
     }
     // Each way in which a run of words is the value, and the rest is neutral: the longest run first.
@@ -94,15 +98,22 @@ fn closed(text: &str, bare: &dyn Bare) -> Option<Said> {
         longest.filter_map(|(from, to)| Some((from, to, value_of(from, to)?))).next()?;
     // A further value among the neutral words, such as `a` where grades are asked.
     let mut rest = pieces[..start].iter().chain(&pieces[end..]);
-    let rest_is_plain = rest.all(|piece| is_neutral(piece) && !(bare.mentions(piece) && piece.len() > 2));
+    let other = |piece: &str| {
+        let word = unmarked(piece);
+        let name = word.len() > 2 || word.starts_with(char::is_uppercase) && word != "I";
+        name && (bare.mentions(word) || bare.bare(word).is_some())
+    };
+    let rest_is_plain = rest.all(|piece| is_neutral(piece) && !other(piece));
     // `no` before a noun denies that.
     let parted = end == pieces.len() || pieces[end - 1].ends_with([',', '.', ';', ':', '!', '*', '"']);
-    (rest_is_plain && (parted || !matches!(value, Said::Bool(_)))).then_some(value)
+    (rest_is_plain && (parted || matches!(value, Said::Number(_)))).then_some(value)
 }
 
 fn is_neutral(piece: &str) -> bool {
-    words(piece).all(|word| {
-        let word = word.trim_end_matches(['.', '-']);
-        has(NEUTRAL, word) || has(ABOUT, word)
-    })
+    // A sign may be a minus.
+    piece.contains(char::is_alphanumeric)
+        && words(piece).all(|word| {
+            let word = word.trim_end_matches(['.', '-']);
+            has(NEUTRAL, word) || has(ABOUT, word)
+        })
 }

@@ -57,18 +57,59 @@ pub(in crate::de) fn announces(label: &str) -> bool {
 }
 
 /// The words that join the last item of a list to those before it.
-pub(super) const AND: &str = "and|und|et|y|e|i|en|och|og|ja|ve|и|та|και";
+pub(super) const AND: &str = "and|und|et|och|og";
 
 /// The same in scripts that set no spaces between words.
-pub(super) const AND_PARTS: &str = "および|及び|以及|和|그리고";
+pub(super) const AND_PARTS: &str = "および|及び|以及|그리고";
 
-/// Words behind a number that make it another one, or a bound.
-pub(super) const BOUNDS: &str = "\
-    min|max|minimum|maximum|minimal|maximal|minimo|mínimo|massimo|máximo|mínima|máxima|plus|minus|\
-    more|less|fewer|mehr|weniger|moins|más|mas|menos|mais|più|meno|więcej|mniej|over|under|or|oder|ou|\
-    o|u|lub|или|bis|to|à|a|do|höchstens|mindestens|times|mal|fois|veces|vezes|volte|half|halb|demi|\
-    medio|mil|hundert|cent|cien|pi|squared|cubed|dutzend|douzaine|douzaines|docena|docenas|dúzia|\
-    dúzias|dozzina|dozzine|tuzin|tuziny|not|nicht|non|no|nie";
+/// Words that turn a label, or the key of a wrapper, into its opposite or into a bound.
+const BRAKES: &str = "\
+    not|no|non|none|never|neither|nor|without|except|excluding|wrong|false|incorrect|invalid|error|if|unless|instead|\
+    ruled|rejected|least|most|min|max|minimum|maximum|more|less|over|under|up|above|below|before|after|until|nicht|kein|\
+    keine|nie|ohne|außer|falsch|falsche|falscher|fehler|wenn|mindestens|höchstens|über|unter|bis|ab|pas|ne|ni|sans|sauf|faux|\
+    fausse|erreur|si|moins|plus|jamais|sin|salvo|excepto|falso|falsa|incorrecto|incorrecta|nunca|menos|más|não|nem|sem|\
+    exceto|errado|errada|senza|tranne|errato|errata|mai|meno|più|nie|bez|oprócz|błąd|błędna|fałsz|jeśli|не|нет|без|кроме|\
+    если|неверно|неверный|ошибка|niet|geen|zonder|behalve|fout|inte|ej|utan|fel|ikke|ingen|uden|uten|feil|ei|değil|hariç|\
+    yanlış|ne|není|bez|kromě|chybně|nem|nincs|hibás|δεν|όχι|λάθος|لا|ليس|غير|नहीं|गलत";
 
-/// Signs in such words, in scripts that set no spaces between words.
-pub(super) const BOUND_SIGNS: &str = "以未超満满餘余多弱強强上下約约近数數几幾半倍兆千百十零";
+/// The same in scripts that set no spaces between words.
+const BRAKE_PARTS: &str =
+    "ない|不|非|未|無|无|没|別|错|錯|誤|误|以外|除|至少|最|이하|이상|아니|않|없|외|오류";
+
+/// Whether a label or a key may turn what stands behind it round.
+pub(in crate::de) fn turns(label: &str) -> bool {
+    let lower = label.to_lowercase();
+    words_of(BRAKE_PARTS).any(|part| lower.contains(part))
+        || lower
+            .split(|c: char| !(c.is_alphanumeric() || c == '\''))
+            .any(|word| has(BRAKES, word) || word.ends_with("n't"))
+}
+
+/// What numbers count and measure. Any other word behind a number may make it another number.
+const UNITS: &str = "\
+    st|nd|rd|th|km|m|cm|mm|µm|nm|mi|ft|in|yd|kg|g|mg|µg|t|lb|lbs|oz|l|ml|dl|cl|h|hr|hrs|min|mins|s|sec|secs|ms|µs|ns|d|w|kb|mb|gb|tb|pb|kib|\
+    mib|gib|hz|khz|mhz|ghz|kw|kwh|mw|w|v|mv|a|ma|ah|mah|j|kj|cal|kcal|pa|hpa|kpa|bar|psi|mol|k|c|f|°c|°f|px|pt|rpm|fps|bpm|dpi|\
+    km/h|kmh|kph|mph|m/s|kb/s|mb/s|gb/s|mg/dl|mol/l|mmol/l|mmhg|percent|prozent|porcentaje|pourcent|procent|euro|euros|dollar|dollars|\
+    cents|pounds|yen|yuan|won|rupees|rubles|francs|franken|kronen|kronor|złotych|złote|złoty|zł|kč|kr|reais|pesos|lire|hours|\
+    hour|minutes|minute|seconds|second|days|day|weeks|week|months|month|years|year|times|items|item|pieces|piece|pcs|units|\
+    unit|people|persons|person|users|customers|patients|children|apples|books|pages|page|words|word|characters|tokens|lines|\
+    rows|files|votes|points|point|stars|star|steps|goals|degrees|degree|bytes|bits|meters|metres|meter|kilometers|kilometres|\
+    miles|kilograms|grams|gram|liters|litres|tons|tonnes|stunden|stunde|minuten|sekunden|tage|tag|wochen|woche|monate|monat|\
+    jahre|jahr|stück|personen|menschen|einwohner|seiten|seite|wörter|punkte|sterne|schritte|äpfel|grad|meter|liter|gramm|\
+    heures|heure|jours|jour|semaines|mois|ans|années|personnes|habitants|pages|mots|étoiles|degrés|mètres|litres|grammes|\
+    horas|hora|minutos|segundos|días|día|semanas|meses|años|año|personas|habitantes|páginas|palabras|puntos|estrellas|grados|\
+    metros|litros|gramos|dias|anos|ano|pessoas|palavras|pontos|estrelas|graus|ore|minuti|secondi|giorni|settimane|mesi|anni|\
+    persone|abitanti|pagine|parole|punti|stelle|gradi|metri|litri|grammi|godzin|minut|sekund|dni|tygodni|miesięcy|lat|osób|\
+    stron|słów|punktów|stopni|metrów|часов|минут|секунд|дней|недель|месяцев|лет|человек|страниц|рублей|евро|uur|dagen|weken|\
+    maanden|jaar|mensen|timmar|dagar|veckor|månader|år|personer|個|个|人|名|円|元|圓|年|月|日|時間|小时|小時|分|分钟|分鐘|秒|回|次|\
+    件|本|枚|冊|册|歳|岁|歲|頁|页|ページ|点|點|分|度|台|杯|匹|只|條|条|张|張|位|天|週間|周|ヶ月|か月|原|원|명|개|년|월|일|시간|분|초|살|회|권|장|도";
+
+/// Whether a word behind a number is a unit.
+pub(super) fn is_unit(word: &str) -> bool {
+    has(UNITS, &word.to_lowercase())
+}
+
+/// The codes of currencies.
+pub(super) const CURRENCIES: &str = "\
+    USD|EUR|GBP|JPY|CNY|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH|INR|IDR|KRW|BRL|MXN|ARS|CLP|COP|ZAR|SGD|HKD|\
+    TWD|THB|MYR|PHP|VND|ILS|AED|SAR|EGP|NGN|KES|US|R|C|A|HK|NZ|S";

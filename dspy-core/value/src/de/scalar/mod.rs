@@ -17,7 +17,7 @@ pub use self::name::{Choice, choose};
 pub(super) use self::{
     boolean::boolean,
     digits::{Number, plain},
-    labels::announces,
+    labels::{announces, turns},
     name::{loosely, nearest, occurring, same},
     notation::forms,
     nothing::{is_nothing, is_nothing_for_scalar},

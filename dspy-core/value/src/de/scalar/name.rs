@@ -77,7 +77,9 @@ impl Bare for Names<'_> {
         let names = self.0;
         let text = text.trim();
         // `B-` is no `B`, and a question is no answer.
-        let marked = text.strip_suffix(['-', '−']).is_some_and(|name| name.ends_with(char::is_alphanumeric));
+        let marked =
+            text.ends_with(['-', '−', '–', '—', '+']) || text.contains(|c| "!¬~<>=≠≤≥^()[]{}→".contains(c));
+        let marked = marked && !names.contains(&text);
         let asked = text.ends_with(['?', '？']);
         if marked || (asked && !names.contains(&text)) {
             return None;
@@ -89,7 +91,7 @@ impl Bare for Names<'_> {
         let (ty, last) = text.rsplit_once(['.', ':'])?;
         let ty = ty.trim_end_matches(':');
         let word = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_alphanumeric() || "_.:".contains(c));
-        if !word(ty) || !word(last) {
+        if !word(ty) || !word(last) || !ty.starts_with(char::is_uppercase) || ty.len() < 2 {
             return None;
         }
         one_of(last, names).map(|i| (Said::Name(i), CoercionKind::TypedName))
@@ -173,7 +175,7 @@ mod tests {
             ("Very Positive", 2),
             ("veryPositive", 2),
             ("Mood::Mixed", 3),
-            ("Negative (strongly)", 1),
+            ("Negative (0.9)", 1),
             ("Stimmung: „positive“", 0),
             ("« negative »", 1),
             ("答え：mixed", 3),
@@ -204,6 +206,10 @@ mod tests {
             "This is a false positive.",
             "positive-ish",
             "Positive?",
+            "Negative (or not)",
+            "!positive",
+            "not.mixed",
+            "Das ist nicht\nmixed",
             "mixed\n\n- Positive: the food\n- Negative: the service",
             "sunny",
             "",

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{bare::unmarked, number::number};
+use super::{
+    bare::unmarked,
+    labels::{announces, turns},
+    number::number,
+};
 use crate::de::{find::unfenced, options::ReadOptions};
 
 /// What a text may mean to a type that refuses it, the likeliest first. A text field, which refuses nothing, never asks.
@@ -10,10 +14,23 @@ pub(in crate::de) fn forms<'t>(text: &'t str, options: &ReadOptions) -> Vec<Cow<
     let mut out: Vec<Cow<'t, str>> = Vec::new();
     let inner = unfenced(text).trim();
     let mut pieces = vec![inner];
-    if inner.contains('\n') {
-        let mut lines = inner.lines().map(str::trim).filter(|line| !line.is_empty());
-        pieces.extend(lines.next_back());
-        pieces.extend(lines.next());
+    // Of several lines, the one that has a notation, if no other has one.
+    let odd = |line: &&str| line.contains(|c: char| c.is_ascii_digit() || c == '@');
+    let mut lines = inner.lines().map(str::trim).filter(odd);
+    if let (true, Some(line), None) = (inner.contains('\n'), lines.next(), lines.next()) {
+        pieces = vec![line];
+    }
+    let called =
+        |line: &str| line.split_once([':', '：']).is_some_and(|(label, _)| announces(label) && !turns(label));
+    if let Some(line) = inner.lines().rfind(|line| called(line)) {
+        pieces = vec![line];
+    }
+    // A number with its unit, in any spelling.
+    if let Ok((number, Some(_))) = number(inner, options) {
+        if !number.doubtful {
+            add(&mut out, text, number.digits);
+        }
+        return out;
     }
     for piece in pieces {
         if piece.len() > 4096 {
@@ -24,6 +41,7 @@ pub(in crate::de) fn forms<'t>(text: &'t str, options: &ReadOptions) -> Vec<Cow<
         if let Some((label, value)) = piece.split_once([':', '：', '='])
             && label.contains(char::is_alphabetic)
             && label.len() <= 60
+            && !turns(label)
             && !label.contains(['.', '!', '?', '\n'])
         {
             add(&mut out, text, unmarked(value));
@@ -35,11 +53,6 @@ pub(in crate::de) fn forms<'t>(text: &'t str, options: &ReadOptions) -> Vec<Cow<
         if let Some(date) = date(unmarked(piece)) {
             add(&mut out, text, date);
         }
-    }
-    if let Ok((number, Some(_))) = number(text, options)
-        && !number.doubtful
-    {
-        add(&mut out, text, number.digits);
     }
     out
 }
@@ -62,9 +75,11 @@ fn notations(text: &str) -> Vec<&str> {
     let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(trim)).collect();
     // Half past two at noon is not half past two at night.
     let half = |word: &str| matches!(&*word.to_ascii_lowercase(), "am" | "pm" | "a.m" | "p.m" | "bc" | "bce");
-    // In a sentence, a notation may stand for what is not meant.
-    let several = words.iter().filter(|word| word.contains(char::is_alphabetic)).count() > 3;
-    if several || words.iter().any(|word| half(word)) {
+    // Beside other words, a notation may stand for what is not meant; a day of the week has a comma behind it.
+    let count =
+        text.split_whitespace().filter(|word| !odd(word) && word.contains(char::is_alphanumeric)).count();
+    let weekday = text.split_whitespace().next().is_some_and(|word| word.ends_with(','));
+    if count > usize::from(weekday) || words.iter().any(|word| half(word)) {
         return Vec::new();
     }
     let found: Vec<&str> = words.into_iter().filter(odd).take(8).collect();
@@ -85,7 +100,7 @@ const MONTHS: [&[&str]; 12] = [
     &["august", "août", "agosto", "augustus", "sierpnia", "sierpień"],
     &["september", "septembre", "septiembre", "settembre", "setembro", "września", "wrzesień"],
     &["october", "oktober", "octobre", "octubre", "ottobre", "outubro", "października", "październik"],
-    &["november", "novembre", "noviembre", "novembro", "listopada", "listopad"],
+    &["november", "novembre", "noviembre", "novembro"],
     &["december", "dezember", "décembre", "diciembre", "dicembre", "dezembro", "grudnia", "grudzień"],
 ];
 

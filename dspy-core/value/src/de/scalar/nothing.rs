@@ -25,7 +25,9 @@ pub(in crate::de) fn is_nothing_for_scalar(text: &str) -> bool {
     }
     let text = text.trim();
     // "None (the patient denies pain)"
-    let text = text.strip_suffix(')').and_then(|text| text.split_once(" (")).map_or(text, |(text, _)| text);
+    let aside = text.strip_suffix(')').and_then(|text| text.split_once(" ("));
+    let aside = aside.filter(|(_, aside)| !aside.contains(|c: char| c.is_numeric()));
+    let text = aside.map_or(text, |(text, _)| text);
     if text.len() > 64 {
         return false;
     }

@@ -3,7 +3,7 @@
 use super::{
     bare::{Bare, Said},
     digits::{Number, grouped, one, plain},
-    labels::{BOUND_SIGNS, BOUNDS, has},
+    labels::{CURRENCIES, has, is_unit},
     quantity::{Scale, in_words, plainer, scale, shifted},
     said::{Unsaid, mentioned, settle},
 };
@@ -53,9 +53,6 @@ impl Bare for Numbers {
         let Ok(value) = number.digits.parse::<f64>() else { return false };
         if let Some(spelt) = in_words(inside.trim()) {
             return spelt.parse() == Ok(value);
-        }
-        if !inside.contains(|c: char| c.is_numeric()) {
-            return true;
         }
         // A restatement, such as `0.5 (50%)`.
         let percent = inside.trim_end().ends_with('%');
@@ -158,7 +155,7 @@ fn lead(text: &str) -> Option<(usize, bool, bool)> {
             let code = rest.bytes().take_while(u8::is_ascii_uppercase).count();
             let behind = rest[code..].trim_start_matches(currency);
             let parted = behind.starts_with(' ') || behind.len() < rest.len() - code;
-            if !(1..=3).contains(&code) || !parted || money {
+            if !(1..=3).contains(&code) || !parted || money || !has(CURRENCIES, &rest[..code]) {
                 break;
             }
             money = code == 3 || behind.len() < rest.len() - code;
@@ -186,24 +183,15 @@ fn unit(rest: &str) -> Option<CoercionKind> {
     if degrees == Some(true) {
         return Some(CoercionKind::Unit);
     }
-    let word = |c: char| c.is_alphabetic() || "/²³$€£".contains(c);
-    if PHRASES.contains(&&*rest.to_lowercase()) {
+    if PHRASES.contains(&&*rest.to_lowercase()) || is_unit(rest) || has(CURRENCIES, rest) {
         return Some(CoercionKind::Unit);
     }
-    if rest.len() > 32 || !rest.chars().all(word) || !rest.starts_with(|c: char| c.is_alphabetic()) {
-        return None;
-    }
-    let lower = rest.to_lowercase();
-    // Where words are not parted by spaces, a part of the word may be a bound.
-    let bound = has(BOUNDS, &lower) || rest.contains(|c| BOUND_SIGNS.contains(c));
-    // `5M` is five million or five metres.
-    let unclear = matches!(rest, "M" | "m" | "B" | "b" | "e" | "E" | "G" | "T");
-    (!bound && !unclear).then_some(CoercionKind::Unit)
+    None
 }
 
-/// Lengths of scales on which things are rated: `7/10` is a rating, and no fraction.
-fn is_scale(below: f64) -> bool {
-    below == 5.0 || (below >= 10.0 && below % 10.0 == 0.0)
+/// Whether one number over another is a fraction: `7/10` and `17/25` may be ratings, `12/2024` a month.
+fn is_fraction(above: f64, below: f64) -> bool {
+    above < below && [2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0, 64.0].contains(&below)
 }
 
 /// A fraction, a power or a word that multiplies, behind a number: the number, where all that ends, and whether it was
@@ -212,7 +200,7 @@ fn scaled(text: &str, digits: String, end: usize, money: bool) -> Option<(String
     let rest = &text[end..];
     let divided = |whole: f64, above: &str, below: &str| {
         let (above, below) = (above.parse::<f64>().ok()?, below.parse::<f64>().ok()?);
-        let clear = below > 0.0 && !is_scale(below) && above.fract() == 0.0;
+        let clear = is_fraction(above, below) && above.fract() == 0.0;
         clear.then(|| format!("{}", whole + above / below))
     };
     let run = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
@@ -326,11 +314,9 @@ mod tests {
             ("twelve (12)", "12"),
             ("0.5 (50%)", "0.5"),
             ("50% (0.5)", "50"),
-            ("3.14 (rounded)", "3.14"),
-            ("**0.9**\n\nDer Wert ist hoch, weil alles stimmt.", "0.9"),
-            ("Confidence: 0.85\nReasoning: 3 of 4 agree.", "0.85"),
             ("Step 1: 5\nStep 2: 8\nAnswer: 13", "13"),
             ("17 × 3 = 51\n\n52", "52"),
+            ("Alles stimmt.\n\n52 €", "52"),
             ("<think>5 or 6?</think>6", "6"),
             ("## Antwort\n\n42", "42"),
         ] {
@@ -374,6 +360,23 @@ mod tests {
             "7/10",
             "Score: 7/10",
             "10/10",
+            "17/25",
+            "MAX 5",
+            "NOT 5",
+            "> 5",
+            "– 5",
+            "(1,200.50)",
+            "5 tusen",
+            "5천",
+            "42 niet",
+            "42 (falsch)",
+            "Falsche Antwort: 42",
+            "At least: 42",
+            "Apples: 3, Pears: 4",
+            "Das Spiel endete 3 : 2",
+            "It is not\n42",
+            "Error: 404\nThe page could not be found.",
+            "**0.9**\n\nDoch nicht.",
             "3 Dutzend",
             "98.6°F (37°C)",
             "Apples: 3\n4 pears",

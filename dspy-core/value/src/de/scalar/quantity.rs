@@ -285,7 +285,8 @@ pub(super) fn in_words(text: &str) -> Option<String> {
             _ => return None,
         };
     }
-    if matches!(last, Last::Start | Last::And | Last::Article) {
+    // "three million and a half": of a million, or of one.
+    if matches!(last, Last::Start | Last::And | Last::Article) || part != 0.0 && total > 0 {
         return None;
     }
     let whole = total + group.unwrap_or(0);

@@ -3,7 +3,7 @@
 use super::{
     bare::{Bare, Said, unmarked},
     english,
-    labels::announces,
+    labels::{announces, turns},
 };
 use crate::de::{
     coercion::CoercionKind,
@@ -130,8 +130,6 @@ fn opened(text: &str) -> Option<&str> {
 struct Labelled {
     value: Said,
     announced: bool,
-    /// Whether an equals sign stands between them.
-    equation: bool,
 }
 
 fn labelled(line: &str, bare: &dyn Bare) -> Option<Labelled> {
@@ -145,11 +143,13 @@ fn labelled(line: &str, bare: &dyn Bare) -> Option<Labelled> {
             continue;
         }
         // A time of day, a comparison.
-        let glued = label.ends_with(|c: char| c.is_ascii_digit())
-            && behind.starts_with(|c: char| c.is_ascii_digit())
+        let parted = before.ends_with(' ') || behind.starts_with(|c: char| c.is_ascii_digit());
+        let glued = label.ends_with(|c: char| c.is_ascii_digit()) && sign != '=' && parted
             || before.ends_with(['<', '>', '!', '=', '≈']);
         let words = label.split_whitespace().count();
-        let sentence = label.contains(['.', '!', '?', ';', '。', '\n', '|']);
+        let sentence = label.contains(['.', '!', '?', ';', '。', '\n', '|', ':', '：', '→', ',', '、'])
+            || label.contains('=') && sign != '='
+            || turns(label);
         if glued || sentence || words > 8 || !(label.contains(char::is_alphabetic) || sign == '=') {
             continue;
         }
@@ -158,7 +158,7 @@ fn labelled(line: &str, bare: &dyn Bare) -> Option<Labelled> {
             continue;
         }
         if let Some((value, _)) = plain(behind, bare) {
-            return Some(Labelled { value, announced: announces(label), equation: sign == '=' });
+            return Some(Labelled { value, announced: announces(label) });
         }
     }
     None
@@ -171,58 +171,55 @@ fn lines(text: &str, bare: &dyn Bare) -> Result<Option<(Said, CoercionKind)>, Un
     {
         return Ok(Some((value, CoercionKind::Around)));
     }
-    let all: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let all: Vec<&str> = text.lines().map(str::trim).collect();
     let skipped = all.len().saturating_sub(MOST_LINES);
     let near = |at: usize| at < MOST_LINES / 2 || at >= skipped + MOST_LINES / 2;
-    let last = all.len() - 1;
-    // How much a line claims to be the answer, its value, and what that is.
-    let mut found: Vec<(u8, Said, CoercionKind)> = Vec::new();
-    let mut spoken = false;
-    // Whether the line before was a heading that announces the answer.
+    // Values that are called the answer, and values alone on a line.
+    let (mut called, mut alone): (Vec<(Said, CoercionKind)>, Vec<Said>) = Default::default();
     let mut heading = false;
-    for (at, line) in all.into_iter().enumerate() {
+    for (at, line) in all.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
         let announced = std::mem::take(&mut heading) || line.starts_with("####");
         if !near(at) || line.len() > LONGEST_LINE {
             continue;
         }
         if let Some((value, _)) = plain(line, bare) {
-            spoken |= !announced && at != last;
-            let kind = if at == last { CoercionKind::LastLine } else { CoercionKind::Explanation };
-            found.push((if announced { 3 } else { 2 }, value, kind));
-        } else if let Some(label) = labelled(line, bare) {
-            let rank = match label {
-                Labelled { announced: true, .. } => 3,
-                Labelled { equation: true, .. } => 1,
-                _ => 2,
-            };
-            found.push((rank, label.value, CoercionKind::Label));
-        } else if let Some(value) = boxed(line).and_then(|inner| plain(inner, bare)) {
-            found.push((3, value.0, CoercionKind::Around));
+            match announced {
+                true => called.push((value, CoercionKind::Label)),
+                false => alone.push(value),
+            }
+        } else if let Some(label) = labelled(line, bare).filter(|label| label.announced) {
+            called.push((label.value, CoercionKind::Label));
+        } else if let Some(inner) = boxed(line) {
+            let value = plain(inner, bare).map(|(value, _)| value);
+            let value = value.or_else(|| labelled(inner, bare).map(|label| label.value));
+            called.extend(value.map(|value| (value, CoercionKind::Around)));
         } else {
             let title = unmarked(line).trim_end_matches([':', '：']);
-            heading = title.split_whitespace().count() <= 3 && title.len() <= 40 && announces(title);
+            let short = title.split_whitespace().count() <= 3 && title.len() <= 40;
+            heading = short && announces(title) && !turns(title);
         }
     }
-    let Some(rank) = found.iter().map(|(rank, ..)| *rank).max() else { return Ok(None) };
-    let mut claims = found.into_iter().filter(|(claim, ..)| *claim == rank);
-    let Some((_, value, kind)) = claims.next() else { return Ok(None) };
-    // What stands before other text may be taken back there: not if that names no other value.
-    let mentions =
-        |word: &str| bare.bare(word).map_or_else(|| bare.mentions(word), |(other, _)| other != value);
-    let words = || text.split(|c: char| !(c.is_alphanumeric() || "-+.".contains(c)));
-    let doubt = rank == 2
-        && spoken
-        && kind == CoercionKind::Explanation
-        && words().any(|word| {
-            mentions(word.trim_matches('.')) && !bare.bare(word).is_some_and(|(v, _)| v == value)
-        });
-    match claims.all(|(_, other, _)| other == value) {
-        true if doubt => Ok(None),
-        true => Ok(Some((value, kind))),
-        // The lines of a calculation.
-        false if rank == 1 => Ok(None),
-        false => Err(Unsaid::Several),
+    if let Some((value, kind)) = called.first().cloned() {
+        let agreed = called.iter().all(|(other, _)| *other == value);
+        return if agreed { Ok(Some((value, kind))) } else { Err(Unsaid::Several) };
     }
+    let last = all.iter().rposition(|line| !line.is_empty()).unwrap_or(0);
+    let blank = last > 0 && all[last - 1].is_empty();
+    let Some((value, _)) = plain(all[last], bare) else {
+        // A name behind a label that stands apart; numbers are found behind labels of many kinds.
+        let label = labelled(all[last], bare)
+            .filter(|label| blank && alone.is_empty() && !matches!(label.value, Said::Number(_)));
+        return Ok(label.map(|label| (label.value, CoercionKind::Label)));
+    };
+    if alone.iter().any(|other| *other != value) {
+        return Err(Unsaid::Several);
+    }
+    // A line that goes on may say anything of the value.
+    let before = all[..last].last().copied().unwrap_or_default();
+    let ended =
+        before.is_empty() || before.ends_with(['.', '!', '。', '！', '…']) || alone.len() == all.len();
+    let label = before.ends_with([':', '：']) && !turns(before) && before.len() <= LONGEST_LINE;
+    Ok((ended || label).then_some((value, CoercionKind::LastLine)))
 }
 
 /// The values that occur in a text as words.
