@@ -27,11 +27,12 @@ mod shape;
 mod strict;
 mod tree;
 
+pub(crate) use self::read::{Slot, read_slot};
 pub use self::{
     coercion::{Coercion, CoercionKind},
     options::{Form, Language, Prose, Raw, ReadError, ReadOptions, Reading},
     partial::{MemberPiece, MemberReader, PartialReader},
-    read::{read, read_json, read_seed},
+    read::{read, read_into, read_json, read_missing, read_seed},
     scalar::{Choice, choose},
     tree::{ObjectMembers, object_members},
 };

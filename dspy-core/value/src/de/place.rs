@@ -11,8 +11,8 @@ use super::{
 };
 
 /// A value that a type reads.
-#[derive(Clone, Copy)]
-pub(super) struct De<'n, 'c> {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct De<'n, 'c> {
     pub(super) node: &'n Node<'n>,
     pub(super) cx: &'n Cx<'c>,
     /// The type that asks.
@@ -34,12 +34,6 @@ impl<'n, 'c> De<'n, 'c> {
         De { node, cx: self.cx, kind: self.kind, root: false }
     }
 
-    /// Reads a value of the type that `seed` asks for.
-    pub(super) fn seeded<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fail> {
-        let this = Self { kind: type_name::<S::Value>(), ..self };
-        seed.deserialize(this).map_err(|fail| this.learn(fail))
-    }
-
     /// Reads a value that stands at `seg` of what is around it.
     pub(super) fn placed<'de, S: DeserializeSeed<'de>>(
         self,
@@ -47,12 +41,13 @@ impl<'n, 'c> De<'n, 'c> {
         seg: &dyn Fn() -> Seg,
     ) -> Result<S::Value, Fail> {
         let mark = self.cx.mark();
-        match self.seeded(seed) {
+        let this = Self { kind: type_name::<S::Value>(), ..self };
+        match seed.deserialize(this) {
             Ok(value) => {
                 self.cx.placed(mark, seg);
                 Ok(value)
             }
-            Err(fail) => Err(fail.inside(seg())),
+            Err(fail) => Err(this.learn(fail).inside(seg())),
         }
     }
 }

@@ -132,9 +132,10 @@ impl<'de, 'n, 'c: 'n> Deserializer<'de> for De<'n, 'c> {
             let code: StrDeserializer<'_, Fail> = code.as_ref().into_deserializer();
             return visitor.visit_newtype_struct(code);
         }
-        // Code is asked for twice: as such, and then in its language.
-        let kind = if name == CODE_TOKEN { CODE_TOKEN } else { self.kind };
-        visitor.visit_newtype_struct(Self { kind, ..self })
+        match self.newtype(name) {
+            Ok(this) => visitor.visit_newtype_struct(this),
+            Err(fail) => Err(fail),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
