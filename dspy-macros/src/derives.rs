@@ -40,8 +40,18 @@ pub(crate) fn needed(listed: &[Path], attrs: &[Attribute], facade: &Facade) -> T
 
 /// Those of serde and schemars among them.
 pub(crate) fn data(listed: &[Path], attrs: &[Attribute], facade: &Facade) -> TokenStream {
+    data_without("", listed, attrs, facade)
+}
+
+/// The same, without one that is written by hand.
+pub(crate) fn data_without(
+    own: &str,
+    listed: &[Path],
+    attrs: &[Attribute],
+    facade: &Facade,
+) -> TokenStream {
     let private = facade.private();
-    let missing = NEEDED.iter().filter(|name| !has(listed, name)).filter_map(|name| match *name {
+    let missing = NEEDED.iter().filter(|name| **name != own && !has(listed, name)).filter_map(|name| match *name {
         "Serialize" => Some(quote!(#private::serde::Serialize)),
         "Deserialize" => Some(quote!(#private::serde::Deserialize)),
         "JsonSchema" => Some(quote!(#private::schemars::JsonSchema)),

@@ -18,7 +18,9 @@ impl Expander<'_> {
         let Model { attrs, vis, ident, fields, .. } = self.model;
         let all: Vec<&Field> = fields.iter().collect();
         let listed = derives::listed(attrs);
-        let (derives, impls) = (self.data(&listed, attrs), self.shown_and_cloned(ident, &listed, &all));
+        let read = self.read(ident, &listed, &all);
+        let derives = self.data(read.is_some(), &listed, attrs);
+        let impls = self.shown_and_cloned(ident, &listed, &all);
         let fields = fields.iter().map(|f| self.field(f));
         quote! {
             #derives
@@ -26,6 +28,7 @@ impl Expander<'_> {
             #(#attrs)*
             #vis struct #ident { #(#fields),* }
             #impls
+            #read
         }
     }
 
@@ -37,7 +40,9 @@ impl Expander<'_> {
             Role::Output => (&self.output, format!("The outputs of [`{ident}`].\n\n")),
         };
         let fields: Vec<&Field> = self.fields(role).collect();
-        let (derives, impls) = (self.data(&[], attrs), self.shown_and_cloned(name, &[], &fields));
+        let read = self.read(name, &[], &fields);
+        let derives = self.data(read.is_some(), &[], attrs);
+        let impls = self.shown_and_cloned(name, &[], &fields);
         let listed = derives::listed(attrs);
         let others = derives::others(&listed);
         let shared = attrs.iter().filter(|a| !a.path().is_ident("derive"));
@@ -50,12 +55,14 @@ impl Expander<'_> {
             #(#shared)*
             #vis struct #name { #(#fields),* }
             #impls
+            #read
         }
     }
 
     /// The derives of serde and schemars.
-    fn data(&self, listed: &[Path], attrs: &[Attribute]) -> TokenStream {
-        let derives = derives::data(listed, attrs, self.facade);
+    fn data(&self, reads: bool, listed: &[Path], attrs: &[Attribute]) -> TokenStream {
+        let own = if reads { "Deserialize" } else { "" };
+        let derives = derives::data_without(own, listed, attrs, self.facade);
         if self.bounds.is_empty() {
             return derives;
         }
@@ -69,6 +76,34 @@ impl Expander<'_> {
         let bound = derives::options(attrs, "serde").iter().any(|m| m.path().is_ident("bound"));
         let serde = (derived && !bound).then(|| quote!(#[serde(bound = #bounds)]));
         quote!(#derives #serde)
+    }
+
+    /// `Deserialize` in a few lines, where no attribute asks for more: what a derive writes is the dearest part of a
+    /// signature for the compiler.
+    fn read(&self, ident: &Ident, listed: &[Path], fields: &[&Field]) -> Option<TokenStream> {
+        let Self { private, bounds, .. } = self;
+        let plain = |attrs: &[Attribute]| !attrs.iter().any(|a| a.path().is_ident("serde"));
+        let simple = |f: &&Field| f.default.is_none() && plain(&f.attrs);
+        let few = (1..=12).contains(&fields.len());
+        if !few || derives::has(listed, "Deserialize") || !plain(&self.model.attrs) || !fields.iter().all(simple) {
+            return None;
+        }
+        let (names, types): (Vec<_>, Vec<_>) = fields.iter().map(|f| (&f.ident, &f.ty)).unzip();
+        let texts = fields.iter().map(|f| f.name.text());
+        let name = ident.unraw().to_string();
+        let (from, values) = (hidden("from"), hidden("values"));
+        let places = (0..fields.len()).map(syn::Index::from);
+        Some(quote! {
+            #[automatically_derived]
+            impl<'de> #private::serde::Deserialize<'de> for #ident where #(#bounds),* {
+                fn deserialize<__D: #private::serde::Deserializer<'de>>(
+                    #from: __D,
+                ) -> ::core::result::Result<Self, __D::Error> {
+                    let #values = #private::fields::<(#(#types,)*), __D>(#from, #name, &[#(#texts),*])?;
+                    ::core::result::Result::Ok(Self { #(#names: #values.#places),* })
+                }
+            }
+        })
     }
 
     /// `Debug` and `Clone`, which cannot be derived with conditions.
