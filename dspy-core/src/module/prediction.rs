@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use serde_json::Value;
 
-use super::Program;
+use super::{Path, Program};
 use crate::{
     context::{PredictorId, Record, Step, UsageReport},
     predict::Predictor,
@@ -29,12 +29,21 @@ impl Details {
         let trace = Trace::resolve(record.steps, record.dropped, paths);
         Arc::new(Self { trace, usage: record.usage })
     }
+
+    fn of_one(record: Record, predictor: &Predictor) -> Arc<Self> {
+        Self::of(record, &|| Paths::sorted(vec![(Path::root().to_string(), predictor)]))
+    }
 }
 
 impl<O> Prediction<O> {
     /// The output of a program that has these paths.
     pub(crate) fn new(output: O, record: Record, paths: &dyn Fn() -> Paths) -> Self {
         Self { output, details: Details::of(record, paths) }
+    }
+
+    /// The output of a predictor that is called itself.
+    pub(crate) fn of_one(output: O, record: Record, predictor: &Predictor) -> Self {
+        Self { output, details: Details::of_one(record, predictor) }
     }
 
     /// The output alone.

@@ -13,7 +13,7 @@ use crate::{
     context::{Context, Record, Recorded, Recorder, StepOutcome, next_sequence},
     lm::{BoxFuture, Capabilities, Message, Prompt},
     signature::{Beside, Checks, FieldReader, FieldWriter, Sections, Signature},
-    value::{Content, ReadOptions, WriteError, erased::Write},
+    value::{Content, ReadOptions, WriteError},
 };
 
 /// The input and the output of a run, whatever their types: what is made for each signature is this and no more.
@@ -22,7 +22,7 @@ pub(super) trait Sides: Send + Sync {
     /// Reads the output, keeps it and checks it; nothing of an earlier one stays.
     fn read(&mut self, reader: &mut FieldReader<'_>);
     fn check(&self, checks: &mut Checks);
-    fn output(&self) -> Option<&dyn Write>;
+    fn output(&self) -> Option<&dyn Recorded>;
     /// A copy of the output for the trace.
     fn recorded_output(&self) -> Option<Arc<dyn Recorded>>;
     /// The input for the trace: it is taken.
@@ -71,9 +71,9 @@ impl<S: Signature> Sides for SidesOf<S> {
         }
     }
 
-    fn output(&self) -> Option<&dyn Write> {
+    fn output(&self) -> Option<&dyn Recorded> {
         match &self.output {
-            Some(_) => Some(&self.output),
+            Some(output) => Some(output),
             None => None,
         }
     }

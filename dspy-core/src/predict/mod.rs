@@ -23,7 +23,7 @@ pub use stream::{PredictionStream, Update};
 use crate::{
     Result,
     adapter::{Adapter, Demo},
-    context::{Context, show_messages},
+    context::{Context, Record, show_messages},
     lm::{LM, Message, Options},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
@@ -164,6 +164,13 @@ impl<S: Signature> Predict<S> {
         PredictionStream::new::<S>(self.predictor.same(), paths, input)
     }
 
+    /// Asks, and gives what was recorded besides.
+    async fn recorded(&self, input: S::Input) -> Result<(S::Output, Record)> {
+        let mut sides = SidesOf::<S>::new(input);
+        let record = ask::call(&self.predictor, &mut sides, None).await?;
+        Ok((sides.into_output()?, record))
+    }
+
     /// The exact messages that a call with this input would send, without sending them.
     ///
     /// # Errors
@@ -211,10 +218,12 @@ impl<S: Signature> Module for Predict<S> {
         &self,
         input: impl IntoInput<S::Input> + Send,
     ) -> impl Future<Output = Result<Prediction<S::Output>>> + Send {
-        let mut sides = SidesOf::<S>::new(input.into_input());
+        let run = self.recorded(input.into_input());
         async move {
-            let record = ask::call(&self.predictor, &mut sides, None).await?;
-            Ok(Prediction::new(sides.into_output()?, record, &|| Paths::of(self)))
+            match run.await {
+                Ok((output, record)) => Ok(Prediction::of_one(output, record, &self.predictor)),
+                Err(error) => Err(error),
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Fields on their way into a prompt and out of an answer.
 
-use std::{borrow::Cow, fmt};
+use std::{any::type_name, borrow::Cow, fmt};
 
 use serde::{
     Serialize,
@@ -14,7 +14,7 @@ use crate::{
     value::{
         Coercion, Content, Form, History, Kind, Raw, ReadError, ReadOptions, Reading, ToolSpec, Turn,
         WriteError,
-        erased::{Write, read_into, read_missing, tree, write_value},
+        erased::{Slot, Write, read_missing, read_slot, tree, write_value},
         read_json, read_seed,
     },
 };
@@ -270,21 +270,21 @@ impl<'a> FieldReader<'a> {
     /// noted and reading goes on.
     pub fn field<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let mut value = None;
-        let read = self.with(name, &mut |_, found| match found {
-            Some((raw, options)) => read_into(&mut value, raw, options),
-            None => {
-                value = read_missing();
-                present(value.is_some())
-            }
-        });
-        if read { value } else { None }
+        if self.fill(name, &mut value, type_name::<T>()) { value } else { None }
+    }
+
+    fn fill(&mut self, name: &str, slot: &mut dyn for<'de> Slot<'de>, kind: &'static str) -> bool {
+        self.with(name, &mut |_, found| match found {
+            Some((raw, options)) => read_slot(slot, kind, raw, options),
+            None => present(read_missing(slot, kind)),
+        })
     }
 
     /// Reads a field for which `default` stands in when it is missing.
     pub fn field_or<T: DeserializeOwned>(&mut self, name: &str, default: impl FnOnce() -> T) -> Option<T> {
         let (mut value, mut default) = (None, Some(default));
         let read = self.with(name, &mut |_, found| match found {
-            Some((raw, options)) => read_into(&mut value, raw, options),
+            Some((raw, options)) => read_slot(&mut value, type_name::<T>(), raw, options),
             None => {
                 value = default.take().map(|default| default());
                 present(true)

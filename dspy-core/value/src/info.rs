@@ -1,6 +1,6 @@
 //! What the library knows of a field's type.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
@@ -159,7 +159,8 @@ enum Inner {
 struct Functions {
     kind: fn() -> &'static str,
     name: fn() -> Cow<'static, str>,
-    schema: fn() -> Schema,
+    id: fn() -> Cow<'static, str>,
+    schema: fn(&mut SchemaGenerator) -> Schema,
     /// Lends a place for a value of the type.
     hold: fn(&mut dyn FnMut(&mut dyn Held)),
 }
@@ -189,16 +190,49 @@ impl<T: JsonSchema + Serialize + DeserializeOwned> Of<T> {
     const FUNCTIONS: Functions = Functions {
         kind: std::any::type_name::<T>,
         name: T::schema_name,
-        schema: schema::<T>,
+        id: T::schema_id,
+        schema: T::json_schema,
         hold: hold::<T>,
     };
 }
 
-fn schema<T: JsonSchema>() -> Schema {
-    SchemaGenerator::default().into_root_schema_for::<T>()
+thread_local! {
+    /// The type whose schema is being made.
+    static ROOT: Cell<Option<&'static Functions>> = const { Cell::new(None) };
+}
+
+/// The type whose schema is being made, whichever it is: what `schemars` does around it is compiled once.
+struct Root;
+
+impl Root {
+    fn with<R>(of: impl FnOnce(&Functions) -> R, none: impl FnOnce() -> R) -> R {
+        ROOT.get().map_or_else(none, of)
+    }
+}
+
+impl JsonSchema for Root {
+    fn schema_name() -> Cow<'static, str> {
+        Self::with(|of| (of.name)(), || "Root".into())
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        Self::with(|of| (of.id)(), || "Root".into())
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Self::with(|of| (of.schema)(generator), Schema::default)
+    }
 }
 
 impl Functions {
+    fn schema(&'static self) -> Schema {
+        // A schema may be asked for while another one is made.
+        let outer = ROOT.replace(Some(self));
+        let schema = SchemaGenerator::default().into_root_schema_for::<Root>();
+        ROOT.set(outer);
+        schema
+    }
+
     /// Reads a value and lends it to `then`.
     fn read(
         &self,
@@ -258,7 +292,7 @@ impl TypeInfo {
     /// Its JSON Schema, made anew at each call: keep it where it is needed often.
     pub fn schema(&self) -> Schema {
         match &self.0 {
-            Inner::Static(of) => (of.schema)(),
+            Inner::Static(of) => of.schema(),
             Inner::Dyn(of) => of.schema(),
         }
     }
@@ -266,7 +300,7 @@ impl TypeInfo {
     /// Its kind, from its schema.
     pub fn kind(&self) -> Kind {
         match &self.0 {
-            Inner::Static(of) => Kind::of(&(of.schema)()),
+            Inner::Static(of) => Kind::of(&of.schema()),
             Inner::Dyn(of) => of.kind(),
         }
     }

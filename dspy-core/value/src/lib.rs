@@ -22,7 +22,7 @@ pub use ser::{WriteError, write, write_json, write_output};
 #[doc(hidden)]
 pub mod erased {
     pub use crate::{
-        de::{read_into, read_missing},
+        de::{Slot, read_missing, read_slot},
         ser::{Write, Writer, tree, write_value},
     };
 }

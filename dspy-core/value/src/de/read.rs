@@ -16,7 +16,7 @@ use super::{
 };
 
 /// A place for a value of some type: whoever reads into it needs not know which. `'de` is how long the text lives.
-pub(crate) trait Slot<'de> {
+pub trait Slot<'de> {
     /// Reads plain JSON; whether it is a value of the type.
     fn plain(&mut self, json: PlainJson<'_, 'de>) -> bool;
     /// Reads anything else.
@@ -27,7 +27,7 @@ pub(crate) trait Slot<'de> {
 }
 
 /// What plain JSON is read from.
-pub(crate) type PlainJson<'a, 'de> =
+pub(super) type PlainJson<'a, 'de> =
     Strict<'a, &'a mut serde_json::Deserializer<serde_json::de::StrRead<'de>>>;
 
 impl<'de, T: DeserializeOwned> Slot<'de> for Option<T> {
@@ -76,7 +76,7 @@ impl<'de, S: DeserializeSeed<'de>, F: Fn() -> S> Slot<'de> for Seeded<F, S::Valu
 /// [`ReadError`] when the text holds no such value, or several that fit equally well.
 pub fn read<T: DeserializeOwned>(raw: Raw<'_>, options: &ReadOptions) -> Result<Reading<T>, ReadError> {
     let mut value = None;
-    let read = read_into::<T>(&mut value, raw, options);
+    let read = read_slot(&mut value, type_name::<T>(), raw, options);
     reading(value, read)
 }
 
@@ -86,18 +86,6 @@ fn reading<T>(value: Option<T>, read: Result<Vec<Coercion>, ReadError>) -> Resul
         (Ok(_), None) => Err(ReadError::new("a value", "")),
         (Err(error), _) => Err(error),
     }
-}
-
-/// As [`read`], into a place for the value. What is in it is of no use when this fails.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_into<T: DeserializeOwned>(
-    slot: &mut Option<T>,
-    raw: Raw<'_>,
-    options: &ReadOptions,
-) -> Result<Vec<Coercion>, ReadError> {
-    read_slot(slot, type_name::<T>(), raw, options)
 }
 
 /// Like [`read`], for values whose type is known only at run time. `seed` is called once for each attempt.
@@ -123,25 +111,20 @@ pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Re
     read(Raw::json(&text), &ReadOptions::strict()).map(|reading| reading.value)
 }
 
-/// What stands in for a field that is missing: nothing, for an `Option`.
-pub fn read_missing<T: DeserializeOwned>() -> Option<T> {
-    let mut slot = None;
-    read_nothing(&mut slot, type_name::<T>());
-    slot
-}
-
-fn read_nothing(slot: &mut dyn Slot<'_>, kind: &'static str) {
+/// Reads what stands in for a field that is missing: nothing, for an `Option`. Whether there is such a thing.
+pub fn read_missing(slot: &mut dyn Slot<'_>, kind: &'static str) -> bool {
     let (options, answer) = (ReadOptions::default(), Answer::new(""));
     let mut cx = Cx::new(Plan::default(), 0, &options, &answer);
     cx.absent = true;
-    let _ = slot.read(De { kind, ..De::root(&Node::new(0, "", Kind::Missing), &cx) });
+    slot.read(De { kind, ..De::root(&Node::new(0, "", Kind::Missing), &cx) }).is_ok()
 }
 
-/// Reads a raw piece of a model's answer into a slot for the type that is called `kind`.
+/// Reads a raw piece of a model's answer into a slot for the type that is called `kind`. What is in it is of no use when
+/// this fails.
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_slot<'de>(
+pub fn read_slot<'de>(
     slot: &mut dyn Slot<'de>,
     kind: &'static str,
     raw: Raw<'de>,

@@ -8,7 +8,7 @@ use super::tree::object_members;
 
 /// The outermost value of a strict reading.
 #[derive(Debug)]
-pub(crate) struct Strict<'a, D> {
+pub struct Strict<'a, D> {
     pub(super) json: D,
     /// The fields of the struct that was asked for.
     pub(super) fields: &'a Cell<Option<&'static [&'static str]>>,
