@@ -1,10 +1,13 @@
-//! Structs from their fields: what `#[derive(Deserialize)]` writes out for each struct, written once.
+//! Structs from their fields, enums from their names: what `#[derive(Deserialize)]` writes out for each type, written once.
 
 use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, Error, Expected, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{
+        DeserializeSeed, EnumAccess, Error, Expected, IgnoredAny, MapAccess, SeqAccess, Unexpected,
+        VariantAccess, Visitor,
+    },
     forward_to_deserialize_any,
 };
 
@@ -83,6 +86,78 @@ impl Visitor<'_> for Key {
 
     fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Option<usize>, E> {
         Ok(self.0.iter().position(|name| name.as_bytes() == key))
+    }
+}
+
+/// Reads an enum whose variants hold no data: the place of the variant.
+///
+/// # Errors
+/// Those of the deserializer.
+pub fn variant<'de, D: Deserializer<'de>>(
+    from: D,
+    name: &'static str,
+    names: &'static [&'static str],
+) -> Result<usize, D::Error> {
+    from.deserialize_enum(name, names, Enum { name, names })
+}
+
+/// An enum of this name with variants of these names.
+struct Enum {
+    name: &'static str,
+    names: &'static [&'static str],
+}
+
+impl<'de> Visitor<'de> for Enum {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "enum {}", self.name)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<usize, A::Error> {
+        let (place, content) = data.variant_seed(Variant(self.names))?;
+        content.unit_variant()?;
+        Ok(place)
+    }
+}
+
+/// Reads the name of a variant as its place.
+struct Variant(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Variant {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<usize, D::Error> {
+        name.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Variant {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("variant identifier")
+    }
+
+    fn visit_u64<E: Error>(self, place: u64) -> Result<usize, E> {
+        match usize::try_from(place) {
+            Ok(place) if place < self.0.len() => Ok(place),
+            _ => {
+                let expected = format!("variant index 0 <= i < {}", self.0.len());
+                Err(E::invalid_value(Unexpected::Unsigned(place), &&*expected))
+            }
+        }
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<usize, E> {
+        match self.0.iter().position(|known| *known == name) {
+            Some(place) => Ok(place),
+            None => Err(E::unknown_variant(name, self.0)),
+        }
+    }
+
+    fn visit_bytes<E: Error>(self, name: &[u8]) -> Result<usize, E> {
+        self.visit_str(&String::from_utf8_lossy(name))
     }
 }
 
@@ -203,8 +278,10 @@ mod tests {
             r#"["x", 1, 2]"#,
             "3",
         ] {
-            let derived = serde_json::from_str::<Derived>(text).map(|d| (d.a, d.b)).map_err(|e| e.to_string());
-            let trimmed = |read: Result<Two, String>| read.map_err(|e| e.split(" at line").next().map(str::to_owned));
+            let derived =
+                serde_json::from_str::<Derived>(text).map(|d| (d.a, d.b)).map_err(|e| e.to_string());
+            let trimmed =
+                |read: Result<Two, String>| read.map_err(|e| e.split(" at line").next().map(str::to_owned));
             assert_eq!(trimmed(read(text)), trimmed(derived), "{text}");
         }
     }

@@ -218,10 +218,14 @@ impl<S: Signature> Module for Predict<S> {
         &self,
         input: impl IntoInput<S::Input> + Send,
     ) -> impl Future<Output = Result<Prediction<S::Output>>> + Send {
-        let run = self.recorded(input.into_input());
+        let mut sides = SidesOf::<S>::new(input.into_input());
         async move {
-            match run.await {
-                Ok((output, record)) => Ok(Prediction::of_one(output, record, &self.predictor)),
+            let record = match ask::call(&self.predictor, &mut sides, None).await {
+                Ok(record) => record,
+                Err(error) => return Err(error),
+            };
+            match sides.into_output() {
+                Ok(output) => Ok(Prediction::of_one(output, record, &self.predictor)),
                 Err(error) => Err(error),
             }
         }

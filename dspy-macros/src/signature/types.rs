@@ -10,7 +10,7 @@ use super::{
     expand::{Expander, hidden},
     model::{DefaultValue, Field, Model, Name, Role},
 };
-use crate::derives;
+use crate::{derives, read};
 
 impl Expander<'_> {
     /// The user's struct.
@@ -78,32 +78,15 @@ impl Expander<'_> {
         quote!(#derives #serde)
     }
 
-    /// `Deserialize` in a few lines, where no attribute asks for more: what a derive writes is the dearest part of a
-    /// signature for the compiler.
+    /// `Deserialize`, where no attribute asks for what only a derive can do.
     fn read(&self, ident: &Ident, listed: &[Path], fields: &[&Field]) -> Option<TokenStream> {
-        let Self { private, bounds, .. } = self;
         let plain = |attrs: &[Attribute]| !attrs.iter().any(|a| a.path().is_ident("serde"));
         let simple = |f: &&Field| f.default.is_none() && plain(&f.attrs);
-        let few = (1..=12).contains(&fields.len());
-        if !few || derives::has(listed, "Deserialize") || !plain(&self.model.attrs) || !fields.iter().all(simple) {
+        if derives::has(listed, "Deserialize") || !plain(&self.model.attrs) || !fields.iter().all(simple) {
             return None;
         }
-        let (names, types): (Vec<_>, Vec<_>) = fields.iter().map(|f| (&f.ident, &f.ty)).unzip();
-        let texts = fields.iter().map(|f| f.name.text());
-        let name = ident.unraw().to_string();
-        let (from, values) = (hidden("from"), hidden("values"));
-        let places = (0..fields.len()).map(syn::Index::from);
-        Some(quote! {
-            #[automatically_derived]
-            impl<'de> #private::serde::Deserialize<'de> for #ident where #(#bounds),* {
-                fn deserialize<__D: #private::serde::Deserializer<'de>>(
-                    #from: __D,
-                ) -> ::core::result::Result<Self, __D::Error> {
-                    let #values = #private::fields::<(#(#types,)*), __D>(#from, #name, &[#(#texts),*])?;
-                    ::core::result::Result::Ok(Self { #(#names: #values.#places),* })
-                }
-            }
-        })
+        let fields: Vec<_> = fields.iter().map(|f| (&f.ident, &f.ty, f.name.text())).collect();
+        read::of_struct(&self.private, ident, &fields, &self.bounds)
     }
 
     /// `Debug` and `Clone`, which cannot be derived with conditions.
@@ -193,7 +176,7 @@ pub(super) fn bounds(model: &Model, private: &TokenStream) -> Vec<TokenStream> {
 }
 
 /// Whether the type is of the standard library and can certainly be a field.
-fn is_standard(ty: &Type) -> bool {
+pub(crate) fn is_standard(ty: &Type) -> bool {
     const STANDARD: [&str; 20] = [
         "String", "bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
         "u128", "usize", "f32", "f64", "Vec", "Option", "Box",
