@@ -263,3 +263,33 @@ async fn an_input_called_reasoning_leaves_no_place_for_a_chain_of_thought() {
         ChainOfThought::<Weigh>::new().lm(lm).call("all men are mortal").await.unwrap_err().to_string();
     assert!(error.contains("give the input another name"), "{error}");
 }
+
+/// The library reads enums without data itself and leaves writing them to a derive: the two agree on the names.
+#[test]
+fn names_of_variants_are_read_as_they_are_written() {
+    macro_rules! renamed {
+        ($($(#[$rule:meta])? $name:ident),*) => {$({
+            #[dspy::value]
+            #[derive(PartialEq)]
+            $(#[$rule])?
+            enum $name { One, TwoWords, HTTPError, Ünit, r#Type }
+
+            for value in [$name::One, $name::TwoWords, $name::HTTPError, $name::Ünit, $name::Type] {
+                let text = serde_json::to_value(&value).unwrap();
+                assert_eq!(serde_json::from_value::<$name>(text.clone()).unwrap(), value, "{text}");
+            }
+            let unknown = serde_json::from_value::<$name>(json!("x")).unwrap_err().to_string();
+            assert!(unknown.starts_with("unknown variant `x`, expected one of `"), "{unknown}");
+        })*};
+    }
+    renamed!(
+        Plain,
+        #[serde(rename_all = "lowercase")] Lower,
+        #[serde(rename_all = "UPPERCASE")] Upper,
+        #[serde(rename_all = "PascalCase")] Pascal,
+        #[serde(rename_all = "snake_case")] Snake,
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")] ScreamingSnake,
+        #[serde(rename_all = "kebab-case")] Kebab,
+        #[serde(rename_all = "SCREAMING-KEBAB-CASE")] ScreamingKebab
+    );
+}

@@ -11,6 +11,7 @@ use ::serde::{Serialize, de::DeserializeOwned};
 
 pub use crate::{
     data::Example,
+    fields::{fields, variant},
     module::{Path, Program, Walk},
     predict::{Predict, Predictor},
     signature::{

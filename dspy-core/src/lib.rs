@@ -7,6 +7,7 @@
 extern crate self as dspy_core;
 
 mod error;
+mod fields;
 
 mod files;
 

@@ -30,23 +30,35 @@ fn last(path: &Path) -> String {
     path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default()
 }
 
-/// The derives that are needed and not listed, and where their code finds its crates.
-pub(crate) fn needed(listed: &[Path], attrs: &[Attribute], facade: &Facade) -> TokenStream {
+/// The derives that are needed and not listed, without one that is written by hand, and where their code finds its
+/// crates.
+pub(crate) fn needed_without(
+    own: &str,
+    listed: &[Path],
+    attrs: &[Attribute],
+    facade: &Facade,
+) -> TokenStream {
     let debug = (!has(listed, "Debug")).then(|| quote!(#[derive(::core::fmt::Debug)]));
     let clone = (!has(listed, "Clone")).then(|| quote!(#[derive(::core::clone::Clone)]));
-    let data = data(listed, attrs, facade);
+    let data = data_without(own, listed, attrs, facade);
     quote!(#debug #clone #data)
 }
 
 /// Those of serde and schemars among them.
 pub(crate) fn data(listed: &[Path], attrs: &[Attribute], facade: &Facade) -> TokenStream {
+    data_without("", listed, attrs, facade)
+}
+
+/// The same, without one that is written by hand.
+pub(crate) fn data_without(own: &str, listed: &[Path], attrs: &[Attribute], facade: &Facade) -> TokenStream {
     let private = facade.private();
-    let missing = NEEDED.iter().filter(|name| !has(listed, name)).filter_map(|name| match *name {
-        "Serialize" => Some(quote!(#private::serde::Serialize)),
-        "Deserialize" => Some(quote!(#private::serde::Deserialize)),
-        "JsonSchema" => Some(quote!(#private::schemars::JsonSchema)),
-        _ => None,
-    });
+    let missing =
+        NEEDED.iter().filter(|name| **name != own && !has(listed, name)).filter_map(|name| match *name {
+            "Serialize" => Some(quote!(#private::serde::Serialize)),
+            "Deserialize" => Some(quote!(#private::serde::Deserialize)),
+            "JsonSchema" => Some(quote!(#private::schemars::JsonSchema)),
+            _ => None,
+        });
     let crates = ["serde", "schemars"].into_iter().filter(|tool| !names_its_crate(attrs, tool)).map(|tool| {
         let (path, name) = (facade.text(tool), syn::Ident::new(tool, proc_macro2::Span::call_site()));
         quote!(#[#name(crate = #path)])

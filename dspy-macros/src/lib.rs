@@ -9,6 +9,7 @@ mod example;
 mod facade;
 mod inline;
 mod module;
+mod read;
 mod signature;
 mod text;
 mod value;

@@ -18,7 +18,10 @@ use crate::{
     Error,
     lm::{Message, Usage},
     signature::Violation,
-    value::{Coercion, write_json},
+    value::{
+        Coercion,
+        erased::{Write, tree},
+    },
 };
 
 /// A recorded value: kept as it is, turned into JSON when someone looks.
@@ -31,12 +34,16 @@ pub trait Recorded: Any + Send + Sync {
 
 impl<T: Serialize + Send + Sync + 'static> Recorded for T {
     fn to_json(&self) -> Value {
-        write_json(self).unwrap_or(Value::Null)
+        json(&self)
     }
 
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+fn json(value: &dyn Write) -> Value {
+    tree(value).unwrap_or(Value::Null)
 }
 
 /// Tells predictors apart: unique in the process, new for every clone.

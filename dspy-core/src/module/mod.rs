@@ -86,7 +86,7 @@ pub trait Module: Program + Send + Sync {
             let context = Context::current();
             let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
             let output = context.recording(recorder.clone()).scope(self.forward(input)).await?;
-            Ok(Prediction::new(output, recorder.take(), self))
+            Ok(Prediction::new(output, recorder.take(), &|| Paths::of(self)))
         }
     }
 

@@ -2,8 +2,14 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-use super::Program;
-use crate::context::{PredictorId, Record, Step, UsageReport};
+use serde_json::Value;
+
+use super::{Path, Program};
+use crate::{
+    context::{PredictorId, Record, Step, UsageReport},
+    predict::Predictor,
+    value::erased::{Write, tree},
+};
 
 /// The output of a call, with what happened on the way. Dereferences to the output.
 #[derive(Clone)]
@@ -18,16 +24,26 @@ struct Details {
     usage: UsageReport,
 }
 
-impl<O> Prediction<O> {
-    pub(crate) fn new<P: Program + ?Sized>(output: O, record: Record, program: &P) -> Self {
-        let paths = || Paths::of(program);
-        Self::with_paths(output, record, paths)
+impl Details {
+    fn of(record: Record, paths: &dyn Fn() -> Paths) -> Arc<Self> {
+        let trace = Trace::resolve(record.steps, record.dropped, paths);
+        Arc::new(Self { trace, usage: record.usage })
     }
 
-    /// A prediction of the program that has these paths.
-    pub(crate) fn with_paths(output: O, record: Record, paths: impl FnOnce() -> Paths) -> Self {
-        let trace = Trace::resolve(record.steps, record.dropped, paths);
-        Self { output, details: Arc::new(Details { trace, usage: record.usage }) }
+    fn of_one(record: Record, predictor: &Predictor) -> Arc<Self> {
+        Self::of(record, &|| Paths::sorted(vec![(Path::root().to_string(), predictor)]))
+    }
+}
+
+impl<O> Prediction<O> {
+    /// The output of a program that has these paths.
+    pub(crate) fn new(output: O, record: Record, paths: &dyn Fn() -> Paths) -> Self {
+        Self { output, details: Details::of(record, paths) }
+    }
+
+    /// The output of a predictor that is called itself.
+    pub(crate) fn of_one(output: O, record: Record, predictor: &Predictor) -> Self {
+        Self { output, details: Details::of_one(record, predictor) }
     }
 
     /// The output alone.
@@ -74,21 +90,24 @@ impl<O: fmt::Debug> fmt::Debug for Prediction<O> {
 impl<O: serde::Serialize> fmt::Display for Prediction<O> {
     /// One line for each output field.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use serde_json::Value;
-        match crate::value::write_json(&self.output) {
-            Ok(Value::Object(fields)) => {
-                for (i, (name, value)) in fields.iter().enumerate() {
-                    let gap = if i == 0 { "" } else { "\n" };
-                    match value {
-                        Value::String(text) => write!(f, "{gap}{name}: {text}")?,
-                        value => write!(f, "{gap}{name}: {value}")?,
-                    }
+        show(&&self.output, f)
+    }
+}
+
+fn show(output: &dyn Write, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match tree(output) {
+        Ok(Value::Object(fields)) => {
+            for (i, (name, value)) in fields.iter().enumerate() {
+                let gap = if i == 0 { "" } else { "\n" };
+                match value {
+                    Value::String(text) => write!(f, "{gap}{name}: {text}")?,
+                    value => write!(f, "{gap}{name}: {value}")?,
                 }
-                Ok(())
             }
-            Ok(value) => write!(f, "{value}"),
-            Err(_) => Err(fmt::Error),
+            Ok(())
         }
+        Ok(value) => write!(f, "{value}"),
+        Err(_) => Err(fmt::Error),
     }
 }
 
@@ -116,11 +135,16 @@ impl Deref for TraceStep {
 }
 
 /// The paths of a program's predictors.
+#[derive(Clone)]
 pub(crate) struct Paths(Vec<(PredictorId, Arc<str>)>);
 
 impl Paths {
     pub(crate) fn of<P: Program + ?Sized>(program: &P) -> Self {
-        let predictors = program.predictors().into_iter();
+        Self::sorted(program.predictors())
+    }
+
+    fn sorted(predictors: Vec<(String, &Predictor)>) -> Self {
+        let predictors = predictors.into_iter();
         let mut paths: Vec<_> = predictors.map(|(path, p)| (p.id(), path.into())).collect();
         paths.sort_by_key(|(id, _)| *id);
         Self(paths)
@@ -128,7 +152,7 @@ impl Paths {
 }
 
 impl Trace {
-    fn resolve(steps: Vec<(u64, Arc<Step>)>, dropped: usize, paths: impl FnOnce() -> Paths) -> Self {
+    fn resolve(steps: Vec<(u64, Arc<Step>)>, dropped: usize, paths: &dyn Fn() -> Paths) -> Self {
         if steps.is_empty() {
             return Self { steps: Vec::new(), dropped };
         }

@@ -9,7 +9,7 @@ use crate::{
     Error, Result,
     adapter::Adapter,
     lm::{LM, Options},
-    module::{IntoInput, Module, Path, Paths, Program, Walk},
+    module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{
         DynSignature, REASONING, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning,
     },
@@ -159,6 +159,18 @@ impl<S: Signature> Module for ChainOfThought<S> {
 
     async fn forward(&self, input: S::Input) -> Result<Self::Output> {
         self.predict.forward(input).await
+    }
+
+    // As every module's, but compiled once for all signatures.
+    fn call(
+        &self,
+        input: impl IntoInput<S::Input> + Send,
+    ) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send {
+        let input = input.into_input();
+        async move {
+            let (output, record) = self.predict.recorded(input).await?;
+            Ok(Prediction::new(output, record, &|| Paths::of(self)))
+        }
     }
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Predictor, ask};
+use super::{
+    Predictor,
+    ask::{self, SidesOf},
+};
 use crate::{
     Error, Result,
     adapter::Adapter,
@@ -37,7 +40,8 @@ impl Predictor {
         let given = |f: &Field| Some((f.name.clone(), values.get(&f.name)?.clone()));
         let inputs: Record = spec.inputs().filter_map(given).collect();
         // By their types in the specification, as demonstrations are written.
-        let opening = ask::format::<DynSignature>(self, adapter, capabilities, &inputs)?;
+        let sides = SidesOf::<DynSignature>::new(inputs);
+        let opening = ask::format(self, adapter, capabilities, &sides)?;
         let mut messages: Vec<Message> = opening.prompt.messages().cloned().collect();
         messages.push(self.answer(adapter, capabilities, values)?);
         Ok(Conversation { messages, tools: opening.tools })

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Predictor,
+    ask::Run,
     watch::{Event, Watch},
 };
 use crate::{
@@ -27,12 +28,6 @@ pub(super) struct Reading {
     pub(super) coercions: Vec<Coercion>,
     pub(super) violations: Vec<Violation>,
 }
-
-/// Reads an output from sections and keeps it where the caller finds it.
-pub(super) type Read<'a> = dyn FnMut(&Sections<'_>) -> Reading + Send + 'a;
-
-/// Renders the first request in a format.
-pub(super) type Open<'a> = dyn Fn(&Arc<dyn Adapter>) -> Result<Opening> + Sync + 'a;
 
 /// The first request in a format.
 pub(super) struct Opening {
@@ -92,8 +87,8 @@ pub(super) struct Ask<'a> {
 
 impl Ask<'_> {
     /// Asks until an output is read or no further request is allowed.
-    pub(super) async fn drive(&mut self, open: &Open<'_>, read: &mut Read<'_>) -> Result<()> {
-        let Opening { mut prompt, response_format, mut tools } = open(&self.adapter)?;
+    pub(super) async fn drive(&mut self, run: &mut Run<'_>) -> Result<()> {
+        let Opening { mut prompt, response_format, mut tools } = run.open(&self.adapter)?;
         let mut answer = self.request(self.spec, &prompt, response_format, &tools).await?;
         let mut free = None;
         if let Some(extraction) = self.adapter.extraction().cloned() {
@@ -105,12 +100,12 @@ impl Ask<'_> {
             (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
             // Options of the predictor are meant for the model that answers, not for the one that copies.
             self.options = Options::default();
-            let opening = self.opening(open, free.as_deref())?;
+            let opening = self.opening(run, free.as_deref())?;
             (prompt, tools) = (opening.prompt, opening.tools);
             answer = self.request(self.spec, &prompt, opening.response_format, &tools).await?;
         }
         let (mut reading, mut found) = loop {
-            match self.best(&answer, read) {
+            match self.best(&answer, run) {
                 Ok((reading, _)) if reading.errors.is_empty() => return self.finish(reading),
                 Ok((reading, sections)) => break (reading, sections.into_owned()),
                 Err(kind) => {
@@ -122,7 +117,7 @@ impl Ask<'_> {
                     };
                     self.again(format!("asked again through the {} adapter: {error}", fallback.name()));
                     self.adapter = fallback;
-                    let opening = self.opening(open, free.as_deref())?;
+                    let opening = self.opening(run, free.as_deref())?;
                     (prompt, tools) = (opening.prompt, opening.tools);
                     answer = self.request(self.spec, &prompt, opening.response_format, &tools).await?;
                 }
@@ -151,15 +146,15 @@ impl Ask<'_> {
                     found.replace(at, section);
                 }
             }
-            reading = read(&found);
+            reading = run.read(&found);
         }
         self.finish(reading)
     }
 
     /// The first request in the adapter's format: for the input, or for the free answer that the outputs are drawn
     /// from.
-    fn opening(&self, open: &Open<'_>, free: Option<&str>) -> Result<Opening> {
-        let Some(text) = free else { return open(&self.adapter) };
+    fn opening(&self, run: &Run<'_>, free: Option<&str>) -> Result<Opening> {
+        let Some(text) = free else { return run.open(&self.adapter) };
         let extraction = Extraction::new(self.lm.clone(), self.adapter.clone());
         Ok(Opening {
             prompt: extraction.prompt(self.spec, text),
@@ -172,28 +167,28 @@ impl Ask<'_> {
     fn best<'r>(
         &self,
         answer: &'r Answered,
-        read: &mut Read<'_>,
+        run: &mut Run<'_>,
     ) -> std::result::Result<(Reading, Sections<'r>), ParseErrorKind> {
         let whole = |read: &_| matches!(read, Ok((Reading { errors, .. }, _)) if errors.is_empty());
-        let first = self.sections(answer.first(), read);
+        let first = self.sections(answer.first(), run);
         if whole(&first) || answer.0.response.choices.len() == 1 {
             return first;
         }
         for choice in &answer.0.response.choices[1..] {
-            let other = self.sections(choice, read);
+            let other = self.sections(choice, run);
             if whole(&other) {
                 return other;
             }
         }
         // Read again, because what is read last stands.
-        self.sections(answer.first(), read)
+        self.sections(answer.first(), run)
     }
 
     /// Finds the fields in an answer and reads them.
     fn sections<'r>(
         &self,
         choice: &'r Choice,
-        read: &mut Read<'_>,
+        run: &mut Run<'_>,
     ) -> std::result::Result<(Reading, Sections<'r>), ParseErrorKind> {
         let absent = || match choice {
             c if c.finish == FinishReason::Length => ParseErrorKind::Truncated,
@@ -206,7 +201,7 @@ impl Ask<'_> {
             Err(NoStructure) => return Err(absent()),
         };
         self.add_native(self.spec, choice, &mut sections);
-        let reading = read(&sections);
+        let reading = run.read(&sections);
         // Taking the whole answer for the only field was a guess, and it was wrong.
         if sections.guessed && !reading.errors.is_empty() {
             return Err(absent());

@@ -12,6 +12,7 @@ mod watch;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
+use self::ask::SidesOf;
 pub use chain_of_thought::ChainOfThought;
 pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
@@ -22,9 +23,9 @@ pub use stream::{PredictionStream, Update};
 use crate::{
     Result,
     adapter::{Adapter, Demo},
-    context::{Context, show_messages},
+    context::{Context, Record, show_messages},
     lm::{LM, Message, Options},
-    module::{IntoInput, Module, Path, Paths, Program, Walk},
+    module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
 };
 
@@ -163,6 +164,13 @@ impl<S: Signature> Predict<S> {
         PredictionStream::new::<S>(self.predictor.same(), paths, input)
     }
 
+    /// Asks, and gives what was recorded besides.
+    async fn recorded(&self, input: S::Input) -> Result<(S::Output, Record)> {
+        let mut sides = SidesOf::<S>::new(input);
+        let record = ask::call(&self.predictor, &mut sides, None).await?;
+        Ok((sides.into_output()?, record))
+    }
+
     /// The exact messages that a call with this input would send, without sending them.
     ///
     /// # Errors
@@ -171,7 +179,8 @@ impl<S: Signature> Predict<S> {
         let settings = Context::current().settings();
         let adapter = self.predictor.adapter_or(&settings);
         let capabilities = self.predictor.lm_or(&settings).map(|lm| lm.capabilities()).unwrap_or_default();
-        let opening = ask::format::<S>(&self.predictor, &adapter, capabilities, &input.into_input())?;
+        let sides = SidesOf::<S>::new(input.into_input());
+        let opening = ask::format(&self.predictor, &adapter, capabilities, &sides)?;
         Ok(Rendered(opening.prompt.messages().cloned().collect()))
     }
 }
@@ -199,7 +208,27 @@ impl<S: Signature> Module for Predict<S> {
     type Output = S::Output;
 
     async fn forward(&self, input: S::Input) -> Result<S::Output> {
-        ask::run::<S>(&self.predictor, input, None).await
+        let mut sides = SidesOf::<S>::new(input);
+        ask::run(&self.predictor, &mut sides, None).await?;
+        sides.into_output()
+    }
+
+    // As every module's, but compiled once for all signatures.
+    fn call(
+        &self,
+        input: impl IntoInput<S::Input> + Send,
+    ) -> impl Future<Output = Result<Prediction<S::Output>>> + Send {
+        let mut sides = SidesOf::<S>::new(input.into_input());
+        async move {
+            let record = match ask::call(&self.predictor, &mut sides, None).await {
+                Ok(record) => record,
+                Err(error) => return Err(error),
+            };
+            match sides.into_output() {
+                Ok(output) => Ok(Prediction::of_one(output, record, &self.predictor)),
+                Err(error) => Err(error),
+            }
+        }
     }
 }
 

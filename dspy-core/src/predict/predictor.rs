@@ -5,15 +5,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use serde::Serialize;
-
 use crate::{
     Error, Result,
     adapter::{Adapter, Demo},
-    context::{PredictorId, Settings},
+    context::{PredictorId, Recorded, Settings},
     lm::{Capabilities, LM, Options, Prefix, ResponseFormat},
     signature::{FieldRole, SignatureSpec, Violation},
-    value::{Kind, Validator, write_json},
+    value::{Kind, Validator},
 };
 
 /// The parameters of one step, which optimizers change and state files hold: the instruction and the descriptions
@@ -233,11 +231,11 @@ impl Predictor {
     }
 
     /// What an output does not fulfil of the bounds, lengths and patterns in its schema.
-    pub(super) fn validate<T: Serialize>(&self, output: &T) -> Vec<Violation> {
+    pub(super) fn validate(&self, output: &dyn Recorded) -> Vec<Violation> {
         if self.validators.is_empty() {
             return Vec::new();
         }
-        let Ok(output) = write_json(output) else { return Vec::new() };
+        let output = output.to_json();
         let of = |(name, validator): &(String, Validator)| -> Vec<Violation> {
             let Some(value) = output.get(name) else { return Vec::new() };
             let found = validator.check(value).into_iter();

@@ -14,13 +14,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Partial, Predictor, ask,
+    Partial, Predictor,
+    ask::{self, SidesOf},
     shown::{News, Shown},
     watch::Watch,
 };
 use crate::{
     Error, Result,
-    context::{Context, Recorder},
+    context::Context,
     lm::BoxFuture,
     module::{Paths, Prediction},
     signature::Signature,
@@ -78,12 +79,11 @@ impl<O: Serialize + Send + 'static> PredictionStream<O> {
     pub(super) fn new<S: Signature<Output = O>>(predictor: Predictor, paths: Paths, input: S::Input) -> Self {
         let watch = Watch::default();
         let (shown, told) = (Shown::new(predictor.spec()), watch.clone());
+        let mut sides = SidesOf::<S>::new(input);
         let context = Context::current();
         let work = async move {
-            let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
-            let run = ask::run::<S>(&predictor, input, Some(told));
-            let output = context.recording(recorder.clone()).scope(run).await?;
-            Ok(Prediction::with_paths(output, recorder.take(), || paths))
+            let record = context.scope(ask::call(&predictor, &mut sides, Some(told))).await?;
+            Ok(Prediction::new(sides.into_output()?, record, &move || paths.clone()))
         };
         Self { work: Some(Box::pin(work)), watch, shown, updates: VecDeque::new(), end: None }
     }

@@ -1,11 +1,10 @@
 //! Fields on their way into a prompt and out of an answer.
 
-use std::{borrow::Cow, fmt};
+use std::{any::type_name, borrow::Cow, fmt};
 
 use serde::{
-    Deserializer, Serialize,
-    de::{DeserializeOwned, DeserializeSeed, Visitor, value::Error as DeError},
-    forward_to_deserialize_any,
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
 };
 use serde_json::Value;
 
@@ -14,7 +13,9 @@ use crate::{
     FieldError,
     value::{
         Coercion, Content, Form, History, Kind, Raw, ReadError, ReadOptions, Reading, ToolSpec, Turn,
-        WriteError, read_json, read_seed, write, write_json,
+        WriteError,
+        erased::{Slot, Write, read_missing, read_slot, tree, write_value},
+        read_json, read_seed,
     },
 };
 
@@ -100,6 +101,10 @@ impl<'a> FieldWriter<'a> {
     /// # Errors
     /// [`WriteError`] when the value cannot be written.
     pub fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), WriteError> {
+        self.put(name, &value)
+    }
+
+    fn put(&mut self, name: &str, value: &dyn Write) -> Result<(), WriteError> {
         let Some(field) = self.spec.field(name) else { return Ok(()) };
         let written = match field.kind() {
             Kind::History => self.history(value),
@@ -107,7 +112,7 @@ impl<'a> FieldWriter<'a> {
             _ => {
                 self.layout.open(self.out, field);
                 let start = self.out.mark();
-                let written = write(value, self.out);
+                let written = write_value(value, self.out);
                 guard_since(self.layout, field, self.out, start);
                 self.layout.close(self.out, field);
                 written
@@ -135,16 +140,16 @@ impl<'a> FieldWriter<'a> {
         }
     }
 
-    fn history<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
-        let history: Option<History> = read_back(value)?;
+    fn history(&mut self, value: &dyn Write) -> Result<(), WriteError> {
+        let history: Option<History> = read_back(&tree(value)?)?;
         self.beside.turns.extend(history.iter().flat_map(|h| h.turns().iter().cloned()));
         Ok(())
     }
 
-    fn tools<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
-        match write_json(value)? {
+    fn tools(&mut self, value: &dyn Write) -> Result<(), WriteError> {
+        match tree(value)? {
             Value::Null => {}
-            list @ Value::Array(_) => self.beside.tools.extend(read_back::<_, Vec<ToolSpec>>(&list)?),
+            list @ Value::Array(_) => self.beside.tools.extend(read_back::<Vec<ToolSpec>>(&list)?),
             one => self.beside.tools.push(read_back(&one)?),
         }
         Ok(())
@@ -152,8 +157,8 @@ impl<'a> FieldWriter<'a> {
 }
 
 /// A value of a type that is known by its schema only.
-fn read_back<T: Serialize + ?Sized, U: DeserializeOwned>(value: &T) -> Result<U, WriteError> {
-    read_json(&write_json(value)?).map_err(serde::ser::Error::custom)
+fn read_back<U: DeserializeOwned>(value: &Value) -> Result<U, WriteError> {
+    read_json(value).map_err(serde::ser::Error::custom)
 }
 
 /// The raw text of one output field.
@@ -264,12 +269,28 @@ impl<'a> FieldReader<'a> {
     /// Reads a field. A field that is missing is `None` when its type is an `Option`; otherwise the failure is
     /// noted and reading goes on.
     pub fn field<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        self.seed(name, || std::marker::PhantomData::<T>, || T::deserialize(Missing).ok())
+        let mut value = None;
+        if self.fill(name, &mut value, type_name::<T>()) { value } else { None }
+    }
+
+    fn fill(&mut self, name: &str, slot: &mut dyn for<'de> Slot<'de>, kind: &'static str) -> bool {
+        self.with(name, &mut |_, found| match found {
+            Some((raw, options)) => read_slot(slot, kind, raw, options),
+            None => present(read_missing(slot, kind)),
+        })
     }
 
     /// Reads a field for which `default` stands in when it is missing.
     pub fn field_or<T: DeserializeOwned>(&mut self, name: &str, default: impl FnOnce() -> T) -> Option<T> {
-        self.seed(name, || std::marker::PhantomData::<T>, || Some(default()))
+        let (mut value, mut default) = (None, Some(default));
+        let read = self.with(name, &mut |_, found| match found {
+            Some((raw, options)) => read_slot(&mut value, type_name::<T>(), raw, options),
+            None => {
+                value = default.take().map(|default| default());
+                present(true)
+            }
+        });
+        if read { value } else { None }
     }
 
     /// Reads a field through a seed, for types that are known only at run time. `seed` is called once for each
@@ -283,17 +304,30 @@ impl<'a> FieldReader<'a> {
     where
         S: for<'de> DeserializeSeed<'de, Value = V>,
     {
-        self.with(name, |_, raw, options| read_seed(&seed, raw, options), |_| missing())
+        let (mut value, mut missing) = (None, Some(missing));
+        let read = self.with(name, &mut |_, found| match found {
+            Some((raw, options)) => take(&mut value, read_seed(&seed, raw, options)),
+            None => {
+                value = missing.take().and_then(|missing| missing());
+                present(value.is_some())
+            }
+        });
+        if read { value } else { None }
     }
 
     /// Reads a field whose type is in the specification only. A field that is missing is its default, or null when
     /// its type is optional.
     pub fn value(&mut self, name: &str) -> Option<Value> {
-        let missing = |field: &Field| {
-            let null = || field.ty.is_optional().then_some(Value::Null);
-            field.default.clone().or_else(null)
-        };
-        self.with(name, |field, raw, options| field.ty.read(raw, options), missing)
+        let mut value = None;
+        let read = self.with(name, &mut |field, found| match found {
+            Some((raw, options)) => take(&mut value, field.ty.read(raw, options)),
+            None => {
+                let null = || field.ty.is_optional().then_some(Value::Null);
+                value = field.default.clone().or_else(null);
+                present(value.is_some())
+            }
+        });
+        if read { value } else { None }
     }
 
     /// The outputs that were not read yet.
@@ -303,31 +337,21 @@ impl<'a> FieldReader<'a> {
         unread.map(|(_, field)| field)
     }
 
-    fn with<V>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(&Field, Raw<'_>, &ReadOptions) -> Result<Reading<V>, ReadError>,
-        missing: impl FnOnce(&Field) -> Option<V>,
-    ) -> Option<V> {
-        let index = self.spec.position(name)?;
+    /// Finds a field and has it read; whether that succeeded.
+    fn with(&mut self, name: &str, read: &mut ReadField<'_>) -> bool {
+        let Some(index) = self.spec.position(name) else { return false };
         let field = &self.spec.fields[index];
         self.read.push(index);
-        let Some(section) = self.sections.get(index) else {
-            let value = missing(field);
-            if value.is_none() {
-                self.fail(index, None);
-            }
-            return value;
-        };
-        let raw = Raw { text: &section.text, form: section.form };
-        match read(field, raw, self.options) {
-            Ok(reading) => {
-                self.coercions.extend(reading.coercions.into_iter().map(|c| in_field(name, c)));
-                Some(reading.value)
+        let section = self.sections.get(index);
+        let raw = section.map(|section| Raw { text: &section.text, form: section.form });
+        match read(field, raw.map(|raw| (raw, self.options))) {
+            Ok(coercions) => {
+                self.coercions.extend(coercions.into_iter().map(|c| in_field(name, c)));
+                true
             }
             Err(cause) => {
-                self.fail(index, Some(cause));
-                None
+                self.fail(index, Some(cause).filter(|_| section.is_some()));
+                false
             }
         }
     }
@@ -343,29 +367,24 @@ impl<'a> FieldReader<'a> {
     }
 }
 
+/// Reads a field from what was found of it, or says whether something stands in for it.
+type ReadField<'r> =
+    dyn FnMut(&Field, Option<(Raw<'_>, &ReadOptions)>) -> Result<Vec<Coercion>, ReadError> + 'r;
+
+/// Whether something stands in for a field that is missing.
+fn present(present: bool) -> Result<Vec<Coercion>, ReadError> {
+    if present { Ok(Vec::new()) } else { Err(ReadError::new("a value", "")) }
+}
+
+fn take<V>(slot: &mut Option<V>, reading: Result<Reading<V>, ReadError>) -> Result<Vec<Coercion>, ReadError> {
+    let Reading { value, coercions } = reading?;
+    *slot = Some(value);
+    Ok(coercions)
+}
+
 /// Puts a field's name before the path of a coercion.
 fn in_field(name: &str, mut coercion: Coercion) -> Coercion {
     let separator = if coercion.path.is_empty() || coercion.path.starts_with('[') { "" } else { "." };
     coercion.path = format!("{name}{separator}{}", coercion.path);
     coercion
-}
-
-/// What a field's type sees when the field is missing: an `Option` is `None`, everything else an error.
-struct Missing;
-
-impl<'de> Deserializer<'de> for Missing {
-    type Error = DeError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, DeError> {
-        Err(serde::de::Error::custom("missing"))
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        visitor.visit_none()
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
 }

@@ -1,16 +1,17 @@
 //! What the library knows of a field's type.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 
-use schemars::{JsonSchema, Schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Content, Raw, ReadError, ReadOptions, Reading,
+    Coercion, Content, Raw, ReadError, ReadOptions, Reading,
+    de::{Slot, read_slot},
     hint::is_nullable,
-    read, read_json,
-    ser::{WriteError, write, write_json, write_output},
+    read,
+    ser::{Write, WriteError, Writer, tree, write_output_value, write_value},
     types::{KIND_KEY, LANGUAGE_KEY},
 };
 
@@ -117,12 +118,12 @@ pub trait DynTypeInfo: Send + Sync {
 
     /// Writes a value as an input.
     fn write_input(&self, value: &Value, out: &mut Content) {
-        write_untyped(value, out, write);
+        write_untyped(value, out, write_value);
     }
 
     /// Writes a value as an output.
     fn write_output(&self, value: &Value, out: &mut Content) {
-        write_untyped(value, out, write_output);
+        write_untyped(value, out, write_output_value);
     }
 
     /// Reads a value from a raw piece of an answer.
@@ -154,41 +155,119 @@ enum Inner {
     Dyn(Arc<dyn DynTypeInfo>),
 }
 
+/// What is made for each type: little, and the rest is done through it.
 struct Functions {
-    name: fn() -> String,
-    schema: fn() -> Schema,
-    write_input: fn(&Value, &mut Content),
-    write_output: fn(&Value, &mut Content),
-    check: fn(&Value) -> Result<(), ReadError>,
-    read: fn(Raw<'_>, &ReadOptions) -> Result<Reading<Value>, ReadError>,
+    kind: fn() -> &'static str,
+    name: fn() -> Cow<'static, str>,
+    id: fn() -> Cow<'static, str>,
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Lends a place for a value of the type.
+    hold: fn(&mut dyn FnMut(&mut dyn Held)),
+}
+
+/// A place for a value of a type: it is read into, and what was read is written.
+trait Held: for<'de> Slot<'de> + Write {}
+
+impl<T: Serialize + DeserializeOwned> Held for Option<T> {}
+
+// The value that is in it: there is one by then.
+impl<T: Serialize> Write for Option<T> {
+    fn write(&self, to: Writer<'_, '_>) -> Result<(), WriteError> {
+        match self {
+            Some(value) => value.serialize(to),
+            None => Ok(()),
+        }
+    }
+}
+
+fn hold<T: Serialize + DeserializeOwned>(with: &mut dyn FnMut(&mut dyn Held)) {
+    with(&mut None::<T>);
 }
 
 struct Of<T>(std::marker::PhantomData<T>);
 
 impl<T: JsonSchema + Serialize + DeserializeOwned> Of<T> {
     const FUNCTIONS: Functions = Functions {
-        name: || T::schema_name().into_owned(),
-        schema: || schemars::schema_for!(T),
-        write_input: |value, out| match read_json::<T>(value).map(|typed| write(&typed, out)) {
-            Ok(Ok(())) => {}
-            _ => write_untyped(value, out, write),
-        },
-        write_output: |value, out| match read_json::<T>(value).map(|typed| write_output(&typed, out)) {
-            Ok(Ok(())) => {}
-            _ => write_untyped(value, out, write_output),
-        },
-        check: |value| read_json::<T>(value).map(drop),
-        read: |raw, options| {
-            let Reading { value, coercions } = read::<T>(raw, options)?;
-            let value = write_json(&value).map_err(|e| ReadError::new(e.message, "").inside(e.path))?;
-            Ok(Reading { value, coercions })
-        },
+        kind: std::any::type_name::<T>,
+        name: T::schema_name,
+        id: T::schema_id,
+        schema: T::json_schema,
+        hold: hold::<T>,
     };
 }
 
+thread_local! {
+    /// The type whose schema is being made.
+    static ROOT: Cell<Option<&'static Functions>> = const { Cell::new(None) };
+}
+
+/// The type whose schema is being made, whichever it is: what `schemars` does around it is compiled once.
+struct Root;
+
+impl Root {
+    fn with<R>(of: impl FnOnce(&Functions) -> R, none: impl FnOnce() -> R) -> R {
+        ROOT.get().map_or_else(none, of)
+    }
+}
+
+impl JsonSchema for Root {
+    fn schema_name() -> Cow<'static, str> {
+        Self::with(|of| (of.name)(), || "Root".into())
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        Self::with(|of| (of.id)(), || "Root".into())
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Self::with(|of| (of.schema)(generator), Schema::default)
+    }
+}
+
+impl Functions {
+    fn schema(&'static self) -> Schema {
+        // A schema may be asked for while another one is made.
+        let outer = ROOT.replace(Some(self));
+        let schema = SchemaGenerator::default().into_root_schema_for::<Root>();
+        ROOT.set(outer);
+        schema
+    }
+
+    /// Reads a value and lends it to `then`.
+    fn read(
+        &self,
+        raw: Raw<'_>,
+        options: &ReadOptions,
+        then: &mut dyn FnMut(&dyn Write),
+    ) -> Result<Vec<Coercion>, ReadError> {
+        let mut result = Ok(Vec::new());
+        (self.hold)(&mut |held| {
+            result = read_slot(held, (self.kind)(), raw, options);
+            if result.is_ok() {
+                then(held);
+            }
+        });
+        result
+    }
+
+    /// Writes a value as its type is written; as the JSON it is where it is none of the type.
+    fn write(&self, value: &Value, out: &mut Content, with: WriteValue) {
+        let mut done = false;
+        let text = value.to_string();
+        let _ = self.read(Raw::json(&text), &ReadOptions::strict(), &mut |typed| {
+            done = with(typed, out).is_ok();
+        });
+        if !done {
+            write_untyped(value, out, with);
+        }
+    }
+}
+
+type WriteValue = fn(&dyn Write, &mut Content) -> Result<(), WriteError>;
+
 /// Writes JSON as it is. Numbers of a tree are finite and its keys are texts, so this does not fail.
-fn write_untyped(value: &Value, out: &mut Content, with: fn(&Value, &mut Content) -> Result<(), WriteError>) {
-    let _ = with(value, out);
+fn write_untyped(value: &Value, out: &mut Content, with: WriteValue) {
+    let _ = with(&value, out);
 }
 
 impl TypeInfo {
@@ -205,7 +284,7 @@ impl TypeInfo {
     /// Its short name.
     pub fn name(&self) -> String {
         match &self.0 {
-            Inner::Static(of) => (of.name)(),
+            Inner::Static(of) => (of.name)().into_owned(),
             Inner::Dyn(of) => of.name(),
         }
     }
@@ -213,7 +292,7 @@ impl TypeInfo {
     /// Its JSON Schema, made anew at each call: keep it where it is needed often.
     pub fn schema(&self) -> Schema {
         match &self.0 {
-            Inner::Static(of) => (of.schema)(),
+            Inner::Static(of) => of.schema(),
             Inner::Dyn(of) => of.schema(),
         }
     }
@@ -221,7 +300,7 @@ impl TypeInfo {
     /// Its kind, from its schema.
     pub fn kind(&self) -> Kind {
         match &self.0 {
-            Inner::Static(of) => Kind::of(&(of.schema)()),
+            Inner::Static(of) => Kind::of(&of.schema()),
             Inner::Dyn(of) => of.kind(),
         }
     }
@@ -240,7 +319,7 @@ impl TypeInfo {
     /// the type is written as the JSON it is.
     pub fn write_input(&self, value: &Value, out: &mut Content) {
         match &self.0 {
-            Inner::Static(of) => (of.write_input)(value, out),
+            Inner::Static(of) => of.write(value, out, write_value),
             Inner::Dyn(of) => of.write_input(value, out),
         }
     }
@@ -249,7 +328,7 @@ impl TypeInfo {
     /// the type is written as the JSON it is.
     pub fn write_output(&self, value: &Value, out: &mut Content) {
         match &self.0 {
-            Inner::Static(of) => (of.write_output)(value, out),
+            Inner::Static(of) => of.write(value, out, write_output_value),
             Inner::Dyn(of) => of.write_output(value, out),
         }
     }
@@ -260,7 +339,9 @@ impl TypeInfo {
     /// [`ReadError`] tells what does not fit.
     pub fn check(&self, value: &Value) -> Result<(), ReadError> {
         match &self.0 {
-            Inner::Static(of) => (of.check)(value),
+            Inner::Static(of) => {
+                of.read(Raw::json(&value.to_string()), &ReadOptions::strict(), &mut |_| {}).map(drop)
+            }
             Inner::Dyn(of) => of.check(value),
         }
     }
@@ -272,7 +353,12 @@ impl TypeInfo {
     /// [`ReadError`] when the text holds no such value, or several that fit equally well.
     pub fn read(&self, raw: Raw<'_>, options: &ReadOptions) -> Result<Reading<Value>, ReadError> {
         match &self.0 {
-            Inner::Static(of) => (of.read)(raw, options),
+            Inner::Static(of) => {
+                let mut written = Ok(Value::Null);
+                let coercions = of.read(raw, options, &mut |held| written = tree(held))?;
+                let value = written.map_err(|e| ReadError::new(e.message, "").inside(e.path))?;
+                Ok(Reading { value, coercions })
+            }
             Inner::Dyn(of) => of.read(raw, options),
         }
     }

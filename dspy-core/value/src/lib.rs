@@ -17,6 +17,16 @@ pub use de::{
 pub use hint::{HintStyle, choices, hint, hint_with, strict_object, strict_schema};
 pub use info::{DynTypeInfo, Kind, TypeInfo};
 pub use ser::{WriteError, write, write_json, write_output};
+
+/// Values of types that the code need not know: what is generic over a type calls this and stays thin.
+#[doc(hidden)]
+pub mod erased {
+    pub use crate::{
+        de::{Slot, read_missing, read_slot},
+        ser::{Write, Writer, tree, write_value},
+    };
+}
+
 pub use types::{
     Audio, Citation, Citations, Code, Document, File, History, Image, MediaError, Reasoning, ToolCall,
     ToolCalls, ToolSpec, Turn, to_dspy_marker,

@@ -3,19 +3,16 @@
 //! A value is written straight into the text of a [`Content`]: there is no tree in between and nothing is allocated
 //! but that text. Media types announce themselves by the name of their newtype (see [`super::Part`]) and become parts.
 
-mod json;
-mod key;
-mod prompt;
+mod text;
+mod writer;
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use self::{
-    json::{Json, Target},
-    prompt::{Lists, Prompt},
-};
+use self::writer::{Form, Lists, Sink, Target};
+pub use self::writer::{Write, Writer};
 use super::Content;
 
 /// How the name of a newtype starts that stands for a medium; the kind follows.
@@ -85,7 +82,7 @@ impl serde::ser::Error for WriteError {
 /// [`WriteError`] names the place of a value that JSON cannot hold (a number that is not finite, a map key that is
 /// neither text nor number), or tells why the type's own `Serialize` failed. Nothing is written then.
 pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Content) -> Result<(), WriteError> {
-    write_as(value, out, Lists::Passages)
+    write_value(&value, out)
 }
 
 /// Writes an *output* as a model is to write it: what stands in a demonstration, and what [`read`](super::read) takes
@@ -96,17 +93,30 @@ pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Content) -> Result<(), 
 /// # Errors
 /// As [`write()`].
 pub fn write_output<T: Serialize + ?Sized>(value: &T, out: &mut Content) -> Result<(), WriteError> {
+    write_output_value(&value, out)
+}
+
+/// As [`write()`], of whatever type.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_value(value: &dyn Write, out: &mut Content) -> Result<(), WriteError> {
+    write_as(value, out, Lists::Passages)
+}
+
+/// As [`write_output()`].
+pub(crate) fn write_output_value(value: &dyn Write, out: &mut Content) -> Result<(), WriteError> {
     write_as(value, out, Lists::Json)
 }
 
-fn write_as<T: Serialize + ?Sized>(value: &T, out: &mut Content, lists: Lists) -> Result<(), WriteError> {
+fn write_as(value: &dyn Write, out: &mut Content, lists: Lists) -> Result<(), WriteError> {
     let start = out.mark();
-    let mut not_passages = false;
-    let mut result = value.serialize(Prompt { out, lists, not_passages: &mut not_passages });
-    if not_passages {
+    let mut to = Sink { out, not_text: false };
+    let mut result = value.write(Writer { to: &mut to, form: Form::Prompt(lists) });
+    if to.not_text {
         // The list held something else than texts after all, which only shows on the way.
-        out.rewind(start);
-        result = value.serialize(Prompt { out, lists: Lists::MixedInput, not_passages: &mut not_passages });
+        to.out.rewind(start);
+        result = value.write(Writer { to: &mut to, form: Form::Prompt(Lists::MixedInput) });
     }
     if result.is_err() {
         out.rewind(start);
@@ -121,9 +131,18 @@ fn write_as<T: Serialize + ?Sized>(value: &T, out: &mut Content, lists: Lists) -
 /// # Errors
 /// As [`write()`], and for integers that need more than 64 bits.
 pub fn write_json<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError> {
+    tree(&value)
+}
+
+/// As [`write_json()`], of whatever type.
+///
+/// # Errors
+/// As [`write_json()`].
+pub fn tree(value: &dyn Write) -> Result<Value, WriteError> {
     // Through text, because a tree would widen `0.1f32` to `0.10000000149011612`.
     let mut out = Content::new();
-    value.serialize(Json::new(&mut out, Target::Tree))?;
+    let mut to = Sink { out: &mut out, not_text: false };
+    value.write(Writer { to: &mut to, form: Form::Json(Target::Tree) })?;
     serde_json::from_str(out.text()).map_err(|e| WriteError::new(e.to_string()))
 }
 

@@ -79,7 +79,12 @@ impl Expander<'_> {
         });
         let built = outputs.iter().map(|(local, f)| {
             let field = &f.ident;
-            quote!(#field: #local?)
+            quote! {
+                #field: match #local {
+                    ::core::option::Option::Some(#local) => #local,
+                    ::core::option::Option::None => return ::core::option::Option::None,
+                }
+            }
         });
         let types = self.model.fields.iter().filter(|f| f.role.is_some()).map(|f| {
             let ty = &f.ty;

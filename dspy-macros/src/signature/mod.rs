@@ -6,6 +6,8 @@ pub(crate) mod model;
 mod parse;
 mod types;
 
+pub(crate) use types::is_standard;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 

@@ -10,7 +10,7 @@ use super::{
     expand::{Expander, hidden},
     model::{DefaultValue, Field, Model, Name, Role},
 };
-use crate::derives;
+use crate::{derives, read};
 
 impl Expander<'_> {
     /// The user's struct.
@@ -18,7 +18,9 @@ impl Expander<'_> {
         let Model { attrs, vis, ident, fields, .. } = self.model;
         let all: Vec<&Field> = fields.iter().collect();
         let listed = derives::listed(attrs);
-        let (derives, impls) = (self.data(&listed, attrs), self.shown_and_cloned(ident, &listed, &all));
+        let read = self.read(ident, &listed, &all);
+        let derives = self.data(read.is_some(), &listed, attrs);
+        let impls = self.shown_and_cloned(ident, &listed, &all);
         let fields = fields.iter().map(|f| self.field(f));
         quote! {
             #derives
@@ -26,6 +28,7 @@ impl Expander<'_> {
             #(#attrs)*
             #vis struct #ident { #(#fields),* }
             #impls
+            #read
         }
     }
 
@@ -37,7 +40,9 @@ impl Expander<'_> {
             Role::Output => (&self.output, format!("The outputs of [`{ident}`].\n\n")),
         };
         let fields: Vec<&Field> = self.fields(role).collect();
-        let (derives, impls) = (self.data(&[], attrs), self.shown_and_cloned(name, &[], &fields));
+        let read = self.read(name, &[], &fields);
+        let derives = self.data(read.is_some(), &[], attrs);
+        let impls = self.shown_and_cloned(name, &[], &fields);
         let listed = derives::listed(attrs);
         let others = derives::others(&listed);
         let shared = attrs.iter().filter(|a| !a.path().is_ident("derive"));
@@ -50,12 +55,14 @@ impl Expander<'_> {
             #(#shared)*
             #vis struct #name { #(#fields),* }
             #impls
+            #read
         }
     }
 
     /// The derives of serde and schemars.
-    fn data(&self, listed: &[Path], attrs: &[Attribute]) -> TokenStream {
-        let derives = derives::data(listed, attrs, self.facade);
+    fn data(&self, reads: bool, listed: &[Path], attrs: &[Attribute]) -> TokenStream {
+        let own = if reads { "Deserialize" } else { "" };
+        let derives = derives::data_without(own, listed, attrs, self.facade);
         if self.bounds.is_empty() {
             return derives;
         }
@@ -69,6 +76,17 @@ impl Expander<'_> {
         let bound = derives::options(attrs, "serde").iter().any(|m| m.path().is_ident("bound"));
         let serde = (derived && !bound).then(|| quote!(#[serde(bound = #bounds)]));
         quote!(#derives #serde)
+    }
+
+    /// `Deserialize`, where no attribute asks for what only a derive can do.
+    fn read(&self, ident: &Ident, listed: &[Path], fields: &[&Field]) -> Option<TokenStream> {
+        let plain = |attrs: &[Attribute]| !attrs.iter().any(|a| a.path().is_ident("serde"));
+        let simple = |f: &&Field| f.default.is_none() && plain(&f.attrs);
+        if derives::has(listed, "Deserialize") || !plain(&self.model.attrs) || !fields.iter().all(simple) {
+            return None;
+        }
+        let fields: Vec<_> = fields.iter().map(|f| (&f.ident, &f.ty, f.name.text())).collect();
+        read::of_struct(&self.private, ident, &fields, &self.bounds)
     }
 
     /// `Debug` and `Clone`, which cannot be derived with conditions.
@@ -158,7 +176,7 @@ pub(super) fn bounds(model: &Model, private: &TokenStream) -> Vec<TokenStream> {
 }
 
 /// Whether the type is of the standard library and can certainly be a field.
-fn is_standard(ty: &Type) -> bool {
+pub(crate) fn is_standard(ty: &Type) -> bool {
     const STANDARD: [&str; 20] = [
         "String", "bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
         "u128", "usize", "f32", "f64", "Vec", "Option", "Box",

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::DeriveInput;
 
-use crate::{derives, errors::Errors, facade::Facade};
+use crate::{derives, errors::Errors, facade::Facade, read};
 
 pub(crate) fn expand(options: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -20,7 +20,11 @@ pub(crate) fn expand(options: &TokenStream, item: &TokenStream) -> TokenStream {
         }
     };
     let listed = derives::listed(&input.attrs);
-    let needed = derives::needed(&listed, &input.attrs, &Facade::find());
+    let facade = Facade::find();
+    let own =
+        (!derives::has(&listed, "Deserialize")).then(|| read::of_value(&facade.private(), &input)).flatten();
+    let left = if own.is_some() { "Deserialize" } else { "" };
+    let needed = derives::needed_without(left, &listed, &input.attrs, &facade);
     let (errors, item) = (errors.into_tokens(), input.to_token_stream());
-    quote!(#errors #needed #item)
+    quote!(#errors #needed #item #own)
 }

@@ -13,7 +13,7 @@ use serde::{
 use super::{
     coercion::CoercionKind,
     fail::{Cure, Fail, Seg},
-    place::{De, Key},
+    place::{De, Key, Step},
     scalar::{loosely, same},
     tree::{Kind, Member, Node},
 };
@@ -37,9 +37,19 @@ impl<'n, 'c> Items<'n, 'c> {
     where
         'c: 'n,
     {
-        let value = visitor.visit_seq(&mut self).map_err(|fail| self.de.here(fail))?;
-        self.end()?;
-        Ok(value)
+        match visitor.visit_seq(&mut self) {
+            Ok(value) => match self.end() {
+                Ok(()) => Ok(value),
+                Err(fail) => Err(fail),
+            },
+            Err(fail) => Err(self.de.here(fail)),
+        }
+    }
+
+    fn next(&mut self) -> Option<(De<'n, 'c>, Step<'static>)> {
+        let node = self.nodes.get(self.index)?;
+        self.index += 1;
+        Some((self.de.with(node), Step::Index(self.index - 1)))
     }
 
     fn end(&self) -> Result<(), Fail> {
@@ -53,10 +63,11 @@ impl<'de, 'n, 'c: 'n> SeqAccess<'de> for Items<'n, 'c> {
     type Error = Fail;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fail> {
-        let Some(node) = self.nodes.get(self.index) else { return Ok(None) };
-        let index = self.index;
-        self.index += 1;
-        self.de.with(node).placed(seed, &|| Seg::Index(index)).map(Some)
+        let Some((item, step)) = self.next() else { return Ok(None) };
+        match item.placed(seed, step) {
+            Ok(value) => Ok(Some(value)),
+            Err(fail) => Err(fail),
+        }
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -102,9 +113,13 @@ impl<'n, 'c: 'n> Entries<'n, 'c> {
     }
 
     pub(super) fn give<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fail> {
-        let value = visitor.visit_map(&mut self).map_err(|fail| self.de.here(fail))?;
-        self.end()?;
-        Ok(value)
+        match visitor.visit_map(&mut self) {
+            Ok(value) => match self.end() {
+                Ok(()) => Ok(value),
+                Err(fail) => Err(fail),
+            },
+            Err(fail) => Err(self.de.here(fail)),
+        }
     }
 
     /// An object that has nothing of what is asked for is not it, though all of that be optional.
@@ -143,6 +158,13 @@ impl<'n, 'c: 'n> Entries<'n, 'c> {
         }
     }
 
+    fn value(&self) -> Result<De<'n, 'c>, Fail> {
+        match self.index.checked_sub(1).and_then(|at| self.members.get(at)) {
+            Some(member) => Ok(self.de.with(&member.value)),
+            None => Err(Fail::new("a key before its value", "")),
+        }
+    }
+
     /// The next entry that counts: of equal keys the last, where that is learnt.
     fn next(&mut self) -> Option<&'n Member<'n>> {
         loop {
@@ -177,16 +199,17 @@ impl<'de, 'n, 'c: 'n> MapAccess<'de> for Entries<'n, 'c> {
         let Some(member) = self.next() else { return Ok(None) };
         let name: &str = &self.name;
         let node = Node::new(member.at, "", Kind::Bare(name));
-        let read = seed.deserialize(Key(self.de.with(&node)));
-        read.map(Some).map_err(|fail| fail.at(member.at, name).inside(Seg::Key(name.into())))
+        match seed.deserialize(Key(self.de.with(&node))) {
+            Ok(key) => Ok(Some(key)),
+            Err(fail) => Err(fail.at(member.at, name).inside(Seg::Key(name.into()))),
+        }
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
-        let Some(member) = self.index.checked_sub(1).and_then(|at| self.members.get(at)) else {
-            return Err(Fail::new("a key before its value", ""));
-        };
-        let name = &self.name;
-        self.de.with(&member.value).placed(seed, &|| Seg::Key(name.as_ref().into()))
+        match self.value() {
+            Ok(value) => value.placed(seed, Step::Key(&self.name)),
+            Err(fail) => Err(fail),
+        }
     }
 }
 
@@ -231,7 +254,10 @@ impl<'de, 'n, 'c: 'n> EnumAccess<'de> for Chosen<'n, 'c> {
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fail> {
         let name: StrDeserializer<'_, Fail> = self.name.into_deserializer();
-        Ok((seed.deserialize(name)?, self))
+        match seed.deserialize(name) {
+            Ok(variant) => Ok((variant, self)),
+            Err(fail) => Err(fail),
+        }
     }
 }
 
@@ -267,7 +293,7 @@ impl<'de, 'n, 'c: 'n> VariantAccess<'de> for Chosen<'n, 'c> {
                     Kind::List(items) if items.len() == 1 && node.source.starts_with('(') => &items[0],
                     _ => node,
                 };
-                self.de.with(one).placed(seed, &|| Seg::Key(self.name.into()))
+                self.de.with(one).placed(seed, Step::Key(self.name))
             }
         }
     }

@@ -14,6 +14,7 @@ use super::{
     },
     tree::{self, Kind, Node},
 };
+use crate::types::CODE_TOKEN;
 
 /// What there is to give, or another value to ask in place of this one.
 pub(super) enum Step<'n, T> {
@@ -469,6 +470,16 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             }
         }
         text
+    }
+
+    /// The value inside of a newtype.
+    pub(super) fn newtype(self, name: &'static str) -> Result<Self, Fail> {
+        if self.cx.absent {
+            return Err(self.refuse("a value"));
+        }
+        // Code is asked for twice: as such, and then in its language.
+        let kind = if name == CODE_TOKEN { CODE_TOKEN } else { self.kind };
+        Ok(Self { kind, ..self })
     }
 
     /// Program text: what stands in the fence, if there is one.

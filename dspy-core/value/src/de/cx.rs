@@ -98,6 +98,8 @@ pub(super) struct Cx<'a> {
     pub(super) plan: Plan,
     pub(super) options: &'a ReadOptions,
     pub(super) answer: &'a Answer<'a>,
+    /// Whether there is nothing to read at all: the field is missing.
+    pub(super) absent: bool,
     /// Which of the candidates is tried.
     pub(super) chosen: usize,
     /// How many candidates there are: known once the type has asked.
@@ -118,6 +120,7 @@ impl<'a> Cx<'a> {
             plan,
             options,
             answer,
+            absent: false,
             chosen,
             candidates: Cell::new(1),
             doubtful: Cell::new(false),

@@ -59,7 +59,7 @@ pub(super) enum Cure {
 
 /// A failed attempt.
 #[derive(Debug)]
-pub(super) struct Fail(Box<Inner>);
+pub struct Fail(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {

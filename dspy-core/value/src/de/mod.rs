@@ -36,7 +36,7 @@ pub use self::{
     coercion::{Coercion, CoercionKind},
     options::{Form, Language, Prose, Raw, ReadError, ReadOptions, Reading},
     partial::{MemberPiece, MemberReader, PartialReader},
-    read::{read, read_json, read_seed},
+    read::{Slot, read, read_json, read_missing, read_seed, read_slot},
     scalar::{Choice, choose},
     tree::{ObjectMembers, object_members},
 };

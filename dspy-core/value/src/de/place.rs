@@ -5,14 +5,15 @@ use std::any::type_name;
 use serde::de::DeserializeSeed;
 
 use super::{
+    coercion::Kinds,
     cx::Cx,
     fail::{Fail, Seg},
     tree::Node,
 };
 
 /// A value that a type reads.
-#[derive(Clone, Copy)]
-pub(super) struct De<'n, 'c> {
+#[derive(Debug, Clone, Copy)]
+pub struct De<'n, 'c> {
     pub(super) node: &'n Node<'n>,
     pub(super) cx: &'n Cx<'c>,
     /// The type that asks.
@@ -34,25 +35,44 @@ impl<'n, 'c> De<'n, 'c> {
         De { node, cx: self.cx, kind: self.kind, root: false }
     }
 
-    /// Reads a value of the type that `seed` asks for.
-    pub(super) fn seeded<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fail> {
-        let this = Self { kind: type_name::<S::Value>(), ..self };
-        seed.deserialize(this).map_err(|fail| this.learn(fail))
-    }
-
-    /// Reads a value that stands at `seg` of what is around it.
+    /// Reads a value that stands at a step of what is around it.
     pub(super) fn placed<'de, S: DeserializeSeed<'de>>(
-        self,
+        mut self,
         seed: S,
-        seg: &dyn Fn() -> Seg,
+        step: Step<'_>,
     ) -> Result<S::Value, Fail> {
         let mark = self.cx.mark();
-        match self.seeded(seed) {
+        self.kind = type_name::<S::Value>();
+        match seed.deserialize(self) {
             Ok(value) => {
-                self.cx.placed(mark, seg);
+                self.arrived(mark, step);
                 Ok(value)
             }
-            Err(fail) => Err(fail.inside(seg())),
+            Err(fail) => Err(self.astray(fail, step)),
+        }
+    }
+
+    fn arrived(&self, mark: (usize, Kinds), step: Step<'_>) {
+        self.cx.placed(mark, || step.seg());
+    }
+
+    fn astray(&self, fail: Fail, step: Step<'_>) -> Fail {
+        self.learn(fail).inside(step.seg())
+    }
+}
+
+/// A step into a value, of which nothing is made unless it is told of.
+#[derive(Clone, Copy)]
+pub(super) enum Step<'a> {
+    Index(usize),
+    Key(&'a str),
+}
+
+impl Step<'_> {
+    fn seg(self) -> Seg {
+        match self {
+            Self::Index(index) => Seg::Index(index),
+            Self::Key(key) => Seg::Key(key.into()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Attempts to read a value, from the plain way to the last tolerance.
 
-use std::cell::Cell;
+use std::{any::type_name, cell::Cell};
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
@@ -12,15 +12,80 @@ use super::{
     options::{Form, Raw, ReadError, ReadOptions, Reading},
     place::De,
     strict::{Strict, knows_key},
-    tree::{self, Node},
+    tree::{self, Kind, Node},
 };
+
+/// A place for a value of some type: whoever reads into it needs not know which. `'de` is how long the text lives.
+pub trait Slot<'de> {
+    /// Reads plain JSON; whether it is a value of the type.
+    fn plain(&mut self, json: PlainJson<'_, 'de>) -> bool;
+    /// Reads anything else.
+    ///
+    /// # Errors
+    /// Whatever the type refuses.
+    fn read(&mut self, de: De<'_, '_>) -> Result<(), Fail>;
+}
+
+/// What plain JSON is read from.
+pub(super) type PlainJson<'a, 'de> =
+    Strict<'a, &'a mut serde_json::Deserializer<serde_json::de::StrRead<'de>>>;
+
+impl<'de, T: DeserializeOwned> Slot<'de> for Option<T> {
+    fn plain(&mut self, json: PlainJson<'_, 'de>) -> bool {
+        match T::deserialize(json) {
+            Ok(value) => {
+                *self = Some(value);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn read(&mut self, de: De<'_, '_>) -> Result<(), Fail> {
+        match T::deserialize(de) {
+            Ok(value) => {
+                *self = Some(value);
+                Ok(())
+            }
+            Err(fail) => Err(fail),
+        }
+    }
+}
+
+/// A value that is read through a seed, which is made anew for each attempt.
+struct Seeded<F, V> {
+    seed: F,
+    value: Option<V>,
+}
+
+impl<'de, S: DeserializeSeed<'de>, F: Fn() -> S> Slot<'de> for Seeded<F, S::Value> {
+    fn plain(&mut self, json: PlainJson<'_, 'de>) -> bool {
+        self.value = (self.seed)().deserialize(json).ok();
+        self.value.is_some()
+    }
+
+    fn read(&mut self, de: De<'_, '_>) -> Result<(), Fail> {
+        self.value = Some((self.seed)().deserialize(de)?);
+        Ok(())
+    }
+}
 
 /// Reads a `T` from a raw piece of a model's answer.
 ///
 /// # Errors
 /// [`ReadError`] when the text holds no such value, or several that fit equally well.
 pub fn read<T: DeserializeOwned>(raw: Raw<'_>, options: &ReadOptions) -> Result<Reading<T>, ReadError> {
-    read_seed(|| std::marker::PhantomData::<T>, raw, options)
+    let mut value = None;
+    let read = read_slot(&mut value, type_name::<T>(), raw, options);
+    reading(value, read)
+}
+
+fn reading<T>(value: Option<T>, read: Result<Vec<Coercion>, ReadError>) -> Result<Reading<T>, ReadError> {
+    match (read, value) {
+        (Ok(coercions), Some(value)) => Ok(Reading { value, coercions }),
+        (Ok(_), None) => Err(ReadError::new("a value", "")),
+        (Err(error), _) => Err(error),
+    }
 }
 
 /// Like [`read`], for values whose type is known only at run time. `seed` is called once for each attempt.
@@ -32,17 +97,9 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
     raw: Raw<'de>,
     options: &ReadOptions,
 ) -> Result<Reading<S::Value>, ReadError> {
-    if let Some(text) = plain(raw, options)
-        && let Some(value) = clean(seed(), text.0)
-    {
-        return Ok(Reading { value, coercions: text.1 });
-    }
-    let mut value = None;
-    let coercions = attempts(raw, options, &mut |de| de.seeded(seed()).map(|read| value = Some(read)))?;
-    match value {
-        Some(value) => Ok(Reading { value, coercions }),
-        None => Err(ReadError::new("a value", raw.text)),
-    }
+    let mut slot = Seeded { seed, value: None };
+    let read = read_slot(&mut slot, type_name::<S::Value>(), raw, options);
+    reading(slot.value, read)
 }
 
 /// Reads a `T` from a JSON tree, strictly: for demos and saved state, which programs wrote.
@@ -52,6 +109,36 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
 pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, ReadError> {
     let text = value.to_string();
     read(Raw::json(&text), &ReadOptions::strict()).map(|reading| reading.value)
+}
+
+/// Reads what stands in for a field that is missing: nothing, for an `Option`. Whether there is such a thing.
+pub fn read_missing(slot: &mut dyn Slot<'_>, kind: &'static str) -> bool {
+    let (options, answer) = (ReadOptions::default(), Answer::new(""));
+    let mut cx = Cx::new(Plan::default(), 0, &options, &answer);
+    cx.absent = true;
+    slot.read(De { kind, ..De::root(&Node::new(0, "", Kind::Missing), &cx) }).is_ok()
+}
+
+/// Reads a raw piece of a model's answer into a slot for the type that is called `kind`. What is in it is of no use when
+/// this fails.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_slot<'de>(
+    slot: &mut dyn Slot<'de>,
+    kind: &'static str,
+    raw: Raw<'de>,
+    options: &ReadOptions,
+) -> Result<Vec<Coercion>, ReadError> {
+    if let Some((text, coercions)) = plain(raw, options)
+        && clean(slot, text)
+    {
+        return Ok(coercions);
+    }
+    attempts(raw, options, &mut |de| {
+        let de = De { kind, ..de };
+        slot.read(de).map_err(|fail| de.learn(fail))
+    })
 }
 
 /// The JSON in an answer that is nothing else, or has nothing else in its only fence.
@@ -100,14 +187,13 @@ fn has_long_number(text: &str) -> bool {
 }
 
 /// Reads JSON at the speed of `serde_json`.
-fn clean<'de, S: DeserializeSeed<'de>>(seed: S, text: &'de str) -> Option<S::Value> {
+fn clean<'de>(slot: &mut dyn Slot<'de>, text: &'de str) -> bool {
     let mut json = serde_json::Deserializer::from_str(text);
     let fields = Cell::new(None);
-    let value = seed.deserialize(Strict { json: &mut json, fields: &fields }).ok()?;
-    json.end().ok()?;
-    // An object that has nothing of what is asked for is not it: that is left to the reader that can say so.
-    let known = fields.get().is_none_or(|fields| knows_key(text, fields));
-    known.then_some(value)
+    slot.plain(Strict { json: &mut json, fields: &fields })
+        && json.end().is_ok()
+        // An object that has nothing of what is asked for is not it: that is left to the reader that can say so.
+        && fields.get().is_none_or(|fields| knows_key(text, fields))
 }
 
 /// How often a text is read at most, all candidates together.

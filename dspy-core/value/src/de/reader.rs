@@ -16,7 +16,10 @@ use crate::types::CODE_TOKEN;
 macro_rules! give {
     ($self:ident, $visitor:ident . $visit:ident ( $read:expr )) => {
         match $read {
-            Ok(value) => $visitor.$visit(value).map_err(|fail: Fail| $self.here(fail)),
+            Ok(value) => match $visitor.$visit(value) {
+                Ok(value) => Ok(value),
+                Err(fail) => Err($self.here(fail)),
+            },
             Err(fail) => Err($self.here(fail)),
         }
     };
@@ -132,9 +135,10 @@ impl<'de, 'n, 'c: 'n> Deserializer<'de> for De<'n, 'c> {
             let code: StrDeserializer<'_, Fail> = code.as_ref().into_deserializer();
             return visitor.visit_newtype_struct(code);
         }
-        // Code is asked for twice: as such, and then in its language.
-        let kind = if name == CODE_TOKEN { CODE_TOKEN } else { self.kind };
-        visitor.visit_newtype_struct(Self { kind, ..self })
+        match self.newtype(name) {
+            Ok(this) => visitor.visit_newtype_struct(this),
+            Err(fail) => Err(fail),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fail> {
@@ -174,8 +178,9 @@ impl<'de, 'n, 'c: 'n> Deserializer<'de> for De<'n, 'c> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fail> {
-        step!(self, self.variant(variants), chosen => {
-            visitor.visit_enum(chosen).map_err(|fail: Fail| self.here(fail))
+        step!(self, self.variant(variants), chosen => match visitor.visit_enum(chosen) {
+            Ok(value) => Ok(value),
+            Err(fail) => Err(self.here(fail)),
         }, deserialize_enum(name, variants, visitor))
     }
 

@@ -7,7 +7,8 @@ use serde::{Deserializer, de::Visitor};
 use super::tree::object_members;
 
 /// The outermost value of a strict reading.
-pub(super) struct Strict<'a, D> {
+#[derive(Debug)]
+pub struct Strict<'a, D> {
     pub(super) json: D,
     /// The fields of the struct that was asked for.
     pub(super) fields: &'a Cell<Option<&'static [&'static str]>>,
