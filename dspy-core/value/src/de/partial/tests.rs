@@ -73,7 +73,7 @@ fn doubles(start: &str, unit: &str, size: usize, piece: usize) -> Result<(), Str
     // With a word behind it, the end of the text does not decide what the last white space was.
     let text = |size: usize| format!("{start}{}b!", unit.repeat(size / unit.len()));
     let (short, long) = (text(size), text(2 * size));
-    let check = |what: &str, short: usize, long: usize| match long * 10 < short * 26 + 40_000 {
+    let check = |what: &str, short: usize, long: usize| match long * 10 < short * 30 + 40_000 {
         true => Ok(()),
         false => Err(format!("{what}, pieces of {piece}: {short} and {long} steps for {start:?} + {unit:?}")),
     };
