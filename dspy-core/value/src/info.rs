@@ -155,6 +155,9 @@ enum Inner {
     Dyn(Arc<dyn DynTypeInfo>),
 }
 
+/// What is done with a place for a value of a type.
+type Work<'w> = &'w mut dyn FnMut(&mut dyn Held);
+
 /// What is made for each type: little, and the rest is done through it.
 struct Functions {
     kind: fn() -> &'static str,
@@ -162,7 +165,7 @@ struct Functions {
     id: fn() -> Cow<'static, str>,
     schema: fn(&mut SchemaGenerator) -> Schema,
     /// Lends a place for a value of the type.
-    hold: fn(&mut dyn FnMut(&mut dyn Held)),
+    hold: fn(Work<'_>),
 }
 
 /// A place for a value of a type: it is read into, and what was read is written.

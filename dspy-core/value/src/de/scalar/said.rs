@@ -175,7 +175,8 @@ fn lines(text: &str, bare: &dyn Bare) -> Result<Option<(Said, CoercionKind)>, Un
     let skipped = all.len().saturating_sub(MOST_LINES);
     let near = |at: usize| at < MOST_LINES / 2 || at >= skipped + MOST_LINES / 2;
     // Values that are called the answer, and values alone on a line.
-    let (mut called, mut alone): (Vec<(Said, CoercionKind)>, Vec<Said>) = Default::default();
+    let mut called: Vec<(Said, CoercionKind)> = Vec::new();
+    let mut alone: Vec<Said> = Vec::new();
     let mut heading = false;
     for (at, line) in all.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
         let announced = std::mem::take(&mut heading) || line.starts_with("####");
