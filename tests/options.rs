@@ -284,12 +284,19 @@ fn names_of_variants_are_read_as_they_are_written() {
     }
     renamed!(
         Plain,
-        #[serde(rename_all = "lowercase")] Lower,
-        #[serde(rename_all = "UPPERCASE")] Upper,
-        #[serde(rename_all = "PascalCase")] Pascal,
-        #[serde(rename_all = "snake_case")] Snake,
-        #[serde(rename_all = "SCREAMING_SNAKE_CASE")] ScreamingSnake,
-        #[serde(rename_all = "kebab-case")] Kebab,
-        #[serde(rename_all = "SCREAMING-KEBAB-CASE")] ScreamingKebab
+        #[serde(rename_all = "lowercase")]
+        Lower,
+        #[serde(rename_all = "UPPERCASE")]
+        Upper,
+        #[serde(rename_all = "PascalCase")]
+        Pascal,
+        #[serde(rename_all = "snake_case")]
+        Snake,
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        ScreamingSnake,
+        #[serde(rename_all = "kebab-case")]
+        Kebab,
+        #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
+        ScreamingKebab
     );
 }

@@ -162,8 +162,11 @@ struct Functions {
     id: fn() -> Cow<'static, str>,
     schema: fn(&mut SchemaGenerator) -> Schema,
     /// Lends a place for a value of the type.
-    hold: fn(&mut dyn FnMut(&mut dyn Held)),
+    hold: fn(&mut Hold<'_>),
 }
+
+/// What is done with a place for a value.
+type Hold<'f> = dyn FnMut(&mut dyn Held) + 'f;
 
 /// A place for a value of a type: it is read into, and what was read is written.
 trait Held: for<'de> Slot<'de> + Write {}
@@ -180,7 +183,7 @@ impl<T: Serialize> Write for Option<T> {
     }
 }
 
-fn hold<T: Serialize + DeserializeOwned>(with: &mut dyn FnMut(&mut dyn Held)) {
+fn hold<T: Serialize + DeserializeOwned>(with: &mut Hold<'_>) {
     with(&mut None::<T>);
 }
 
