@@ -13,7 +13,7 @@ use serde::{
 use super::{
     coercion::CoercionKind,
     fail::{Cure, Fail, Seg},
-    place::{De, Key, Step},
+    place::{At, De, Key},
     scalar::{loosely, same},
     tree::{Kind, Member, Node},
 };
@@ -46,10 +46,10 @@ impl<'n, 'c> Items<'n, 'c> {
         }
     }
 
-    fn next(&mut self) -> Option<(De<'n, 'c>, Step<'static>)> {
+    fn next(&mut self) -> Option<(De<'n, 'c>, At<'static>)> {
         let node = self.nodes.get(self.index)?;
         self.index += 1;
-        Some((self.de.with(node), Step::Index(self.index - 1)))
+        Some((self.de.with(node), At::Index(self.index - 1)))
     }
 
     fn end(&self) -> Result<(), Fail> {
@@ -207,7 +207,7 @@ impl<'de, 'n, 'c: 'n> MapAccess<'de> for Entries<'n, 'c> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fail> {
         match self.value() {
-            Ok(value) => value.placed(seed, Step::Key(&self.name)),
+            Ok(value) => value.placed(seed, At::Key(&self.name)),
             Err(fail) => Err(fail),
         }
     }
@@ -293,7 +293,7 @@ impl<'de, 'n, 'c: 'n> VariantAccess<'de> for Chosen<'n, 'c> {
                     Kind::List(items) if items.len() == 1 && node.source.starts_with('(') => &items[0],
                     _ => node,
                 };
-                self.de.with(one).placed(seed, Step::Key(self.name))
+                self.de.with(one).placed(seed, At::Key(self.name))
             }
         }
     }

@@ -39,7 +39,7 @@ impl<'n, 'c> De<'n, 'c> {
     pub(super) fn placed<'de, S: DeserializeSeed<'de>>(
         mut self,
         seed: S,
-        step: Step<'_>,
+        step: At<'_>,
     ) -> Result<S::Value, Fail> {
         let mark = self.cx.mark();
         self.kind = type_name::<S::Value>();
@@ -52,23 +52,23 @@ impl<'n, 'c> De<'n, 'c> {
         }
     }
 
-    fn arrived(&self, mark: (usize, Kinds), step: Step<'_>) {
+    fn arrived(&self, mark: (usize, Kinds), step: At<'_>) {
         self.cx.placed(mark, || step.seg());
     }
 
-    fn astray(&self, fail: Fail, step: Step<'_>) -> Fail {
+    fn astray(&self, fail: Fail, step: At<'_>) -> Fail {
         self.learn(fail).inside(step.seg())
     }
 }
 
 /// A step into a value, of which nothing is made unless it is told of.
 #[derive(Clone, Copy)]
-pub(super) enum Step<'a> {
+pub(super) enum At<'a> {
     Index(usize),
     Key(&'a str),
 }
 
-impl Step<'_> {
+impl At<'_> {
     fn seg(self) -> Seg {
         match self {
             Self::Index(index) => Seg::Index(index),
