@@ -2,7 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{WriteError, writer::FloatText};
+use super::WriteError;
+
+/// A number that shows its shortest form that reads back to the same value.
+pub(super) trait FloatText: fmt::Debug + fmt::Display {}
+
+impl<T: fmt::Debug + fmt::Display> FloatText for T {}
 
 /// Appends a finite number in its shortest form that reads back to the same value.
 pub(super) fn push_float(out: &mut String, finite: bool, value: &dyn FloatText) -> Result<(), WriteError> {

@@ -12,7 +12,7 @@ use serde::{
 
 use super::{
     PART_TOKEN, WriteError,
-    text::{push_displayed, push_fence, push_float, push_passage, push_string},
+    text::{FloatText, push_displayed, push_fence, push_float, push_passage, push_string},
     tree,
 };
 use crate::{Content, Part, types::CODE_TOKEN};
@@ -222,11 +222,6 @@ impl<'a, 'c> Writer<'a, 'c> {
         object.close()
     }
 }
-
-/// A number that shows its shortest form that reads back to the same value.
-pub(super) trait FloatText: fmt::Debug + fmt::Display {}
-
-impl<T: fmt::Debug + fmt::Display> FloatText for T {}
 
 macro_rules! plain {
     ($($method:ident($type:ty))*) => {$(
