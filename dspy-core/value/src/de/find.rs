@@ -137,7 +137,10 @@ fn stands_apart(text: &str, range: &Range<usize>) -> bool {
     let before = before.map_or("", |(at, _)| &text[at..range.start]).trim();
     let behind = text[range.end..].trim_start_matches([' ', '\t', '\r']);
     let ends = behind.is_empty() || behind.starts_with('\n');
-    ends && (before.is_empty() || before.ends_with([':', '：', '=']))
+    // In an element or a box of its own.
+    let boxed = before.ends_with('>') && behind.starts_with("</")
+        || before.ends_with("boxed{") && behind.starts_with('}');
+    boxed || ends && (before.is_empty() || before.ends_with([':', '：', '=']))
 }
 
 /// How often a text is looked through for structures that have no end, with some look for free.

@@ -153,6 +153,8 @@ pub(super) fn list_ways(text: &str, found: &[Found<'_>]) -> Vec<Way> {
         ways.extend(fenced.copied().map(Way::Found));
         return ways;
     }
+    // A list in a sentence is what that says of it.
+    let ranked: Vec<usize> = ranked.into_iter().filter(|at| found[*at].apart || !lists(at)).collect();
     let (complete, cut): (Vec<usize>, Vec<usize>) =
         ranked.into_iter().partition(|at| found[*at].node.complete());
     ways.extend(complete.iter().filter(|at| lists(at)).copied().map(Way::Found));

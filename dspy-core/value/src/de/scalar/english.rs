@@ -15,18 +15,21 @@ const NEUTRAL: &str = "\
     a|according|all|also|am|an|analysis|answer|appears|are|as|assessment|assign|based|be|because|believe|\
     belongs|best|by|call|categorise|categorize|category|choice|choose|class|classification|classified|\
     classify|clearly|comes|conclude|conclusion|confident|confidently|considered|correct|customer|definitely|\
-    described|document|email|equal|equals|estimate|evaluation|express|expresses|falls|final|for|from|give|\
+    described|document|email|equal|equals|estimate|evaluation|express|expresses|final|for|from|give|\
     given|hence|her|here|his|i|i'd|i'll|i'm|in|input|into|is|it|it's|its|label|level|message|mood|my|of|on|\
     option|our|output|overall|passage|prediction|priority|question|rate|rating|response|result|results|\
     review|say|score|select|selected|sentence|sentiment|shows|so|stance|statement|sum|text|that|that's|the|\
-    their|therefore|this|ticket|to|tone|topic|total|tweet|type|user|value|verdict|very|was|we|were|will|\
+    their|therefore|this|ticket|to|tone|topic|total|tweet|type|user|value|verdict|very|was|we|were|\
     with|would|you|your";
 
 /// Words before a number that leave it as it is.
 const ABOUT: &str = "about|approximately|approx|around|exactly|precisely|roughly|some";
 
+/// Words that join what follows to something else.
+const JOINTS: &str = "for|to|of|by|from|into|than|with|on|in";
+
 /// Words with which a question begins.
-const ASKS: &str = "is|are|was|were|am|does|do|did|can|could|should|would|will|has|have|may|might";
+const ASKS: &str = "is|are|was|were|am|does|do|did|can|could|should|would|has|have|may|might";
 
 /// Words that announce the answer at the end of what was said before.
 const ANNOUNCE: &str = "answer|result|conclusion|verdict|classification|label";
@@ -106,7 +109,9 @@ fn closed(text: &str, bare: &dyn Bare) -> Option<Said> {
     let rest_is_plain = rest.all(|piece| is_neutral(piece) && !other(piece));
     // `no` before a noun denies that.
     let parted = end == pieces.len() || pieces[end - 1].ends_with([',', '.', ';', ':', '!', '*', '"']);
-    (rest_is_plain && (parted || matches!(value, Said::Number(_)))).then_some(value)
+    // `for 42`, `to go`
+    let joined = start.checked_sub(1).is_some_and(|at| has(JOINTS, &pieces[at].to_lowercase()));
+    (rest_is_plain && parted && !joined).then_some(value)
 }
 
 fn is_neutral(piece: &str) -> bool {

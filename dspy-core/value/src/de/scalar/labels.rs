@@ -65,7 +65,8 @@ pub(super) const AND_PARTS: &str = "および|及び|以及|그리고";
 /// Words that turn a label, or the key of a wrapper, into its opposite or into a bound.
 const BRAKES: &str = "\
     not|no|non|none|never|neither|nor|without|except|excluding|wrong|false|incorrect|invalid|error|if|unless|instead|\
-    ruled|rejected|least|most|min|max|minimum|maximum|more|less|over|under|up|above|below|before|after|until|nicht|kein|\
+    ruled|rejected|eliminated|opposite|otherwise|default|maybe|but|previously|formerly|than|als|niemals|keinesfalls|weniger|\
+    mehr|sonst|gegenteil|früher|obergrenze|untergrenze|sinon|least|most|min|max|minimum|maximum|more|less|over|under|up|above|below|before|after|until|nicht|kein|\
     keine|nie|ohne|außer|falsch|falsche|falscher|fehler|wenn|mindestens|höchstens|über|unter|bis|ab|pas|ne|ni|sans|sauf|faux|\
     fausse|erreur|si|moins|plus|jamais|sin|salvo|excepto|falso|falsa|incorrecto|incorrecta|nunca|menos|más|não|nem|sem|\
     exceto|errado|errada|senza|tranne|errato|errata|mai|meno|più|nie|bez|oprócz|błąd|błędna|fałsz|jeśli|не|нет|без|кроме|\
@@ -88,7 +89,7 @@ pub(in crate::de) fn turns(label: &str) -> bool {
 /// What numbers count and measure. Any other word behind a number may make it another number.
 const UNITS: &str = "\
     st|nd|rd|th|km|m|cm|mm|µm|nm|mi|ft|in|yd|kg|g|mg|µg|t|lb|lbs|oz|l|ml|dl|cl|h|hr|hrs|min|mins|s|sec|secs|ms|µs|ns|d|w|kb|mb|gb|tb|pb|kib|\
-    mib|gib|hz|khz|mhz|ghz|kw|kwh|mw|w|v|mv|a|ma|ah|mah|j|kj|cal|kcal|pa|hpa|kpa|bar|psi|mol|k|c|f|°c|°f|px|pt|rpm|fps|bpm|dpi|\
+    mib|gib|hz|khz|mhz|ghz|kw|kwh|mw|w|v|mv|ma|ah|mah|j|kj|cal|kcal|pa|hpa|kpa|bar|psi|mol|°c|°f|px|pt|rpm|fps|bpm|dpi|\
     km/h|kmh|kph|mph|m/s|kb/s|mb/s|gb/s|mg/dl|mol/l|mmol/l|mmhg|percent|prozent|porcentaje|pourcent|procent|euro|euros|dollar|dollars|\
     cents|pounds|yen|yuan|won|rupees|rubles|francs|franken|kronen|kronor|złotych|złote|złoty|zł|kč|kr|reais|pesos|lire|hours|\
     hour|minutes|minute|seconds|second|days|day|weeks|week|months|month|years|year|times|items|item|pieces|piece|pcs|units|\
@@ -106,7 +107,8 @@ const UNITS: &str = "\
 
 /// Whether a word behind a number is a unit.
 pub(super) fn is_unit(word: &str) -> bool {
-    has(UNITS, &word.to_lowercase())
+    // Millions, of money.
+    word != "MM" && has(UNITS, &word.to_lowercase())
 }
 
 /// The codes of currencies.

@@ -2,6 +2,7 @@
 
 use super::{
     bare::{Bare, Said},
+    labels::turns,
     said::{Unsaid, mentioned, settle},
 };
 use crate::de::{coercion::CoercionKind, options::ReadOptions};
@@ -78,10 +79,16 @@ impl Bare for Names<'_> {
         let text = text.trim();
         // `B-` is no `B`, and a question is no answer.
         let marked =
-            text.ends_with(['-', '−', '–', '—', '+']) || text.contains(|c| "!¬~<>=≠≤≥^()[]{}→".contains(c));
+            text.ends_with(['-', '−', '–', '—']) || text.contains(|c| "!¬~<>=≠≤≥^()[]{}→".contains(c));
         let marked = marked && !names.contains(&text);
         let asked = text.ends_with(['?', '？']);
         if marked || (asked && !names.contains(&text)) {
+            return None;
+        }
+        // Signs around a name may cross it out.
+        let signs = !text.starts_with(counts) || !text.ends_with(counts);
+        let sentences = [". ", " - ", "? ", ", "].iter().any(|mark| text.contains(mark));
+        if (signs || sentences) && !names.contains(&text) {
             return None;
         }
         if let Some(i) = one_of(text, names) {
@@ -91,7 +98,7 @@ impl Bare for Names<'_> {
         let (ty, last) = text.rsplit_once(['.', ':'])?;
         let ty = ty.trim_end_matches(':');
         let word = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_alphanumeric() || "_.:".contains(c));
-        if !word(ty) || !word(last) || !ty.starts_with(char::is_uppercase) || ty.len() < 2 {
+        if !word(ty) || !word(last) || !ty.starts_with(char::is_uppercase) || ty.len() < 2 || turns(ty) {
             return None;
         }
         one_of(last, names).map(|i| (Said::Name(i), CoercionKind::TypedName))

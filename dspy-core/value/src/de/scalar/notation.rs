@@ -46,7 +46,7 @@ pub(in crate::de) fn forms<'t>(text: &'t str, options: &ReadOptions) -> Vec<Cow<
         {
             add(&mut out, text, unmarked(value));
         }
-        add(&mut out, text, piece.trim_matches(|c: char| c.is_whitespace() || "\"'`*<>()[].,;".contains(c)));
+        add(&mut out, text, piece.trim_matches(|c: char| c.is_whitespace() || "\"'`*()[].,;".contains(c)));
         if let [word] = notations(piece)[..] {
             add(&mut out, text, word);
         }
@@ -66,7 +66,7 @@ fn add<'t>(out: &mut Vec<Cow<'t, str>>, text: &str, form: impl Into<Cow<'t, str>
 
 /// The only word of a text that has digits or signs in it, such as a date or an address; of two that look alike, none.
 fn notations(text: &str) -> Vec<&str> {
-    let trim = |c: char| c.is_whitespace() || "\"'`*_“”‘’«»<>()[].,;:!。、".contains(c);
+    let trim = |c: char| c.is_whitespace() || "\"'`*_“”‘’«»()[].,;:。、".contains(c);
     let odd = |word: &&str| {
         word.contains(|c: char| c.is_ascii_digit()) || word.contains("://") || word.contains('@')
     };
@@ -76,8 +76,7 @@ fn notations(text: &str) -> Vec<&str> {
     // Half past two at noon is not half past two at night.
     let half = |word: &str| matches!(&*word.to_ascii_lowercase(), "am" | "pm" | "a.m" | "p.m" | "bc" | "bce");
     // Beside other words, a notation may stand for what is not meant; a day of the week has a comma behind it.
-    let count =
-        text.split_whitespace().filter(|word| !odd(word) && word.contains(char::is_alphanumeric)).count();
+    let count = text.split_whitespace().filter(|word| !odd(word)).count();
     let weekday = text.split_whitespace().next().is_some_and(|word| word.ends_with(','));
     if count > usize::from(weekday) || words.iter().any(|word| half(word)) {
         return Vec::new();

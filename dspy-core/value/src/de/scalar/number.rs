@@ -139,6 +139,10 @@ fn lead(text: &str) -> Option<(usize, bool, bool)> {
     }
     loop {
         if let Some(behind) = rest.strip_prefix(['-', '−', '+']) {
+            // A dash before a word or a number set apart is one of a list.
+            if behind.starts_with(' ') && !behind.trim_start().starts_with(currency) {
+                return None;
+            }
             negative |= !rest.starts_with('+');
             signs += 1;
             rest = behind.trim_start();

@@ -111,6 +111,10 @@ fn tagged(text: &str) -> Option<&str> {
     {
         return None;
     }
+    // What is struck out, or called wrong.
+    if turns(name) || matches!(name, "s" | "del" | "strike") {
+        return None;
+    }
     let open = text[..close].rfind(&*format!("<{name}>"))?;
     let inner = &text[open + name.len() + 2..close];
     match inner.contains('<') {
@@ -143,18 +147,21 @@ fn labelled(line: &str, bare: &dyn Bare) -> Option<Labelled> {
             continue;
         }
         // A time of day, a comparison.
-        let parted = before.ends_with(' ') || behind.starts_with(|c: char| c.is_ascii_digit());
-        let glued = label.ends_with(|c: char| c.is_ascii_digit()) && sign != '=' && parted
+        let term = sign == '='
+            && label.contains(char::is_alphabetic)
+            && label.contains(|c: char| c.is_ascii_digit());
+        let glued = label.ends_with(|c: char| c.is_ascii_digit()) && sign != '='
+            || term
             || before.ends_with(['<', '>', '!', '=', '≈']);
         let words = label.split_whitespace().count();
         let sentence = label.contains(['.', '!', '?', ';', '。', '\n', '|', ':', '：', '→', ',', '、'])
-            || label.contains('=') && sign != '='
+            || label.contains('=')
             || turns(label);
         if glued || sentence || words > 8 || !(label.contains(char::is_alphabetic) || sign == '=') {
             continue;
         }
         // A value before a value: neither is sure.
-        if sign != '=' && mentioned(label, bare).iter().any(|value| !matches!(value, Said::Number(_))) {
+        if mentioned(label, bare).iter().any(|value| !matches!(value, Said::Number(_))) {
             continue;
         }
         if let Some((value, _)) = plain(behind, bare) {
@@ -216,9 +223,10 @@ fn lines(text: &str, bare: &dyn Bare) -> Result<Option<(Said, CoercionKind)>, Un
         return Err(Unsaid::Several);
     }
     // A line that goes on may say anything of the value.
-    let before = all[..last].last().copied().unwrap_or_default();
-    let ended =
-        before.is_empty() || before.ends_with(['.', '!', '。', '！', '…']) || alone.len() == all.len();
+    let before = all[..last].iter().rfind(|line| !line.is_empty()).copied().unwrap_or_default();
+    let brake = before.split_whitespace().count() <= 3 && turns(before);
+    let sentence = before.ends_with(['.', '!', '。', '！', '…', '"', '”', '»', '」', ')', '|', '`']);
+    let ended = before.is_empty() || !brake && (sentence || before.contains('=')) || alone.len() > 1;
     let label = before.ends_with([':', '：']) && !turns(before) && before.len() <= LONGEST_LINE;
     Ok((ended || label).then_some((value, CoercionKind::LastLine)))
 }
