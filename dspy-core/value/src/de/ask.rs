@@ -103,7 +103,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
     /// Adds to the failure of what an option holds that the text may say that there is nothing.
     pub(super) fn or_nothing(&self, fail: Fail) -> Fail {
         let (Kind::Text(text) | Kind::Free(text)) = &self.node.kind else { return fail };
-        let nothing = fail.is_here() && is_nothing_for_scalar(find::unfenced(text));
+        let nothing = fail.is_here() && says_nothing(find::unfenced(text));
         match nothing && !self.cx.plan.nothing.contains(&self.kind) {
             true => fail.with(Cure::NothingFor(self.kind)),
             false => fail,
@@ -374,13 +374,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             Kind::Text(text) if learnt && is_nothing_for_scalar(text) => Some(CoercionKind::Nothing),
             Kind::Free(text) => {
                 let inner = find::unfenced(text).trim();
-                // Nothing, and why.
-                let first = inner.split_once("\n\n").map_or(inner, |(first, _)| first);
-                let nothing = is_nothing(inner)
-                    || learnt && is_nothing_for_scalar(inner)
-                    || !first.is_empty()
-                        && is_nothing(first)
-                        && !inner.contains(|c: char| c.is_ascii_digit());
+                let nothing = is_nothing(inner) || learnt && says_nothing(inner);
                 match text.trim() {
                     "" | "null" => None,
                     _ if nothing => Some(CoercionKind::Nothing),
@@ -533,6 +527,13 @@ impl<'n, 'c: 'n> De<'n, 'c> {
 pub(super) fn is_structure(text: &str) -> bool {
     let text = text.trim();
     text.starts_with(['{', '[']) && (text.ends_with(['}', ']']) || lex::opens_json(text))
+}
+
+/// Whether a text says that there is no such scalar, with a reason in a paragraph of its own perhaps.
+fn says_nothing(text: &str) -> bool {
+    let first = text.trim().split_once("\n\n").map_or("", |(first, _)| first);
+    is_nothing_for_scalar(text)
+        || !first.is_empty() && is_nothing(first) && !text.contains(|c: char| c.is_ascii_digit())
 }
 
 /// Whether this is an integer as JSON writes it, without a plus or leading zeros.

@@ -51,10 +51,10 @@ fn block(text: &str, mark: usize, c: char, ticks: usize) -> Option<Fence<'_>> {
     }
     let start = (first + 1).min(text.len());
     // The closing mark stands on a line of its own, or glued to the last one.
-    let (mut at, mut line, mut marked) = (start, start, false);
+    let (mut at, mut line) = (start, start);
     while let Some(run) = text[at..].find(c).map(|o| at + o) {
         if let Some(end) = text[at..run].rfind('\n') {
-            (line, marked) = (at + end + 1, false);
+            line = at + end + 1;
         }
         let len = text[run..].len() - text[run..].trim_start_matches(c).len();
         at = run + len;
@@ -63,14 +63,13 @@ fn block(text: &str, mark: usize, c: char, ticks: usize) -> Option<Fence<'_>> {
         }
         let behind = text[at..].trim_start_matches([' ', '\t', '\r']);
         let alone = text[line..run].trim().is_empty();
-        if (behind.is_empty() || behind.starts_with('\n')) && (alone || len == ticks && !marked) {
+        if (behind.is_empty() || behind.starts_with('\n')) && (alone || len == ticks) {
             let inner = &text[start..if alone { line } else { run }];
             let inner = inner.strip_suffix('\n').unwrap_or(inner);
             let inner = inner.strip_suffix('\r').unwrap_or(inner);
             let range = mark..text.len() - behind.len() + usize::from(!behind.is_empty());
             return Some(Fence { info: text[info..first].trim(), text: inner, range, closed: true });
         }
-        marked = true;
     }
     let (info, text, end) = (text[info..first].trim(), &text[start..], text.len());
     Some(Fence { info, text, range: mark..end, closed: false })
