@@ -137,7 +137,7 @@ async fn the_program_asks_the_model_that_was_trained_on_its_steps() {
         for (path, predictor) in compiled.program.predictors() {
             assert_eq!(predictor.lm().unwrap().id(), name, "{path}");
         }
-        let notes = compiled.notes.join("\n");
+        let notes = compiled.report.notes.join("\n");
         assert!(notes.contains("ran on 20 rows, 18 of them were accepted"), "{notes}");
         assert!(notes.contains("54 rows, 4321 tokens, loss 0.25") && notes.contains("ftjob-0"), "{notes}");
 
@@ -210,7 +210,7 @@ async fn equal_seeds_give_equal_files_whatever_the_order_of_answers() {
         let (base, train) = (lab.lm("base"), data(0..30));
         let optimizer = quiet(tuner()).seed(seed).concurrency(concurrency).samples(2);
         let compiled = dspy::with(|c| c.lm(base), optimizer.compile(TwoSteps::new(), &train, right)).await;
-        let note = compiled.unwrap().notes.swap_remove(0);
+        let note = compiled.unwrap().report.notes.swap_remove(0);
         assert_eq!(note, "the teacher ran 2 times on 30 rows, 54 runs of 60 were accepted");
         files.push(lab.trained(0));
     }
@@ -294,7 +294,7 @@ async fn a_compile_that_was_stopped_takes_up_its_job() {
                 compiled.program.predictor().lm().unwrap().id(),
                 other.program.predictor().lm().unwrap().id()
             );
-            let notes = compiled.notes.join("\n");
+            let notes = compiled.report.notes.join("\n");
             assert!(notes.contains("ftjob-0; an earlier run had begun it"), "{notes}");
         }
         assert_eq!((lab.jobs(), lab.count("POST files")), (2, uploads));
@@ -380,7 +380,7 @@ async fn too_few_rows_and_models_that_cannot_be_trained_are_told_before_anything
 async fn a_teacher_that_guesses_is_called_out() {
     let lab = Lab::start(|_| "[[ ## even ## ]]\ntrue\n\n[[ ## completed ## ]]".into()).await;
     let (base, train) = (lab.lm("base"), data(0..40));
-    let note = |compiled: Compiled<Predict<Even>>| compiled.notes[1].clone();
+    let note = |compiled: Compiled<Predict<Even>>| compiled.report.notes[1].clone();
     let optimizer = quiet(tuner());
     let compile = optimizer.compile(Predict::<Even>::new(), &train, right);
     let said = note(dspy::with(|c| c.lm(base.clone()), compile).await.unwrap());
@@ -393,7 +393,7 @@ async fn a_teacher_that_guesses_is_called_out() {
     let optimizer = quiet(tuner()).from_labels(true);
     let compile = optimizer.compile(Predict::<Even>::new(), &train, right);
     let compiled = dspy::with(|c| c.lm(base), compile).await.unwrap();
-    assert_eq!(compiled.notes[0], "`even` of `self` is false in 50 % of 40 rows (50 % of the data)");
+    assert_eq!(compiled.report.notes[0], "`even` of `self` is false in 50 % of 40 rows (50 % of the data)");
     assert_eq!((lab.asked(), lab.rows(1).len()), (before, 40));
 }
 
@@ -510,7 +510,7 @@ async fn a_tuner_of_ones_own_is_enough() {
     let tuner: Arc<dyn FineTuner> = Arc::new(InThread::default());
     let optimizer = quiet(tuner).from_labels(true).base(base.clone());
     let compiled = optimizer.compile(Predict::<Even>::new(), &train, right).await.unwrap();
-    let notes = compiled.notes.join("\n");
+    let notes = compiled.report.notes.join("\n");
     assert!(
         notes.contains("openai/base was tuned from openai/base on 3 rows, weights in weights"),
         "{notes}"

@@ -182,7 +182,7 @@ async fn bootstrapped_demonstrations_improve_the_score() {
         for (message, topic) in of("message").iter().zip(of("topic")) {
             assert!(train.iter().any(|row| row.message == *message && row.topic == topic));
         }
-        assert!(compiled.usage.total().calls > 0);
+        assert!(compiled.report.usage.total().calls > 0);
     })
     .await;
     assert!(seen.spoiled.lock().unwrap().is_empty());
@@ -204,7 +204,8 @@ async fn the_same_seed_gives_the_same_program() {
         compiled.save(&file).unwrap();
         let saved = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
-        let scores: Vec<_> = compiled.candidates.iter().map(|c| (c.name.clone(), c.scores.clone())).collect();
+        let scores: Vec<_> =
+            compiled.report.candidates.iter().map(|c| (c.name.clone(), c.scores.clone())).collect();
         let requests: Vec<Vec<u8>> = seen.answered.lock().unwrap().keys().cloned().collect();
         assert!(seen.spoiled.lock().unwrap().is_empty());
         results.push((saved, scores, requests));
@@ -227,33 +228,43 @@ async fn the_search_takes_the_best_candidate_and_saves_where_it_comes_from() {
         let optimizer =
             BootstrapFewShotWithRandomSearch::new().num_candidates(4).max_labeled_demos(20).seed(3);
         let compiled = optimizer.compile(Predict::<Sort>::new(), (&train, &dev), right).await.unwrap();
-        let names: Vec<&str> = compiled.candidates.iter().map(|c| c.name.as_str()).collect();
+        let names: Vec<&str> = compiled.report.candidates.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(
             names,
-            ["zero-shot", "labels only", "in order", "random 0", "random 1", "random 2", "random 3"]
+            [
+                "student",
+                "zero-shot",
+                "labels only",
+                "in order",
+                "random 0",
+                "random 1",
+                "random 2",
+                "random 3"
+            ]
         );
-        let best = compiled.ranking()[0];
+        let best = compiled.report.ranking()[0];
         assert_eq!(
-            (best.score, best.program.to_json().unwrap()),
-            (compiled.score, compiled.program.to_json().unwrap())
+            (best.score, compiled.candidate(best.id).unwrap().to_json().unwrap()),
+            (compiled.score(), compiled.program.to_json().unwrap())
         );
-        assert!(compiled.candidates.iter().all(|c| c.score <= compiled.score && c.scores.len() == dev.len()));
-        assert!(compiled.score > compiled.candidates[0].score);
+        let judged = &compiled.report.candidates[1..];
+        assert!(judged.iter().all(|c| c.score <= compiled.score() && c.scores.len() == dev.len()));
+        assert!(compiled.score() > judged[0].score);
         // What it was chosen by is what an evaluation finds: no validation row is one of the training rows.
-        assert_eq!(Some(score(&compiled.program, &dev).await), compiled.score);
+        assert_eq!(Some(score(&compiled.program, &dev).await), compiled.score());
 
         let file = tempfile();
         compiled.save(&file).unwrap();
         let saved: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         let record = &saved["metadata"]["dspy_rs"];
         assert_eq!(record["optimizer"], "BootstrapFewShotWithRandomSearch");
-        assert_eq!(record["score"].as_f64(), compiled.score);
-        assert_eq!(record["scores"]["zero-shot"].as_f64(), compiled.candidates[0].score);
+        assert_eq!(record["score"].as_f64(), compiled.score());
+        assert_eq!(record["scores"]["zero-shot"].as_f64(), compiled.report.candidates[1].score);
         let loaded = Predict::<Sort>::new().load(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
         assert_eq!(loaded.to_json().unwrap(), compiled.program.to_json().unwrap());
         let asked = seen.requests.load(Ordering::SeqCst);
-        assert_eq!(Some(score(&loaded, &dev).await), compiled.score);
+        assert_eq!(Some(score(&loaded, &dev).await), compiled.score());
         assert_eq!(seen.requests.load(Ordering::SeqCst), asked, "the loaded program asks the same");
 
         let shown = compiled.to_string();
@@ -269,10 +280,11 @@ async fn a_search_stops_at_a_score_that_is_good_enough() {
     dspy::with(|c| c.lm(model(&server, "demo")), async {
         let search = BootstrapFewShotWithRandomSearch::new().num_candidates(2).concurrency(32);
         let all = search.clone().compile(Predict::<Sort>::new(), &train, right).await.unwrap();
-        assert_eq!(all.candidates.len(), 5);
-        let enough = all.candidates[1].score.unwrap();
+        assert_eq!(all.report.candidates.len(), 6);
+        let enough = all.report.candidates[2].score.unwrap();
         let some = search.stop_at_score(enough).compile(Predict::<Sort>::new(), &train, right).await.unwrap();
-        assert_eq!((some.candidates.len(), some.score), (2, Some(enough)));
+        let scored = some.report.candidates.iter().filter(|c| c.score.is_some()).count();
+        assert_eq!((scored, some.score()), (2, Some(enough)));
     })
     .await;
 }
@@ -286,8 +298,9 @@ async fn a_teacher_teaches() {
         let mut teacher = TwoSteps::new();
         teacher.sum.predictor_mut().set_instructions("Name the topic.");
         let optimizer = BootstrapFewShot::new().max_bootstrapped_demos(2).max_labeled_demos(3);
-        let optimizer = optimizer.teacher(teacher).teacher_settings(move |c| c.lm(strong.clone()));
-        let compiled = optimizer.compile(TwoSteps::new(), &train, right).await.unwrap();
+        let optimizer = optimizer.teacher_settings(move |c| c.lm(strong.clone()));
+        let student = TwoSteps::new().with_teacher(teacher);
+        let compiled = optimizer.compile(student, &train, right).await.unwrap();
         let predictors = compiled.program.predictors();
         assert_eq!(predictors[0].1.demos().len(), 2);
         assert_eq!(predictors[1].1.demos().len(), 3);
@@ -295,14 +308,13 @@ async fn a_teacher_teaches() {
         let models: Vec<String> = seen.models.lock().unwrap().keys().cloned().collect();
         assert_eq!(models, ["\"strong\""]);
         assert_eq!(
-            compiled.usage.by_model().map(|(m, _)| m.to_owned()).collect::<Vec<_>>(),
+            compiled.report.usage.by_model().map(|(m, _)| m.to_owned()).collect::<Vec<_>>(),
             ["openai/strong"]
         );
 
         // One that was compiled before keeps what it has.
         let compiled = BootstrapFewShot::new()
-            .teacher(compiled.program)
-            .compile(TwoSteps::new(), &train, right)
+            .compile(TwoSteps::new().with_teacher(compiled.program), &train, right)
             .await
             .unwrap();
         assert!(compiled.program.predictors()[0].1.demos().len() <= 4);
@@ -313,8 +325,12 @@ async fn a_teacher_teaches() {
 #[tokio::test]
 async fn a_teacher_of_another_shape_is_refused() {
     let error = BootstrapFewShot::new()
-        .teacher(Listed { steps: vec![Predict::new()] })
-        .compile(Listed { steps: vec![Predict::new(), Predict::new()] }, &train(), right)
+        .compile(
+            Listed { steps: vec![Predict::new(), Predict::new()] }
+                .with_teacher(Listed { steps: vec![Predict::new()] }),
+            &train(),
+            right,
+        )
         .await
         .unwrap_err();
     assert!(error.to_string().contains("`steps[1]`"), "{error}");
@@ -438,7 +454,7 @@ async fn failures_of_the_program_are_bad_scores_and_failures_of_the_metric_are_n
         let search = BootstrapFewShotWithRandomSearch::new().num_candidates(1).max_errors(0);
         let compiled = search.compile(picky(), &train, right).await.unwrap();
         let even = train.iter().filter(|row| row.message.len() % 2 == 0).count();
-        for candidate in &compiled.candidates {
+        for candidate in &compiled.report.candidates[1..] {
             assert_eq!(candidate.failures, even);
             let scored = candidate
                 .scores
@@ -447,14 +463,14 @@ async fn failures_of_the_program_are_bad_scores_and_failures_of_the_metric_are_n
                 .all(|(s, row)| row.message.len() % 2 == 1 || *s == Some(0.0));
             assert!(scored);
         }
-        assert!(compiled.notes[0].contains("failed (other)"), "{:?}", compiled.notes);
+        assert!(compiled.report.notes[0].contains("failed (other)"), "{:?}", compiled.report.notes);
 
         let broken = |_: &Sort, _: &SortOutput| Err::<bool, _>(Error::other("no judge today"));
         let error = search.compile(Predict::<Sort>::new(), &train, broken).await.unwrap_err();
         assert!(error.kind() == "limit" && error.to_string().contains("no judge today"), "{error}");
         let panics = |_: &Sort, _: &SortOutput| -> bool { panic!("oh") };
         let compiled = search.compile(Predict::<Sort>::new(), &train[..4], panics).await.unwrap();
-        assert_eq!((compiled.score, compiled.candidates[0].failures), (Some(0.0), 4));
+        assert_eq!((compiled.score(), compiled.report.candidates[1].failures), (Some(0.0), 4));
     })
     .await;
 }

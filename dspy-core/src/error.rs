@@ -69,6 +69,14 @@ impl Error {
         Self::Other(Arc::from(error.into()))
     }
 
+    /// The answer of the model as it was, when it could not be read.
+    pub fn raw_answer(&self) -> Option<&str> {
+        match self {
+            Self::Parse(e) => Some(&e.response),
+            _ => None,
+        }
+    }
+
     /// The kind of failure in one word, for tables and counters.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -207,6 +215,8 @@ pub enum LmErrorKind {
     InvalidResponse,
     /// The client was set up wrongly.
     Configuration,
+    /// The request does not fit into the budget of the work that it belongs to; it was not sent.
+    Budget,
 }
 
 impl LmErrorKind {
@@ -224,6 +234,7 @@ impl LmErrorKind {
             Self::Server => "server",
             Self::InvalidResponse => "invalid_response",
             Self::Configuration => "configuration",
+            Self::Budget => "budget",
         }
     }
 }

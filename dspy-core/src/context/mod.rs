@@ -17,6 +17,8 @@ pub(crate) use recorder::next_sequence;
 pub use recorder::{PredictorId, Record, Recorded, Recorder, Step, StepOutcome, UsageReport, show_messages};
 pub use settings::Settings;
 
+use crate::lm::Meter;
+
 static GLOBAL: LazyLock<RwLock<Arc<Settings>>> = LazyLock::new(RwLock::default);
 /// Held while the global settings change, so that no change is lost, and none keeps readers waiting.
 static CHANGING: Mutex<()> = Mutex::new(());
@@ -101,6 +103,14 @@ impl Context {
     /// The settings.
     pub fn settings(&self) -> Arc<Settings> {
         self.settings.clone().unwrap_or_else(global)
+    }
+
+    /// What counts the requests of the work at hand.
+    pub(crate) fn meter(&self) -> Option<Arc<Meter>> {
+        match &self.settings {
+            Some(settings) => settings.meter.clone(),
+            None => global().meter.clone(),
+        }
     }
 
     /// Who records the steps of the running call, if anyone.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     Error, Result,
     adapter::{Adapter, ChatAdapter},
-    lm::{LM, Options},
+    lm::{LM, Meter, Options},
     value::ReadOptions,
 };
 
@@ -29,6 +29,8 @@ pub struct Settings {
     pub repairs: u32,
     /// How tolerantly answers are read.
     pub reading: ReadOptions,
+    /// What counts the requests of the work at hand.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 impl Default for Settings {
@@ -42,6 +44,7 @@ impl Default for Settings {
             trace: true,
             repairs: 1,
             reading: ReadOptions::default(),
+            meter: None,
         }
     }
 }
@@ -86,6 +89,12 @@ impl Settings {
     #[must_use]
     pub fn rollout(mut self, rollout: u64) -> Self {
         self.rollout = rollout;
+        self
+    }
+
+    /// Counts the requests, and refuses those that are too many.
+    pub(crate) fn meter(mut self, meter: Arc<Meter>) -> Self {
+        self.meter = Some(meter);
         self
     }
 

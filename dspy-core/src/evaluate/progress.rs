@@ -1,6 +1,7 @@
 //! A bar for work that takes a while.
 
 use std::{
+    borrow::Cow,
     io::IsTerminal,
     time::{Duration, Instant},
 };
@@ -13,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A bar on the terminal's error stream, once the work has taken longer than a second. Nothing where there is no
 /// terminal.
 pub(crate) struct Progress {
-    what: &'static str,
+    what: Cow<'static, str>,
     total: u64,
     done: u64,
     started: Instant,
@@ -22,9 +23,9 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(what: &'static str, total: usize, wanted: bool) -> Self {
+    pub(crate) fn new(what: impl Into<Cow<'static, str>>, total: usize, wanted: bool) -> Self {
         let wanted = wanted && std::io::stderr().is_terminal();
-        Self { what, total: total as u64, done: 0, started: Instant::now(), wanted, bar: None }
+        Self { what: what.into(), total: total as u64, done: 0, started: Instant::now(), wanted, bar: None }
     }
 
     /// One unit more is done.
@@ -55,7 +56,7 @@ impl Progress {
             {
                 bar.set_style(style);
             }
-            bar.set_prefix(self.what);
+            bar.set_prefix(self.what.clone());
             bar
         });
         bar.set_position(self.done);

@@ -44,6 +44,12 @@ impl Failure {
         }
     }
 
+    /// Whether the failure says nothing about how good the program is: the fault lies outside of it, or the metric
+    /// could not judge its output.
+    pub fn is_no_fault_of_the_program(&self) -> bool {
+        self.is_infrastructure() || matches!(self, Self::Metric(_))
+    }
+
     /// Whether every other row must fail in the same way.
     pub(crate) fn is_hopeless(&self) -> bool {
         match self.error() {

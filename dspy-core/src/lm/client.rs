@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::{
     Cache, Capabilities, DeltaSink, HistoryEntry, LMBuilder, LanguageModel, Options, Request, Response,
     ResponseStream, RetryPolicy, Usage,
+    budget::Admitted,
     cache::Key,
     history::{self, Inspection},
 };
@@ -257,18 +258,20 @@ impl LM {
     async fn answer(&self, request: &Request) -> Result<Answer, LmError> {
         match self.core.cache.store().filter(|_| request.cache) {
             None => {
-                let response = self.attempts(request, None).await?;
-                Ok(Answer { response: Arc::new(response), cached: false })
+                let admitted = self.admit(None, request)?;
+                let response = Arc::new(self.attempts(request, None).await?);
+                Ok(settled(admitted, self.id(), Answer { response, cached: false }))
             }
             Some(store) => {
                 let key = Key::of(&*self.core.model, request);
+                let admitted = self.admit(Some(&key), request)?;
                 if let Some(response) = store.in_memory(&key) {
-                    return Ok(Answer { response, cached: true });
+                    return Ok(settled(admitted, self.id(), Answer { response, cached: true }));
                 }
                 // Boxed, so that what waits behind a flight, or is found on disk, stays small.
                 let asking = Box::pin(store.answer(key, self.attempts(request, None)));
                 let (response, asked) = asking.await?;
-                Ok(Answer { response, cached: !asked })
+                Ok(settled(admitted, self.id(), Answer { response, cached: !asked }))
             }
         }
     }
@@ -276,17 +279,23 @@ impl LM {
     async fn answer_streamed(&self, request: &Request, sink: &mut DeltaSink<'_>) -> Result<Answer, LmError> {
         let store = self.core.cache.store().filter(|_| request.cache);
         let key = store.map(|_| Key::of(&*self.core.model, request));
+        let admitted = self.admit(key.as_ref(), request)?;
         if let (Some(store), Some(key)) = (store, &key)
             && let Some(response) = store.find(key).await
         {
             super::model::replay(&response, sink);
-            return Ok(Answer { response, cached: true });
+            return Ok(settled(admitted, self.id(), Answer { response, cached: true }));
         }
         let response = Arc::new(self.attempts(request, Some(sink)).await?);
         if let (Some(store), Some(key)) = (store, &key) {
             store.keep(key, &response).await;
         }
-        Ok(Answer { response, cached: false })
+        Ok(settled(admitted, self.id(), Answer { response, cached: false }))
+    }
+
+    /// Asks the meter of the work that a request belongs to.
+    fn admit(&self, key: Option<&Key>, request: &Request) -> Result<Option<Admitted>, LmError> {
+        request.meter.as_ref().map(|meter| meter.admit(self.id(), key, request)).transpose()
     }
 
     /// Sends a request until it is answered or there is no hope.
@@ -385,6 +394,14 @@ impl LM {
             duration: began.elapsed(),
         });
     }
+}
+
+/// Tells the meter what an answer took.
+fn settled(admitted: Option<Admitted>, model: &str, answer: Answer) -> Answer {
+    if let Some(admitted) = admitted {
+        admitted.settle(model, &answer.response.usage);
+    }
+    answer
 }
 
 fn record(span: &tracing::Span, result: &Result<Answer, LmError>) {

@@ -4,6 +4,7 @@
 //! requests in flight, the retry loop, and the wire: the provider's protocol over HTTP. [`LM`] is all of it; a
 //! [`LanguageModel`] is the last part alone.
 
+mod budget;
 mod builder;
 mod cache;
 mod call;
@@ -24,6 +25,8 @@ mod tuned;
 mod wire;
 
 pub use crate::value::{ToolCall, ToolSpec};
+pub(crate) use budget::Meter;
+pub use budget::{Budget, Price, Spent};
 pub use builder::LMBuilder;
 pub use cache::Cache;
 pub use client::{Answer, LM};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Prompt, ToolSpec};
+use super::{Meter, Prompt, ToolSpec};
 
 /// Sampling options. A field that is `None` is left to the model's own default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -156,6 +156,8 @@ pub struct Request {
     pub rollout: u64,
     /// Whether a cached answer may be used, and the answer be cached.
     pub cache: bool,
+    /// What counts the request, and may refuse it.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 impl Request {

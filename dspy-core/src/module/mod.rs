@@ -48,6 +48,13 @@ impl<T: Into<I>, I> IntoInput<I> for T {
     }
 }
 
+/// A program with the teacher that demonstrations are made by; see [`Module::with_teacher`].
+#[derive(Debug, Clone)]
+pub struct WithTeacher<P, T> {
+    pub(crate) program: P,
+    pub(crate) teacher: T,
+}
+
 /// A step of a program or a whole program: takes an input, asks models, gives an output.
 ///
 /// Write [`forward`](Module::forward); call [`call`](Module::call).
@@ -102,6 +109,16 @@ pub trait Module: Program + Send + Sync {
     {
         let inputs: Vec<Self::Input> = inputs.into_iter().map(IntoInput::into_input).collect();
         batch::run(self.clone(), inputs)
+    }
+
+    /// This program with another one that optimizers take demonstrations from, such as one that was compiled before or
+    /// asks a stronger model. Its predictors have the same paths and fields.
+    fn with_teacher<T>(self, teacher: T) -> WithTeacher<Self, T>
+    where
+        Self: Sized,
+        T: Module<Input = Self::Input, Output = Self::Output>,
+    {
+        WithTeacher { program: self, teacher }
     }
 
     /// The program's own source, when `#[module]` stands on the struct and on this implementation: the struct

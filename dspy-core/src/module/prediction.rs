@@ -152,6 +152,11 @@ impl Paths {
 }
 
 impl Trace {
+    /// The steps of a record, with the paths of these predictors.
+    pub(crate) fn of(record: Record, paths: &dyn Fn() -> Paths) -> Self {
+        Self::resolve(record.steps, record.dropped, paths)
+    }
+
     fn resolve(steps: Vec<(u64, Arc<Step>)>, dropped: usize, paths: &dyn Fn() -> Paths) -> Self {
         if steps.is_empty() {
             return Self { steps: Vec::new(), dropped };

@@ -1,32 +1,14 @@
 //! What a compile gives.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, path::Path, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
+use super::{CandidateId, Parameters, Report};
 use crate::{
     Result,
-    context::UsageReport,
     module::{Program, save_with_origin},
 };
-
-/// One program that an optimizer tried.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Candidate<P> {
-    /// What it is, such as `labels only`; unique within a compile.
-    pub name: String,
-    /// The mean over the rows it was judged by, in the units of the metric. A row that fails through the program's
-    /// own fault counts 0; rows for which the model could not be reached are left out. `None` when it was not
-    /// judged.
-    pub score: Option<f64>,
-    /// The score of each row; `None` where the model could not be reached.
-    pub scores: Vec<Option<f64>>,
-    /// How many rows failed.
-    pub failures: usize,
-    /// The program.
-    pub program: P,
-}
 
 /// A compiled program, and how it was found. Displays as a table of the candidates.
 #[derive(Debug, Clone)]
@@ -34,31 +16,38 @@ pub struct Candidate<P> {
 pub struct Compiled<P> {
     /// The program.
     pub program: P,
-    /// Its score, when the optimizer judges candidates; see [`Candidate::score`].
-    pub score: Option<f64>,
-    /// All programs that were tried, in the order in which they were.
-    pub candidates: Vec<Candidate<P>>,
-    /// The optimizer's name.
-    pub optimizer: &'static str,
-    /// What is worth knowing of the way there, one sentence each.
-    pub notes: Vec<String>,
-    /// What all calls cost.
-    pub usage: UsageReport,
-    /// How long it took.
-    pub duration: Duration,
+    /// How it was found, and what that cost.
+    pub report: Report,
+    candidates: Vec<Arc<Parameters>>,
 }
 
 impl<P> Compiled<P> {
-    /// The candidates, best first; of equals, the earlier first.
-    pub fn ranking(&self) -> Vec<&Candidate<P>> {
-        let mut ranking: Vec<_> = self.candidates.iter().collect();
-        ranking.sort_by(|a, b| score_of(b).total_cmp(&score_of(a)));
-        ranking
+    /// The program's score on the validation rows, when the optimizer judges candidates; see [`Report::score`].
+    pub fn score(&self) -> Option<f64> {
+        self.report.score()
+    }
+
+    /// The parameters of a candidate.
+    pub fn parameters(&self, candidate: CandidateId) -> Option<&Parameters> {
+        self.candidates.get(candidate.index()).map(|parameters| &**parameters)
     }
 }
 
-fn score_of<P>(candidate: &Candidate<P>) -> f64 {
-    candidate.score.unwrap_or(f64::NEG_INFINITY)
+impl<P: Program + Clone> Compiled<P> {
+    pub(super) fn new(mut program: P, report: Report, candidates: Vec<Arc<Parameters>>) -> Self {
+        if let Some(chosen) = candidates.get(report.chosen.index()) {
+            chosen.apply_to(program.predictors_mut());
+        }
+        Self { program, report, candidates }
+    }
+
+    /// The program as a candidate had it.
+    pub fn candidate(&self, candidate: CandidateId) -> Option<P> {
+        let parameters = self.parameters(candidate)?;
+        let mut program = self.program.clone();
+        parameters.apply_to(program.predictors_mut());
+        Some(program)
+    }
 }
 
 impl<P: Program> Compiled<P> {
@@ -67,56 +56,33 @@ impl<P: Program> Compiled<P> {
     /// # Errors
     /// As [`Program::save`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let candidates = self.candidates.iter().map(|c| (c.name.as_str(), c.score));
-        save_with_origin(&self.program, path.as_ref(), origin(self.optimizer, self.score, candidates))
+        save_with_origin(&self.program, path.as_ref(), origin(&self.report))
     }
 }
 
 /// Where a program comes from, for its file.
-pub(super) fn origin<'a>(
-    optimizer: &str,
-    score: Option<f64>,
-    candidates: impl Iterator<Item = (&'a str, Option<f64>)>,
-) -> Map<String, Value> {
-    let scores: Map<String, Value> =
-        candidates.map(|(name, score)| (name.to_owned(), json!(score))).collect();
+fn origin(report: &Report) -> Map<String, Value> {
+    let score = |(name, score): (String, Option<f64>)| (name, json!(score));
+    let scores = report.candidates.iter().map(|c| (c.name.clone(), c.score));
     let mut origin = Map::new();
-    origin.insert("optimizer".into(), optimizer.into());
-    origin.insert("score".into(), json!(score));
-    origin.insert("scores".into(), scores.into());
+    origin.insert("optimizer".into(), report.optimizer.as_str().into());
+    origin.insert("seed".into(), report.seed.into());
+    origin.insert("score".into(), json!(report.score()));
+    origin.insert("scores".into(), scores.map(score).collect::<Map<_, _>>().into());
+    if let Some(reason) = &report.ended_early {
+        origin.insert("ended_early".into(), reason.as_str().into());
+    }
     origin
 }
 
 impl<P: Program> fmt::Display for Compiled<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.optimizer)?;
-        if let Some(score) = self.score {
-            write!(f, ": score {score:.4}")?;
+        writeln!(f, "{}", self.report)?;
+        let predictors = self.program.predictors();
+        for (i, (path, predictor)) in predictors.iter().enumerate() {
+            let gap = if i + 1 == predictors.len() { "" } else { "\n" };
+            write!(f, "{path}: {predictor}{gap}")?;
         }
-        writeln!(f)?;
-        let width = self.candidates.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
-        for candidate in self.ranking() {
-            let score = candidate.score.map_or("-".into(), |s| format!("{s:.4}"));
-            write!(f, "  {:<width$}  {score:>7}", candidate.name)?;
-            if candidate.failures > 0 {
-                write!(f, "  {} failed", candidate.failures)?;
-            }
-            writeln!(f)?;
-        }
-        for (path, predictor) in self.program.predictors() {
-            writeln!(f, "{path}: {predictor}")?;
-        }
-        for note in &self.notes {
-            writeln!(f, "note: {note}")?;
-        }
-        let usage = self.usage.total();
-        write!(
-            f,
-            "{} calls ({} from the cache), {} tokens, {:.1} s",
-            usage.calls + usage.cached_calls,
-            usage.cached_calls,
-            usage.total_tokens(),
-            self.duration.as_secs_f64()
-        )
+        Ok(())
     }
 }

@@ -1,19 +1,13 @@
 //! Demonstrations straight from the data.
 
-use std::time::Instant;
-
-use serde_json::{Map, Value};
-
 use super::{
-    Compiled, Optimizer, Split,
-    engine::{Origin, Shown, labeled},
+    CandidateId, Demonstration, Engine, Optimizer, Parameters, SearchOptions, Stop,
+    engine::{labeled_demo, search_options},
 };
 use crate::{
     Result,
-    context::UsageReport,
     data::{Example, Rng},
-    evaluate::Metric,
-    module::{Module, Program},
+    module::Program,
 };
 
 /// Shows every predictor some rows of the data as demonstrations. It asks no model and needs no metric.
@@ -25,13 +19,13 @@ use crate::{
 #[must_use = "an optimizer does nothing until `compile`"]
 pub struct LabeledFewShot {
     k: usize,
-    seed: u64,
     in_order: bool,
+    search: SearchOptions,
 }
 
 impl Default for LabeledFewShot {
     fn default() -> Self {
-        Self { k: 16, seed: 0, in_order: false }
+        Self { k: 16, in_order: false, search: SearchOptions::default() }
     }
 }
 
@@ -47,71 +41,62 @@ impl LabeledFewShot {
         self
     }
 
-    /// Sets the seed of the choice.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
     /// Takes the first rows instead of random ones.
     pub fn in_order(mut self) -> Self {
         self.in_order = true;
         self
     }
 
+    search_options!();
+
     /// The program with its demonstrations.
     ///
     /// # Errors
     /// [`Error::Other`](crate::Error::Other) when a row does not serialise to a map.
-    pub fn apply<P: Program + Clone, E: Example>(&self, program: P, train: &[E]) -> Result<P> {
-        let records: Result<Vec<_>> = train.iter().map(Example::record).collect();
-        let shown = self.show(program, &records?, &Rng::new(self.seed));
-        Ok(P::clone(&shown.program))
+    pub fn apply<P: Program, E: Example>(&self, mut program: P, train: &[E]) -> Result<P> {
+        let records: Vec<_> = train.iter().map(Example::record).collect::<Result<_>>()?;
+        let rng = Rng::new(self.search.seed).fork("labeled");
+        for (path, predictor) in program.predictors_mut() {
+            let usable: Vec<_> =
+                records.iter().filter_map(|record| labeled_demo(predictor.spec(), record)).collect();
+            predictor.set_demos(self.choose(usable, &rng.fork(&path)));
+        }
+        Ok(program)
     }
 
-    pub(super) fn show<P: Program + Clone>(
-        &self,
-        program: P,
-        records: &[Map<String, Value>],
-        rng: &Rng,
-    ) -> Shown<P> {
+    fn choose<T: Clone>(&self, mut usable: Vec<T>, rng: &Rng) -> Vec<T> {
+        if self.in_order {
+            usable.truncate(self.k);
+            return usable;
+        }
+        rng.clone().sample(usable.len(), self.k).into_iter().map(|i| usable[i].clone()).collect()
+    }
+
+    /// Parameters with labelled demonstrations instead of those they have.
+    pub(super) fn show(&self, engine: &Engine, parameters: &Parameters, rng: &Rng) -> Result<Parameters> {
         let rng = rng.fork("labeled");
-        Shown::new(program, |path, spec| {
-            let usable = records.iter().enumerate().filter_map(|(i, r)| Some((i, labeled(spec, r)?)));
-            if self.in_order {
-                return usable.take(self.k).collect();
-            }
-            let usable: Vec<Origin> = usable.collect();
-            let chosen = rng.fork(path).sample(usable.len(), self.k);
-            chosen.into_iter().map(|i| usable[i].clone()).collect()
-        })
+        let mut shown = parameters.clone();
+        for (path, own) in shown.iter_mut() {
+            let rows = engine.train().iter().map(|row| engine.labeled(path, *row));
+            let usable: Vec<Demonstration> = rows.filter_map(Result::transpose).collect::<Result<_>>()?;
+            own.set_demos(self.choose(usable, &rng.fork(path)));
+        }
+        Ok(shown)
     }
 }
 
-impl<P> Optimizer<P> for LabeledFewShot {
-    async fn compile<'a, E, M, K>(
-        &self,
-        program: P,
-        data: impl Into<Split<'a, E>> + Send,
-        _metric: M,
-    ) -> Result<Compiled<P>>
-    where
-        P: Module + Clone + 'static,
-        E: Example,
-        E::Input: Into<P::Input>,
-        M: Metric<E, P::Output, K>,
-        K: 'static,
-    {
-        let started = Instant::now();
-        let program = self.apply(program, data.into().train)?;
-        Ok(Compiled {
-            program,
-            score: None,
-            candidates: Vec::new(),
-            optimizer: "LabeledFewShot",
-            notes: Vec::new(),
-            usage: UsageReport::default(),
-            duration: started.elapsed(),
-        })
+impl Optimizer for LabeledFewShot {
+    fn name(&self) -> &'static str {
+        "LabeledFewShot"
+    }
+
+    fn options(&self) -> SearchOptions {
+        self.search.clone()
+    }
+
+    async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
+        let student = engine.parameters(CandidateId::STUDENT);
+        let shown = self.show(engine, &student, &Rng::new(self.search.seed))?;
+        Ok(engine.propose("labels", [CandidateId::STUDENT], shown))
     }
 }

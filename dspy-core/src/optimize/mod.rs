@@ -1,93 +1,135 @@
-//! Compiling: searching for the demonstrations and instructions with which a program scores best.
+//! Compiling: searching for the demonstrations, instructions and weights with which a program scores best.
+//!
+//! An [`Optimizer`] sees data, not types: a [`Task`] (predictors, rows, and a way to run and score), [`Parameters`], and
+//! an [`Engine`] that scores candidates, makes demonstrations, asks for proposals, counts what is spent and reports what
+//! happens.
 
 mod bootstrap;
+mod compile;
 mod compiled;
 mod engine;
 pub mod finetune;
 mod labeled;
+mod parameters;
+mod program;
 mod random_search;
-mod teach;
+mod split;
+mod student;
+mod task;
 
 use std::future::Future;
 
-pub use bootstrap::{BootstrapFewShot, Student, Taught, Teacher};
-pub use compiled::{Candidate, Compiled};
+pub use bootstrap::BootstrapFewShot;
+pub use compiled::Compiled;
+pub use engine::{
+    Attempts, Bootstrap, Bootstrapped, Cancellation, Candidate, CandidateId, CandidateReport, Engine,
+    Evaluated, Event, Held, ProgressPoint, Report, RowChange, Rows, Run, SearchOptions, SettingsChange, Stop,
+    labeled_demo,
+};
 pub use finetune::{BootstrapFinetune, FineTuner};
 pub use labeled::LabeledFewShot;
+pub use parameters::{Demonstration, Parameters, PredictorParameters};
 pub use random_search::BootstrapFewShotWithRandomSearch;
+pub use split::Split;
+pub use student::Student;
+pub use task::{PredictorInfo, Rollout, RolloutStep, Task};
 
 use crate::{Result, data::Example, evaluate::Metric, module::Module};
 
 /// An optimizer: turns a program, rows and a metric into a program that scores better.
 ///
-/// What every optimizer keeps to: the same seed, rows and answers give the same program, whatever the order in
-/// which answers arrive; every decision that is random depends on the seed alone; scores are means in the units of
-/// the metric; requests are the same on every run, so that a compile that was stopped takes the answers it has paid
-/// for from the cache when it is started again; dropping the future stops all work.
-pub trait Optimizer<P> {
-    /// Compiles a program. `data` is `&train`, or `(&train, &validation)`.
+/// What every optimizer keeps to: the same seed, rows and answers give the same program, whatever the order in which
+/// answers arrive; every decision that is random depends on the seed alone; scores are means in the units of the metric;
+/// requests are the same on every run, so that a compile that was stopped, at any moment, takes the answers it has paid
+/// for from the cache when it is started again, and ends in the same program; dropping the future stops all work; the
+/// student is not changed.
+///
+/// One of your own implements [`search`](Self::search), in terms of an [`Engine`]:
+///
+/// ```
+/// use dspy_core::optimize::{CandidateId, Engine, Optimizer, Stop};
+///
+/// /// Tries some instructions for the first predictor and takes the best.
+/// #[derive(Debug)]
+/// struct TryInstructions(Vec<String>);
+///
+/// impl Optimizer for TryInstructions {
+///     fn name(&self) -> &'static str {
+///         "TryInstructions"
+///     }
+///
+///     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
+///         let path = engine.predictors()[0].path().clone();
+///         let mut candidates = vec![CandidateId::STUDENT];
+///         for text in &self.0 {
+///             let parameters = (*engine.parameters(CandidateId::STUDENT)).clone();
+///             let parameters = parameters.with_instructions(&path, text);
+///             candidates.push(engine.propose(text, [CandidateId::STUDENT], parameters));
+///         }
+///         engine.evaluate(&candidates, engine.val()).await?;
+///         Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an optimizer",
+    label = "not an optimizer",
+    note = "use one of `dspy::optimize`, or implement `Optimizer` with its `search`"
+)]
+pub trait Optimizer: Send + Sync {
+    /// The name, for reports and files.
+    fn name(&self) -> &'static str;
+
+    /// The options of the compile.
+    fn options(&self) -> SearchOptions {
+        SearchOptions::default()
+    }
+
+    /// Searches for the best candidate. What the engine cannot do, because the budget is spent or the user asks for an
+    /// end, comes back as a [`Stop`]: hand it on with `?`.
+    ///
+    /// # Errors
+    /// [`Stop`], when the search did not come to its own end.
+    fn search(&self, engine: &Engine) -> impl Future<Output = Result<CandidateId, Stop>> + Send;
+
+    /// Compiles a program. `data` is `&train`, `(&train, &validation)`, or `(&train, &validation, &test)`, the last of
+    /// which are rows that the result is confirmed on; without validation rows, candidates are judged by the rows that
+    /// are learnt from, each run without the demonstrations that were made from it. `student` is the program, or
+    /// [`program.with_teacher(teacher)`](Module::with_teacher).
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) when the model could not be reached too often, or for no row at all,
-    /// [`Error::Other`](crate::Error::Other) when the data or the teacher do not fit.
-    fn compile<'a, E, M, K>(
+    /// [`Error::Other`](crate::Error::Other) when the data, the options or the teacher do not fit.
+    fn compile<'a, S, E, M, K>(
         &self,
-        program: P,
-        data: impl Into<Split<'a, E>> + Send,
+        student: S,
+        data: impl Into<Split<'a, E>>,
         metric: M,
-    ) -> impl Future<Output = Result<Compiled<P>>> + Send
+    ) -> impl Future<Output = Result<Compiled<S::Program>>> + Send
     where
-        P: Module + Clone + 'static,
+        Self: Sized,
+        S: Student,
         E: Example,
-        E::Input: Into<P::Input>,
-        M: Metric<E, P::Output, K>,
-        K: 'static;
-}
-
-/// The rows that a program is compiled with, and those that candidates are judged by.
-#[derive(Debug)]
-pub struct Split<'a, E> {
-    /// The rows that are learnt from.
-    pub train: &'a [E],
-    /// The rows that candidates are judged by; without any, those that are learnt from. A row is never judged
-    /// with a demonstration that was made from it.
-    pub val: Option<&'a [E]>,
-}
-
-impl<E> Clone for Split<'_, E> {
-    fn clone(&self) -> Self {
-        *self
+        E::Input: Into<<S::Program as Module>::Input>,
+        M: Metric<E, <S::Program as Module>::Output, K>,
+        K: 'static,
+    {
+        compile::compile(self, student, data.into(), metric)
     }
-}
 
-impl<E> Copy for Split<'_, E> {}
-
-impl<'a, E> From<&'a [E]> for Split<'a, E> {
-    fn from(train: &'a [E]) -> Self {
-        Self { train, val: None }
-    }
-}
-
-impl<'a, E> From<&'a Vec<E>> for Split<'a, E> {
-    fn from(train: &'a Vec<E>) -> Self {
-        Self { train, val: None }
-    }
-}
-
-impl<'a, E, const N: usize> From<&'a [E; N]> for Split<'a, E> {
-    fn from(train: &'a [E; N]) -> Self {
-        Self { train, val: None }
-    }
-}
-
-impl<'a, E> From<(&'a [E], &'a [E])> for Split<'a, E> {
-    fn from((train, val): (&'a [E], &'a [E])) -> Self {
-        Self { train, val: Some(val) }
-    }
-}
-
-impl<'a, E> From<(&'a Vec<E>, &'a Vec<E>)> for Split<'a, E> {
-    fn from((train, val): (&'a Vec<E>, &'a Vec<E>)) -> Self {
-        Self { train, val: Some(val) }
+    /// Optimizes a task that is no program of this library. What it gives is the parameters that were found, and the
+    /// report.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    fn optimize<T: Task>(
+        &self,
+        task: T,
+        rows: Rows,
+    ) -> impl Future<Output = Result<(Parameters, Report)>> + Send
+    where
+        Self: Sized,
+    {
+        compile::optimize(self, std::sync::Arc::new(task), rows)
     }
 }

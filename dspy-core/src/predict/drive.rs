@@ -257,6 +257,7 @@ impl Ask<'_> {
         request.rollout = self.rollout;
         request.format = format;
         request.tools = tools.to_vec();
+        request.meter = self.context.meter();
         let model = self.lm.shared_id().clone();
         self.log.model.get_or_insert_with(|| model.clone());
         let answer = match &self.watch {

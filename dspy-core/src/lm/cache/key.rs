@@ -10,7 +10,7 @@ const FORMAT: u64 = 1;
 
 /// SHA-256 of everything that decides what a model answers: messages with roles and media, model, endpoint, options,
 /// response format, tools and rollout. Never the API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key(pub(crate) [u8; 32]);
 
 impl Key {

@@ -1,176 +1,339 @@
-//! What the optimizers share.
+//! What all optimizers share: candidates, their scores, rollouts, proposals, the budget, events and the report.
 
-mod budget;
-mod demos;
+mod bootstrap;
+mod cancel;
+mod errors;
+mod evaluate;
+mod events;
+mod exclude;
+mod options;
+mod propose;
+mod report;
+mod rollouts;
+mod scores;
+mod stop;
 
-use std::sync::Arc;
-
-pub(super) use budget::{ErrorBudget, is_no_fault_of_the_program, nothing_heard};
-pub(super) use demos::{Origin, Shown, from_step, labeled};
-
-use serde_json::{Map, Value};
-
-use crate::{
-    Result,
-    context::Context,
-    data::Example,
-    evaluate::{Failure, Metric, Plan, Progress, Row, run_rows},
-    module::{Flow, Module},
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Options that every optimizer has.
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use bootstrap::{Attempts, Bootstrap, Bootstrapped};
+pub use cancel::Cancellation;
+pub use evaluate::Evaluated;
+pub use events::Event;
+pub use exclude::labeled_demo;
+pub use options::SearchOptions;
+pub(in crate::optimize) use options::search_options;
+pub use report::{CandidateReport, Held, ProgressPoint, Report, RowChange};
+pub use rollouts::{Run, SettingsChange};
+pub use stop::Stop;
+
+use self::{errors::ErrorBudget, report::ReportBuilder, scores::Scores};
+use super::{Parameters, PredictorInfo, Task};
+use crate::{
+    Result,
+    data::Rng,
+    lm::{Meter, Spent},
+};
+
+/// A candidate of a compile: its place in the order of proposal. 0 is the student.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct CandidateId(usize);
+
+impl CandidateId {
+    /// The program as it was given.
+    pub const STUDENT: Self = Self(0);
+
+    /// The place in the order of proposal.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+impl fmt::Display for CandidateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// Parameters that may become those of the program.
 #[derive(Debug, Clone)]
-pub(super) struct Common {
-    pub(super) seed: u64,
-    pub(super) concurrency: Option<usize>,
-    pub(super) max_errors: Option<usize>,
-    pub(super) progress: bool,
+#[non_exhaustive]
+pub struct Candidate {
+    /// Its place in the order of proposal.
+    pub id: CandidateId,
+    /// What it is called.
+    pub name: String,
+    /// Whom it was made from.
+    pub parents: Vec<CandidateId>,
+    /// The parameters.
+    pub parameters: Arc<Parameters>,
 }
 
-impl Default for Common {
-    fn default() -> Self {
-        Self { seed: 0, concurrency: None, max_errors: Some(10), progress: true }
+/// Which of the task's rows are for what.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Rows {
+    /// The rows that are learnt from.
+    pub train: Vec<usize>,
+    /// The rows that candidates are judged by: those of `train` when there are no others.
+    pub val: Vec<usize>,
+    /// The rows that the result is confirmed on, and no choice is made by; may be none.
+    pub test: Vec<usize>,
+}
+
+impl Rows {
+    /// Rows that are learnt from and judged by.
+    pub fn new(train: Vec<usize>) -> Self {
+        Self { val: train.clone(), train, test: Vec::new() }
+    }
+
+    /// Sets the rows that candidates are judged by.
+    #[must_use]
+    pub fn val(mut self, rows: Vec<usize>) -> Self {
+        self.val = rows;
+        self
+    }
+
+    /// Sets the rows that the result is confirmed on.
+    #[must_use]
+    pub fn test(mut self, rows: Vec<usize>) -> Self {
+        self.test = rows;
+        self
     }
 }
 
-impl Common {
-    pub(super) fn concurrency(&self) -> usize {
-        self.concurrency.unwrap_or_else(|| Context::current().settings().concurrency).max(1)
-    }
+/// What an optimizer works with: the task, the candidates and their scores, and the ways to get more of both.
+///
+/// What costs something can end with a [`Stop`], which an optimizer hands on with `?`: the compile then ends with the
+/// best candidate that was evaluated on all validation rows.
+pub struct Engine {
+    task: Arc<dyn Task>,
+    teacher: Option<Arc<dyn Task>>,
+    rows: Rows,
+    options: SearchOptions,
+    meter: Arc<Meter>,
+    errors: Arc<ErrorBudget>,
+    digests: Arc<exclude::Digests>,
+    state: Mutex<State>,
+    listeners: Listeners,
+    report: Arc<ReportBuilder>,
 }
 
-/// The builder methods of [`Common`], for a struct with a field `common`.
-macro_rules! common_options {
-    () => {
-        /// Sets the seed of all random decisions: 0 unless set.
-        pub fn seed(mut self, seed: u64) -> Self {
-            self.common.seed = seed;
-            self
-        }
-
-        /// Sets how many rows run at a time; without it, the `concurrency` of the settings. It changes the speed
-        /// and nothing else.
-        pub fn concurrency(mut self, rows: usize) -> Self {
-            self.common.concurrency = Some(rows.max(1));
-            self
-        }
-
-        /// Sets how many rows may fail through no fault of the program (the model could not be reached, the metric
-        /// could not judge) in the whole compile before it stops with an error: 10 unless set, `None` for any
-        /// number. Rows that fail through the program's own fault are not counted here: they count 0 in its score.
-        pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
-            self.common.max_errors = errors.into();
-            self
-        }
-
-        /// Sets whether a bar is shown, on a terminal and when the compile takes longer than a second. It is.
-        pub fn progress(mut self, on: bool) -> Self {
-            self.common.progress = on;
-            self
-        }
-    };
-}
-pub(super) use common_options;
-
-/// Rows that many tasks share, with their fields.
-pub(super) struct Data<E> {
-    pub(super) rows: Arc<[Arc<E>]>,
-    pub(super) records: Arc<[Map<String, Value>]>,
+#[derive(Default)]
+struct State {
+    candidates: Vec<Candidate>,
+    scores: Scores,
+    best: Option<(CandidateId, f64)>,
 }
 
-impl<E> Clone for Data<E> {
-    fn clone(&self) -> Self {
-        Self { rows: self.rows.clone(), records: self.records.clone() }
-    }
+struct Listeners {
+    log: Option<events::Log>,
+    bar: events::Bar,
+    own: Vec<options::Listener>,
 }
 
-impl<E: Example> Data<E> {
-    /// # Errors
-    /// [`Error::Other`](crate::Error::Other) when there are no rows, or one does not serialise to a map.
-    pub(super) fn new(rows: &[E]) -> Result<Self> {
-        if rows.is_empty() {
-            return Err(crate::Error::other("there are no rows to compile with"));
-        }
-        let records: Result<Vec<_>> = rows.iter().map(Example::record).collect();
-        Ok(Self { rows: rows.iter().cloned().map(Arc::new).collect(), records: records?.into() })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// These rows, and others after them.
-    pub(super) fn and(&self, others: &Self) -> Self {
-        Self {
-            rows: self.rows.iter().chain(&*others.rows).cloned().collect(),
-            records: self.records.iter().chain(&*others.records).cloned().collect(),
-        }
-    }
-}
-
-/// What judging a candidate found.
-pub(super) struct Judgement {
-    /// The mean of the scores that there are.
-    pub(super) score: Option<f64>,
-    pub(super) scores: Vec<Option<f64>>,
-    pub(super) failures: usize,
-}
-
-/// By what candidates are judged.
-pub(super) struct Judge<'a, E, M> {
-    /// The rows that demonstrations were made from.
-    pub(super) train: &'a Data<E>,
-    pub(super) val: &'a Data<E>,
-    pub(super) metric: &'a Arc<M>,
-    pub(super) budget: &'a ErrorBudget,
-    pub(super) concurrency: usize,
-}
-
-impl<E: Example, M> Judge<'_, E, M> {
-    /// Judges candidates by every row, each without the demonstrations that were made from it. The rows of all
-    /// candidates run at the same time as far as the concurrency allows.
-    pub(super) async fn judge<P, K>(
-        &self,
-        candidates: &[&Shown<P>],
-        progress: &mut Progress,
-    ) -> Result<Vec<Judgement>>
-    where
-        P: Module + Clone + 'static,
-        E::Input: Into<P::Input>,
-        M: Metric<E, P::Output, K>,
-        K: 'static,
-    {
-        let n = self.val.len();
-        let rows: Arc<[Arc<E>]> = candidates.iter().flat_map(|_| self.val.rows.iter().cloned()).collect();
-        let mut ended = |_: usize, failure: Option<&Failure>, _: f64| {
-            progress.tick(String::new);
-            if failure.is_some_and(|f| !self.budget.allows(f)) { Flow::Drain } else { Flow::Continue }
+impl Engine {
+    pub(super) fn new(
+        task: Arc<dyn Task>,
+        teacher: Option<Arc<dyn Task>>,
+        rows: Rows,
+        options: SearchOptions,
+        meter: Arc<Meter>,
+    ) -> Result<Self> {
+        let student = Candidate {
+            id: CandidateId::STUDENT,
+            name: "student".into(),
+            parents: Vec::new(),
+            parameters: Arc::new(task.parameters()),
         };
-        let plan =
-            Plan { concurrency: self.concurrency, trace: false, failure_score: 0.0, ended: &mut ended };
-        let program_for = |i: usize| candidates[i / n].for_row(&self.train.records, &self.val.records[i % n]);
-        let (rows, _) = run_rows(&rows, self.metric, program_for, plan).await;
-        self.budget.check()?;
-        let rows: Vec<Row<E, P::Output>> = rows.into_iter().flatten().collect();
-        let unheard = |row: &Row<E, P::Output>| row.failure.clone().filter(is_no_fault_of_the_program);
-        if let Some(first) = rows.first().and_then(unheard)
-            && rows.iter().all(|row| unheard(row).is_some())
-        {
-            return Err(nothing_heard(&first));
+        let listeners = Listeners {
+            log: options.log.as_deref().map(events::Log::create).transpose()?,
+            bar: events::Bar::new(options.progress),
+            own: options.listeners.clone(),
+        };
+        Ok(Self {
+            errors: Arc::new(ErrorBudget::new(options.max_errors)),
+            digests: Arc::new(exclude::Digests::of(&*task, &rows.train)?),
+            state: Mutex::new(State { candidates: vec![student], ..State::default() }),
+            report: Arc::new(ReportBuilder::new(&rows)),
+            listeners,
+            task,
+            teacher,
+            rows,
+            options,
+            meter,
+        })
+    }
+
+    /// The task.
+    pub fn task(&self) -> &dyn Task {
+        &*self.task
+    }
+
+    /// The predictors of the task.
+    pub fn predictors(&self) -> &[PredictorInfo] {
+        self.task.predictors()
+    }
+
+    /// The rows that are learnt from.
+    pub fn train(&self) -> &[usize] {
+        &self.rows.train
+    }
+
+    /// The rows that candidates are judged by.
+    pub fn val(&self) -> &[usize] {
+        &self.rows.val
+    }
+
+    /// A row as a map of its fields.
+    ///
+    /// # Errors
+    /// As [`Task::record`].
+    pub fn record(&self, row: usize) -> Result<Map<String, Value>> {
+        self.task.record(row)
+    }
+
+    /// The options of the compile.
+    pub fn options(&self) -> &SearchOptions {
+        &self.options
+    }
+
+    /// A generator of random numbers for one purpose: equal for equal seeds, whatever was drawn for others.
+    pub fn rng(&self, purpose: &str) -> Rng {
+        Rng::new(self.options.seed).fork(purpose)
+    }
+
+    /// What was spent so far.
+    pub fn spent(&self) -> Spent {
+        self.meter.spent()
+    }
+
+    /// How many calls are left, when they are limited.
+    pub fn calls_left(&self) -> Option<u64> {
+        self.meter.calls_left()
+    }
+
+    /// Tells whoever listens that a part of the work begins, which takes so many rollouts at most.
+    pub fn stage(&self, name: impl Into<String>, rollouts: impl Into<Option<usize>>) {
+        self.emit(Event::Stage { name: name.into(), rollouts: rollouts.into() });
+    }
+
+    /// Tells whoever listens something worth knowing, in one sentence.
+    pub fn note(&self, message: impl Into<String>) {
+        self.emit(Event::Note { message: message.into() });
+    }
+
+    /// Adds a candidate.
+    pub fn propose(
+        &self,
+        name: impl Into<String>,
+        parents: impl IntoIterator<Item = CandidateId>,
+        parameters: Parameters,
+    ) -> CandidateId {
+        let candidate = {
+            let mut state = self.state();
+            let candidate = Candidate {
+                id: CandidateId(state.candidates.len()),
+                name: name.into(),
+                parents: parents.into_iter().collect(),
+                parameters: Arc::new(parameters),
+            };
+            state.candidates.push(candidate.clone());
+            candidate
+        };
+        self.emit(Event::proposed(&candidate));
+        candidate.id
+    }
+
+    /// The candidate that has these parameters, if there is one.
+    pub fn find(&self, parameters: &Parameters) -> Option<CandidateId> {
+        self.state().candidates.iter().find(|c| *c.parameters == *parameters).map(|c| c.id)
+    }
+
+    /// All candidates so far.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        self.state().candidates.clone()
+    }
+
+    /// The parameters of a candidate.
+    pub fn parameters(&self, candidate: CandidateId) -> Arc<Parameters> {
+        let state = self.state();
+        let student = &state.candidates[CandidateId::STUDENT.0];
+        state.candidates.get(candidate.0).unwrap_or(student).parameters.clone()
+    }
+
+    /// The best so far of the candidates that were evaluated on all validation rows, and its score; of equals, the one
+    /// that was evaluated first.
+    pub fn best(&self) -> Option<(CandidateId, f64)> {
+        self.state().best
+    }
+
+    /// Tells whoever listens that the compile begins.
+    pub(super) fn begin(&self, optimizer: &str) {
+        self.emit(Event::Started {
+            optimizer: optimizer.to_owned(),
+            seed: self.options.seed,
+            train: self.rows.train.len(),
+            val: self.rows.val.len(),
+            test: self.rows.test.len(),
+        });
+        let student = self.state().candidates.first().cloned();
+        if let Some(student) = student {
+            self.emit(Event::proposed(&student));
         }
-        Ok(rows.chunks(n).map(Judgement::of).collect())
+    }
+
+    /// Runs the student and the chosen candidate on the rows that no choice was made by. A budget that does not allow
+    /// it is no reason to fail: the report then has no scores on them.
+    pub(super) async fn confirm(&self, chosen: CandidateId) -> Result<()> {
+        let rows = self.rows.test.clone();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.stage("confirm", 2 * rows.len());
+        match self.fill(&[CandidateId::STUDENT, chosen], &rows).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Budget(why)) => {
+                self.note(format!("the result was not confirmed on the held-out rows: {why}"));
+                Ok(())
+            }
+            Err(Stop::Cancelled) => {
+                self.note("the result was not confirmed on the held-out rows: the user asked for an end");
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells whoever listens that the compile has ended, and why, when not by its own end.
+    pub(super) fn end(&self, reason: Option<String>) {
+        self.emit(Event::Finished { reason, spent: self.spent() });
+    }
+
+    fn emit(&self, event: Event) {
+        self.report.see(&event);
+        self.listeners.bar.see(&event);
+        if let Some(log) = &self.listeners.log {
+            log.write(&event);
+        }
+        for listener in &self.listeners.own {
+            listener(&event);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Judgement {
-    fn of<E, O>(rows: &[Row<E, O>]) -> Self {
-        let said = |row: &Row<E, O>| row.failure.as_ref().is_none_or(|f| !is_no_fault_of_the_program(f));
-        let scores: Vec<Option<f64>> = rows.iter().map(|row| said(row).then_some(row.score)).collect();
-        let known: Vec<f64> = scores.iter().flatten().copied().collect();
-        Self {
-            score: (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64),
-            failures: rows.iter().filter(|row| row.failure.is_some()).count(),
-            scores,
-        }
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
     }
 }

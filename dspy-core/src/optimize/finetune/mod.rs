@@ -16,7 +16,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use job::{Cancellation, FineTuneJob, JobControl, TuningProgress, TuningStatus};
+pub use job::{FineTuneJob, JobControl, TuningProgress, TuningStatus};
 pub use openai::OpenAiFineTuner;
 pub use program::BootstrapFinetune;
 pub use row::{ChatRow, read_jsonl, to_jsonl, write_jsonl};

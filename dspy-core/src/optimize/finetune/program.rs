@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
 
 use futures_util::{
@@ -13,24 +12,24 @@ use futures_util::{
 };
 
 use super::{
-    Cancellation, FineTuneJob, FineTuneTask, FineTuner, Tuned, TuningProgress,
+    FineTuneJob, FineTuneTask, FineTuner, Tuned, TuningProgress,
+    balance::Balance,
     groups::{Group, groups},
     rows::{Made, Scribe, Written, labelled},
 };
 use crate::{
     Error, Result,
-    context::{Context, Recorder, Settings},
-    data::{Example, Rng},
-    evaluate::{Metric, Progress},
+    context::{Context, Settings},
+    data::Rng,
+    evaluate::Progress,
     lm::LM,
-    module::{Module, Program},
     optimize::{
-        Compiled, Optimizer, Split, Student, Taught, Teacher,
-        bootstrap::{Options, teacher_options},
-        engine::{Common, Data, ErrorBudget, Shown, common_options},
-        finetune::balance::Balance,
-        teach::Steps,
+        Attempts, Bootstrap, CandidateId, Engine, Optimizer, Parameters, PredictorInfo, RolloutStep,
+        SearchOptions, Stop,
+        bootstrap::{DemoOptions, attempt_options},
+        engine::search_options,
     },
+    predict::Predictor,
 };
 
 /// Trains the model of a program on what a teacher's predictors did in the runs that the metric accepts (Khattab et
@@ -69,28 +68,28 @@ use crate::{
 /// ```
 #[must_use = "an optimizer does nothing until `compile`"]
 #[derive(Clone)]
-pub struct BootstrapFinetune<T = Student> {
+pub struct BootstrapFinetune {
     tuner: Arc<dyn FineTuner>,
-    teacher: T,
-    common: Common,
-    options: Options,
+    attempts: Attempts,
+    search: SearchOptions,
+    samples: usize,
+    max_labeled: usize,
     base: Option<LM>,
     multitask: bool,
     exclude_demos: bool,
     from_labels: bool,
     name: Arc<str>,
-    cancellation: Cancellation,
     listener: Option<Listener>,
 }
 
 type Listener = Arc<dyn Fn(&TuningProgress) + Send + Sync>;
 
-impl<T> fmt::Debug for BootstrapFinetune<T> {
+impl fmt::Debug for BootstrapFinetune {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BootstrapFinetune")
             .field("tuner", &self.tuner)
-            .field("common", &self.common)
-            .field("options", &self.options)
+            .field("attempts", &self.attempts)
+            .field("search", &self.search)
             .field("base", &self.base)
             .field("multitask", &self.multitask)
             .field("exclude_demos", &self.exclude_demos)
@@ -105,39 +104,19 @@ impl BootstrapFinetune {
     pub fn new(tuner: impl FineTuner) -> Self {
         Self {
             tuner: Arc::new(tuner),
-            teacher: Student::new(),
-            common: Common::default(),
-            options: Options::default(),
+            attempts: Attempts::default(),
+            search: SearchOptions::default(),
+            samples: 1,
+            max_labeled: 16,
             base: None,
             multitask: true,
             exclude_demos: false,
             from_labels: false,
             name: "dspy".into(),
-            cancellation: Cancellation::new(),
             listener: None,
         }
     }
 
-    /// Lets another program of the same type teach; see
-    /// [`BootstrapFewShot::teacher`](crate::optimize::BootstrapFewShot::teacher).
-    pub fn teacher<P>(self, program: P) -> BootstrapFinetune<Teacher<P>> {
-        BootstrapFinetune {
-            teacher: Teacher::new(program),
-            tuner: self.tuner,
-            common: self.common,
-            options: self.options,
-            base: self.base,
-            multitask: self.multitask,
-            exclude_demos: self.exclude_demos,
-            from_labels: self.from_labels,
-            name: self.name,
-            cancellation: self.cancellation,
-            listener: self.listener,
-        }
-    }
-}
-
-impl<T> BootstrapFinetune<T> {
     /// Sets the model that is trained. Without it, that is the model of each predictor, or that of the settings.
     pub fn base(mut self, lm: impl Into<LM>) -> Self {
         self.base = Some(lm.into());
@@ -169,20 +148,20 @@ impl<T> BootstrapFinetune<T> {
     /// ones are kept once. From the second on, runs have temperature 1, unless [`temperature`](Self::temperature) is
     /// set.
     pub fn samples(mut self, n: usize) -> Self {
-        self.options.samples = n.max(1);
+        self.samples = n.max(1);
         self
     }
 
     /// Sets the temperature of all runs of the teacher.
     pub fn temperature(mut self, temperature: f64) -> Self {
-        self.options.temperature = Some(temperature);
+        self.attempts.temperature = Some(temperature);
         self
     }
 
     /// Sets how many rows of the data a teacher without demonstrations is shown: 16 unless set. The student is not
     /// shown them.
     pub fn max_labeled_demos(mut self, n: usize) -> Self {
-        self.options.max_labeled = n;
+        self.max_labeled = n;
         self
     }
 
@@ -198,87 +177,68 @@ impl<T> BootstrapFinetune<T> {
         self
     }
 
-    /// Stops the compile, and the jobs it has begun, at a provider too, when this says so. Dropping the future of a
-    /// compile, in contrast, leaves a job at a provider as it is, for the next compile to take up.
-    pub fn cancelled_by(mut self, cancellation: &Cancellation) -> Self {
-        self.cancellation = cancellation.clone();
-        self
-    }
-
-    teacher_options!();
-    common_options!();
+    attempt_options!();
+    search_options!();
 }
 
-impl<P, T: Taught<P>> Optimizer<P> for BootstrapFinetune<T> {
-    async fn compile<'a, E, M, K>(
-        &self,
-        program: P,
-        data: impl Into<Split<'a, E>> + Send,
-        metric: M,
-    ) -> Result<Compiled<P>>
-    where
-        P: Module + Clone + 'static,
-        E: Example,
-        E::Input: Into<P::Input>,
-        M: Metric<E, P::Output, K>,
-        K: 'static,
-    {
-        let started = Instant::now();
-        let recorder = Recorder::new(Context::current().recorder().cloned(), false);
-        let scope = Context::current().recording(recorder.clone());
-        let (program, notes) = scope.scope(self.tune(program, data.into(), metric)).await?;
-        Ok(Compiled {
-            program,
-            score: None,
-            candidates: Vec::new(),
-            optimizer: "BootstrapFinetune",
-            notes,
-            usage: recorder.take().usage,
-            duration: started.elapsed(),
-        })
+impl Optimizer for BootstrapFinetune {
+    fn name(&self) -> &'static str {
+        "BootstrapFinetune"
+    }
+
+    fn options(&self) -> SearchOptions {
+        self.search.clone()
+    }
+
+    async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
+        match self.tune(engine).await {
+            // Without its end there is no tuned model, which is all that the compile is for.
+            Err(Stop::Cancelled) => Err(cancelled().into()),
+            Err(Stop::Budget(why)) => Err(Error::Limit(format!("no model was trained: {why}")).into()),
+            ended => ended,
+        }
     }
 }
 
-impl<T> BootstrapFinetune<T> {
-    async fn tune<P, E, M, K>(
-        &self,
-        mut program: P,
-        data: Split<'_, E>,
-        metric: M,
-    ) -> Result<(P, Vec<String>)>
-    where
-        T: Taught<P>,
-        P: Module + Clone + 'static,
-        E: Example,
-        E::Input: Into<P::Input>,
-        M: Metric<E, P::Output, K>,
-        K: 'static,
-    {
+fn cancelled() -> Error {
+    Error::Task("the compile was cancelled".into())
+}
+
+/// What predictors did in an accepted run on a row.
+type AcceptedRun = (usize, Vec<RolloutStep>);
+
+impl BootstrapFinetune {
+    async fn tune(&self, engine: &Engine) -> Result<CandidateId, Stop> {
         let settings = Context::current().settings();
-        let models = self.models(&program, &settings)?;
-        let train = Data::new(data.train)?;
-        let all = match data.val {
-            None => train.clone(),
-            Some(val) => train.and(&Data::new(val)?),
-        };
-
-        let (runs, mut notes) = match self.from_labels {
-            true => (from_labels(&program, &all)?, Vec::new()),
-            false => self.runs(&program, &train, &all, metric).await?,
+        let mut student = Parameters::clone(&engine.parameters(CandidateId::STUDENT));
+        let predictors = student_predictors(engine.predictors())?;
+        let models = self.models(&predictors, &settings)?;
+        let mut rows = engine.train().to_vec();
+        rows.extend(engine.val().iter().filter(|row| !engine.train().contains(row)));
+        let runs = match self.from_labels {
+            true => from_labels(engine, &rows)?,
+            false => self.runs(engine, &rows).await?,
         };
         if self.exclude_demos {
-            program.predictors_mut().into_iter().for_each(|(_, p)| p.set_demos(Vec::new()));
+            student = student.without_demos();
         }
-        let student = Shown::as_is(program.clone());
-        let scribe = Scribe { student, models: &models, settings: &settings, train: &train.records };
-        let Written { rows, faults, repeated } =
-            scribe.write(runs.iter().map(|(row, steps)| (*row, &all.records[*row], steps)));
+        let student = Arc::new(student);
+        let mut notes = Vec::new();
+        let scribe = Scribe {
+            engine,
+            student: &student,
+            predictors: &predictors,
+            models: &models,
+            settings: &settings,
+        };
+        let Written { rows, faults, repeated } = scribe.write(&runs)?;
         if let Some(first) = faults.first() {
             let message = format!("{} steps could not be written as rows; the first: {first}", faults.len());
             if self.from_labels {
                 return Err(Error::other(format!(
                     "{message}. To train on the rows' own outputs, they must have all fields of the predictor"
-                )));
+                ))
+                .into());
             }
             notes.push(message);
         }
@@ -286,34 +246,33 @@ impl<T> BootstrapFinetune<T> {
             notes.push(format!("{repeated} rows were equal to others from the same row of the data"));
         }
         let (learnt, validation): (Vec<Made>, Vec<Made>) =
-            rows.into_iter().partition(|made| made.origin < train.len());
-        let paths: Vec<String> = program.predictors().into_iter().map(|(path, _)| path).collect();
-        notes.extend(self.balance(&program, &learnt, &train));
+            rows.into_iter().partition(|made| engine.train().contains(&made.origin));
+        let paths: Vec<String> = predictors.iter().map(|(path, _)| path.to_string()).collect();
+        notes.extend(self.balance(engine, &predictors, &learnt)?);
 
         let groups = groups(&models, &paths, self.multitask, &self.name);
         let tuned = self.train(groups, &paths, &learnt, &validation, &mut notes).await?;
+        let mut parameters = Parameters::clone(&student);
         for (group, tuned) in &tuned {
-            for (i, (_, predictor)) in program.predictors_mut().into_iter().enumerate() {
+            for (i, (_, own)) in parameters.iter_mut().enumerate() {
                 if group.members.contains(&i) {
                     // A client of the predictor's own has options of its own.
-                    let options = predictor.lm().map(|lm| lm.options().clone());
-                    predictor.set_lm(Some(
-                        options.map_or_else(|| tuned.lm.clone(), |o| tuned.lm.with_options(&o)),
-                    ));
+                    let options = own.lm.as_ref().map(|lm| lm.options().clone());
+                    own.lm = Some(options.map_or_else(|| tuned.lm.clone(), |o| tuned.lm.with_options(&o)));
                 }
             }
         }
         notes.extend(tuned.iter().map(|(_, tuned)| tuned.to_string()));
-        Ok((program, notes))
+        notes.into_iter().for_each(|note| engine.note(note));
+        Ok(engine.propose("fine-tuned", [CandidateId::STUDENT], parameters))
     }
 
     /// The model of each predictor that is trained.
-    fn models<P: Program>(&self, program: &P, settings: &Settings) -> Result<Vec<LM>> {
-        let predictors = program.predictors();
+    fn models(&self, predictors: &[(Arc<str>, Predictor)], settings: &Settings) -> Result<Vec<LM>> {
         if predictors.is_empty() {
             return Err(Error::other("the program has no predictor, so there is no model to train"));
         }
-        let model = |p: &crate::predict::Predictor| {
+        let model = |p: &Predictor| {
             match &self.base {
             Some(base) => Ok(base.clone()),
             None => p.lm_or(settings).map_err(|_| {
@@ -325,48 +284,33 @@ impl<T> BootstrapFinetune<T> {
             }),
         }
         };
-        predictors.into_iter().map(|(_, p)| model(p)).collect()
+        predictors.iter().map(|(_, p)| model(p)).collect()
     }
 
-    /// Runs the teacher: what was done in the runs that were accepted, with the places of their rows.
-    async fn runs<P, E, M, K>(
-        &self,
-        program: &P,
-        train: &Data<E>,
-        all: &Data<E>,
-        metric: M,
-    ) -> Result<(Vec<(usize, Steps)>, Vec<String>)>
-    where
-        T: Taught<P>,
-        P: Module + Clone + 'static,
-        E: Example,
-        E::Input: Into<P::Input>,
-        M: Metric<E, P::Output, K>,
-        K: 'static,
-    {
-        let budget = Arc::new(ErrorBudget::new(self.common.max_errors));
-        let teacher = self.options.teacher(program, self.teacher.teacher(), &train.records, &self.common)?;
-        let mut school = self.options.school(teacher, all, &Arc::new(metric), &budget, &self.common);
-        let places: Vec<usize> = (0..school.outcomes.len()).collect();
-        let mut progress = Progress::new("bootstrap", places.len(), self.common.progress);
-        let course = self.options.course(places, usize::MAX, Rng::new(self.common.seed));
-        let running = school.run(std::slice::from_ref(&course), &mut progress);
-        match select(Box::pin(running), Box::pin(self.cancellation.cancelled())).await {
-            Either::Left((ran, _)) => ran?,
-            Either::Right(_) => return Err(Error::Task("the compile was cancelled".into())),
-        }
-        let accepted = course.accepted(&school.outcomes).into_iter();
-        let runs = accepted.map(|(place, steps)| (place % all.len(), steps.clone())).collect();
-        Ok((runs, vec![school.note()]))
+    /// Runs the teacher: what was done in the runs that were accepted.
+    async fn runs(&self, engine: &Engine, rows: &[usize]) -> Result<Vec<AcceptedRun>, Stop> {
+        let demos = DemoOptions { max_bootstrapped: 0, max_labeled: self.max_labeled };
+        let teacher = Arc::new(demos.teacher(engine)?);
+        let wish = Bootstrap::all(rows, self.samples);
+        engine.stage("bootstrap", rows.len() * self.samples);
+        let found = engine.bootstrap(&teacher, &self.attempts, std::slice::from_ref(&wish)).await?;
+        engine.note(found.summary());
+        Ok(found.accepted(&wish).into_iter().map(|(row, steps)| (row, steps.to_vec())).collect())
     }
 
     /// What is worth knowing of the answers that are learnt.
-    fn balance<P: Program, E>(&self, program: &P, learnt: &[Made], train: &Data<E>) -> Vec<String> {
+    fn balance(
+        &self,
+        engine: &Engine,
+        predictors: &[(Arc<str>, Predictor)],
+        learnt: &[Made],
+    ) -> Result<Vec<String>> {
+        let records: Vec<_> = engine.train().iter().map(|row| engine.record(*row)).collect::<Result<_>>()?;
         let mut notes = Vec::new();
-        for (i, (path, predictor)) in program.predictors().into_iter().enumerate() {
+        for (i, (path, predictor)) in predictors.iter().enumerate() {
             for field in predictor.spec().outputs() {
                 let values = learnt.iter().filter(|made| made.predictor == i).map(|made| &made.values);
-                let Some(balance) = Balance::of(&field.name, values, &train.records) else { continue };
+                let Some(balance) = Balance::of(&field.name, values, &records) else { continue };
                 let note = balance.note(&format!("`{}` of `{path}`", field.name));
                 if balance.is_lopsided() {
                     tracing::warn!("{note}");
@@ -374,7 +318,7 @@ impl<T> BootstrapFinetune<T> {
                 notes.push(note);
             }
         }
-        notes
+        Ok(notes)
     }
 
     /// Trains a model for each group that has rows.
@@ -386,13 +330,13 @@ impl<T> BootstrapFinetune<T> {
         validation: &[Made],
         notes: &mut Vec<String>,
     ) -> Result<Vec<(Group, Tuned)>> {
-        let rng = Rng::new(self.common.seed).fork("rows");
+        let rng = Rng::new(self.search.seed).fork("rows");
         let told = notes.join("; ");
         let mut tasks = Vec::new();
         for (i, group) in groups.into_iter().enumerate() {
             let (rows, mut tests) = (group.rows(learnt), group.rows(validation));
-            if self.cancellation.is_cancelled() {
-                return Err(Error::Task("the compile was cancelled".into()));
+            if self.search.cancellation.is_cancelled() {
+                return Err(cancelled());
             }
             if rows.is_empty() && learnt.len() >= self.tuner.min_rows() {
                 notes.push(format!(
@@ -429,10 +373,10 @@ impl<T> BootstrapFinetune<T> {
             let task = FineTuneTask::new(group.base.clone(), rows)
                 .validation(tests)
                 .name(group.name.clone())
-                .seed(self.common.seed);
+                .seed(self.search.seed);
             tasks.push((group, task));
         }
-        let bar = Arc::new(Mutex::new(Progress::new("fine-tune", 0, self.common.progress)));
+        let bar = Arc::new(Mutex::new(Progress::new("fine-tune", 0, self.search.progress)));
         let jobs = tasks.into_iter().map(|(group, task)| {
             let job = self.watched(self.tuner.start(task), &bar);
             async { (group, self.guided(job).await) }
@@ -459,7 +403,7 @@ impl<T> BootstrapFinetune<T> {
     async fn guided(&self, job: FineTuneJob) -> Result<Tuned> {
         let control = job.control();
         let stopping = Box::pin(async {
-            self.cancellation.cancelled().await;
+            self.search.cancellation.cancelled().await;
             control.cancel();
         });
         match select(job, stopping).await {
@@ -469,11 +413,22 @@ impl<T> BootstrapFinetune<T> {
     }
 }
 
+/// The predictors of the student.
+fn student_predictors(infos: &[PredictorInfo]) -> Result<Vec<(Arc<str>, Predictor)>> {
+    let predictor = |info: &PredictorInfo| match info.predictor() {
+        Some(predictor) => Ok((info.path().clone(), predictor.clone())),
+        None => Err(Error::other(format!(
+            "`{}` is no predictor of a program, so it has no model to train",
+            info.path()
+        ))),
+    };
+    infos.iter().map(predictor).collect()
+}
+
 /// The rows' own outputs as what the only predictor does.
-fn from_labels<P: Program, E>(program: &P, data: &Data<E>) -> Result<Vec<(usize, Steps)>> {
-    let predictors = program.predictors();
-    let [(path, predictor)] = predictors.as_slice() else {
-        let paths: Vec<&str> = predictors.iter().map(|(path, _)| path.as_str()).collect();
+fn from_labels(engine: &Engine, rows: &[usize]) -> Result<Vec<AcceptedRun>> {
+    let [info] = engine.predictors() else {
+        let paths: Vec<&str> = engine.predictors().iter().map(|info| &**info.path()).collect();
         return Err(Error::other(format!(
             "the program has {} predictors ({}), so that the outputs of its rows do not tell what each of them is to \
              answer; train on a teacher's runs instead, without `from_labels`",
@@ -481,6 +436,5 @@ fn from_labels<P: Program, E>(program: &P, data: &Data<E>) -> Result<Vec<(usize,
             paths.join(", ")
         )));
     };
-    let steps = |record| labelled(path, predictor.spec(), record);
-    Ok(data.records.iter().map(steps).enumerate().collect())
+    rows.iter().map(|row| Ok((*row, vec![labelled(info, &engine.record(*row)?)]))).collect()
 }

@@ -7,7 +7,7 @@ use crate::{Error, Result, evaluate::Failure};
 /// Counts the rows that failed through no fault of the program: the model could not be reached, or the metric
 /// could not judge. They say nothing about a candidate, so they are no bad score, and a compile that goes on
 /// regardless would choose by chance.
-pub(in crate::optimize) struct ErrorBudget {
+pub(super) struct ErrorBudget {
     limit: Option<usize>,
     state: Mutex<State>,
 }
@@ -19,13 +19,8 @@ struct State {
     hopeless: Option<Error>,
 }
 
-/// Whether a failure says nothing about the program.
-pub(in crate::optimize) fn is_no_fault_of_the_program(failure: &Failure) -> bool {
-    failure.is_infrastructure() || matches!(failure, Failure::Metric(_))
-}
-
 /// The error of a compile in which no row told anything about the program.
-pub(in crate::optimize) fn nothing_heard(first: &Failure) -> Error {
+pub(super) fn nothing_heard(first: &Failure) -> Error {
     let what = match first {
         Failure::Program(_) => "answered",
         Failure::Metric(_) => "judged",
@@ -34,14 +29,14 @@ pub(in crate::optimize) fn nothing_heard(first: &Failure) -> Error {
 }
 
 impl ErrorBudget {
-    pub(in crate::optimize) fn new(limit: Option<usize>) -> Self {
+    pub(super) fn new(limit: Option<usize>) -> Self {
         Self { limit, state: Mutex::default() }
     }
 
     /// Counts a failure. `false` when it was one too many.
-    pub(in crate::optimize) fn allows(&self, failure: &Failure) -> bool {
+    pub(super) fn allows(&self, failure: &Failure) -> bool {
         let mut state = self.lock();
-        if is_no_fault_of_the_program(failure) {
+        if failure.is_no_fault_of_the_program() {
             state.count += 1;
             state.first.get_or_insert_with(|| failure.clone());
         }
@@ -51,9 +46,14 @@ impl ErrorBudget {
         state.hopeless.is_none() && self.limit.is_none_or(|limit| state.count <= limit)
     }
 
+    /// How many rows failed through no fault of the program.
+    pub(super) fn count(&self) -> usize {
+        self.lock().count
+    }
+
     /// # Errors
     /// [`Error::Limit`] when there were too many; the failure itself when no other row can escape it.
-    pub(in crate::optimize) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let state = self.lock();
         if let Some(error) = &state.hopeless {
             return Err(error.clone());

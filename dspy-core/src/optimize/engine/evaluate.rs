@@ -1,0 +1,216 @@
+//! Scores of candidates: on all rows, on some, or as long as they can still win.
+
+use super::{
+    CandidateId, Engine, Event, Run, Stop,
+    errors::nothing_heard,
+    scores::{Cell, mean},
+};
+use crate::{evaluate::Failure, optimize::Rollout};
+
+/// What an evaluation found of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Evaluated {
+    /// The candidate.
+    pub candidate: CandidateId,
+    /// The mean over the rows it was run on, those left out that failed through no fault of the program.
+    pub score: Option<f64>,
+    /// Whether it was run on all rows. It was not when racing ruled it out.
+    pub complete: bool,
+}
+
+/// The rows that racing looks at before it compares for the first time, and how many times as many each time after.
+const FIRST_LOOK: usize = 16;
+
+impl Engine {
+    /// Scores candidates on rows, all at the same time as far as the concurrency allows; what is known already is not
+    /// run again. With [`racing`](super::SearchOptions::racing), candidates that the others rule out are given up
+    /// before they have been run on all rows.
+    ///
+    /// # Errors
+    /// As [`rollouts`](Self::rollouts).
+    pub async fn evaluate(&self, candidates: &[CandidateId], rows: &[usize]) -> Result<Vec<Evaluated>, Stop> {
+        match self.options.racing {
+            Some(error) => self.race(candidates, rows, error).await?,
+            None => self.fill(candidates, rows).await?,
+        }
+        Ok(candidates.iter().map(|candidate| self.evaluated(*candidate, rows)).collect())
+    }
+
+    /// Scores one candidate on all validation rows.
+    ///
+    /// # Errors
+    /// As [`rollouts`](Self::rollouts).
+    pub async fn evaluate_fully(&self, candidate: CandidateId) -> Result<Option<f64>, Stop> {
+        let rows = self.rows.val.clone();
+        self.fill(&[candidate], &rows).await?;
+        Ok(self.evaluated(candidate, &rows).score)
+    }
+
+    /// The mean of a candidate over those of the rows that it has a score on.
+    pub fn mean(&self, candidate: CandidateId, rows: &[usize]) -> Option<f64> {
+        self.state().scores.mean(candidate, rows)
+    }
+
+    /// The scores of a candidate on rows, in their order; `None` where there is none.
+    pub fn scores(&self, candidate: CandidateId, rows: &[usize]) -> Vec<Option<f64>> {
+        self.state().scores.of(candidate, rows)
+    }
+
+    /// What the metric said of a candidate on a row.
+    pub fn feedback(&self, candidate: CandidateId, row: usize) -> Option<String> {
+        self.state().scores.get(candidate, row)?.feedback.clone()
+    }
+
+    /// Whether a candidate was run on all these rows.
+    pub fn covers(&self, candidate: CandidateId, rows: &[usize]) -> bool {
+        self.state().scores.covers(candidate, rows)
+    }
+
+    /// Takes a rollout of a candidate, in the settings of the compile, as its score on the row.
+    pub fn record_score(&self, candidate: CandidateId, row: usize, rollout: &Rollout) {
+        let cell =
+            Cell { score: rollout.score(), feedback: rollout.feedback(), failed: rollout.outcome.is_err() };
+        self.state().scores.set(candidate, row, cell);
+    }
+
+    /// A run whose score is that of a candidate.
+    pub fn run_of(&self, candidate: CandidateId, row: usize) -> Run {
+        Run { candidate: Some(candidate), ..Run::new(self.parameters(candidate), row) }
+    }
+
+    fn evaluated(&self, candidate: CandidateId, rows: &[usize]) -> Evaluated {
+        let state = self.state();
+        let complete = state.scores.covers(candidate, rows);
+        Evaluated { candidate, score: state.scores.mean(candidate, rows), complete }
+    }
+
+    async fn race(&self, candidates: &[CandidateId], rows: &[usize], error: f64) -> Result<(), Stop> {
+        // Who is the best so far takes part: it was run on these rows already.
+        let champion = self.best().map(|(best, _)| best).filter(|best| self.covers(*best, rows));
+        let mut alive = candidates.to_vec();
+        let looks = looks(rows.len());
+        for (i, end) in looks.iter().enumerate() {
+            self.fill(&alive, &rows[..*end]).await?;
+            if i + 1 == looks.len() {
+                break;
+            }
+            let seen = &rows[..*end];
+            let all = || alive.iter().copied().chain(champion);
+            let mean_of = |c: CandidateId| self.mean(c, seen).unwrap_or(f64::NEG_INFINITY);
+            let Some(leader) = all().reduce(|a, b| if mean_of(b) > mean_of(a) { b } else { a }) else {
+                break;
+            };
+            let leading = self.scores(leader, seen);
+            let share = error / looks.len() as f64;
+            let out = |c: CandidateId| c != leader && ruled_out(&self.scores(c, seen), &leading, share);
+            let ruled_out: Vec<CandidateId> = alive.iter().copied().filter(|c| out(*c)).collect();
+            for candidate in &ruled_out {
+                self.emit(Event::RuledOut { candidate: *candidate, by: leader, rows: *end });
+            }
+            alive.retain(|c| !ruled_out.contains(c));
+        }
+        Ok(())
+    }
+
+    /// Runs candidates on those of the rows that they have no score on.
+    pub(super) async fn fill(&self, candidates: &[CandidateId], rows: &[usize]) -> Result<(), Stop> {
+        let mut missing: Vec<(CandidateId, usize)> = Vec::new();
+        {
+            let state = self.state();
+            for candidate in candidates {
+                let unknown = rows.iter().filter(|row| state.scores.get(*candidate, **row).is_none());
+                missing.extend(unknown.map(|row| (*candidate, *row)));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let runs = missing.iter().map(|(candidate, row)| self.run_of(*candidate, *row)).collect();
+        let rollouts = self.rollouts(runs).await?;
+        for ((candidate, row), rollout) in missing.iter().zip(&rollouts) {
+            self.record_score(*candidate, *row, rollout);
+        }
+        all_unheard(&rollouts).map_or(Ok(()), |failure| Err(nothing_heard(failure)))?;
+        for candidate in candidates {
+            self.tell_evaluated(*candidate, rows);
+        }
+        Ok(())
+    }
+
+    fn tell_evaluated(&self, candidate: CandidateId, rows: &[usize]) {
+        let spent = self.spent();
+        let (score, full, best) = {
+            let mut state = self.state();
+            let score = state.scores.mean(candidate, rows);
+            let full = state.scores.covers(candidate, &self.rows.val);
+            let val = state.scores.mean(candidate, &self.rows.val).filter(|_| full);
+            let best = val.filter(|score| state.best.is_none_or(|(_, best)| *score > best));
+            if let Some(score) = best {
+                state.best = Some((candidate, score));
+            }
+            (score, full, best)
+        };
+        self.emit(Event::Evaluated { candidate, rows: rows.len(), full, score, spent });
+        if let Some(score) = best {
+            self.emit(Event::Best { candidate, score, spent });
+        }
+    }
+}
+
+/// The failure of the first, when all of them failed through no fault of the program.
+fn all_unheard(rollouts: &[Rollout]) -> Option<&Failure> {
+    let unheard = |rollout: &'_ Rollout| rollout.score().is_none();
+    match rollouts.first().map(|first| &first.outcome) {
+        Some(Err(failure)) if rollouts.iter().all(unheard) => Some(failure),
+        _ => None,
+    }
+}
+
+/// After how many rows racing compares.
+fn looks(rows: usize) -> Vec<usize> {
+    let mut looks: Vec<usize> =
+        std::iter::successors(Some(FIRST_LOOK), |n| Some(n * 2)).take_while(|n| *n < rows).collect();
+    looks.push(rows);
+    looks
+}
+
+/// Whether the leader scores higher on the same rows, by a one-sided paired test at this level.
+fn ruled_out(scores: &[Option<f64>], leader: &[Option<f64>], level: f64) -> bool {
+    let differences: Vec<Option<f64>> =
+        scores.iter().zip(leader).map(|(own, theirs)| Some((*theirs)? - (*own)?)).collect();
+    let n = differences.iter().flatten().count() as f64;
+    let Some(mean) = mean(&differences).filter(|mean| n >= 8.0 && *mean > 0.0) else { return false };
+    let variance = differences.iter().flatten().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    // Differences that are all the same have no variance to judge by: one more that is different is assumed.
+    let variance = variance.max(mean * mean / n);
+    mean / (variance / n).sqrt() > upper_quantile(level)
+}
+
+/// The value that a standard normal variable exceeds with probability `p` below one half (Abramowitz and Stegun 1964,
+/// "Handbook of Mathematical Functions", 26.2.23; the error is below 4.5e-4).
+fn upper_quantile(p: f64) -> f64 {
+    let t = (-2.0 * p.clamp(1e-12, 0.5).ln()).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    t - above / below
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_double_and_end_with_all_rows() {
+        assert_eq!(looks(100), [16, 32, 64, 100]);
+        assert_eq!((looks(16), looks(3)), (vec![16], vec![3]));
+    }
+
+    #[test]
+    fn a_clear_loser_is_ruled_out_and_an_equal_is_not() {
+        let row = |f: fn(usize) -> bool| (0..32).map(|i| Some(f64::from(u8::from(f(i))))).collect::<Vec<_>>();
+        let (good, bad, close) = (row(|i| i % 8 != 0), row(|i| i % 4 == 0), row(|i| i % 8 != 1));
+        assert!(ruled_out(&bad, &good, 0.01));
+        assert!(!ruled_out(&close, &good, 0.01) && !ruled_out(&good, &bad, 0.01));
+    }
+}
