@@ -14,9 +14,8 @@ use std::{
 
 use dspy::{
     lm::Message,
-    optimize::finetune::{
-        Cancellation, ChatRow, FineTuneJob, FineTuneTask, FineTuner, Tuned, TuningStatus, to_jsonl,
-    },
+    optimize::Cancellation,
+    optimize::finetune::{ChatRow, FineTuneJob, FineTuneTask, FineTuner, Tuned, TuningStatus, to_jsonl},
     prelude::*,
 };
 use lab::{Fate, Lab, made_by, sent as json, tuner};
