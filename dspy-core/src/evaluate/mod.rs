@@ -1,6 +1,7 @@
 //! How good a program is: [`Evaluate`] runs it over rows and lets a metric judge every output.
 
 mod export;
+mod judge;
 mod metric;
 mod progress;
 mod report;
