@@ -1,54 +1,121 @@
 //! Data sets in CSV.
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::Read,
+    marker::PhantomData,
+    path::{Path, PathBuf},
+};
 
+use csv::{ErrorKind, Position, Reader, StringRecord};
 use serde::de::DeserializeOwned;
 
 use super::error;
-use crate::Result;
+use crate::{Error, Result};
 
-/// Reads a file of comma-separated values (RFC 4180) whose first line names the fields. The type of the row says
-/// what a cell is: text, a number, a boolean; an empty cell is `None` where the field is an `Option`. Rows with
-/// lists or nested structs belong into JSON lines: see [`jsonl`](super::jsonl).
+/// Reads a file of comma-separated values: see [`CsvReader`].
 ///
 /// # Errors
-/// [`Error::Dataset`](crate::Error::Dataset) at the first line that cannot be read.
+/// [`Error::Dataset`] at the first row that cannot be read.
 pub fn csv<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
-    let path = path.as_ref();
-    let mut headers = ::csv::StringRecord::new();
-    let fail = |e: &::csv::Error, line: Option<u64>, headers: &::csv::StringRecord| {
-        let line = e.position().map(::csv::Position::line).or(line).and_then(|l| usize::try_from(l).ok());
+    CsvReader::open(path)?.collect()
+}
+
+/// Reads a file of comma-separated values (RFC 4180) whose first line names the fields, one row at a time. The type of
+/// the row says what a cell is: text, a number, a boolean; an empty cell is `None` where the field is an `Option`. Rows
+/// with lists or nested structs belong into JSON lines or Parquet: see [`jsonl`](super::jsonl).
+///
+/// A row that cannot be read is an error of its own; the rows after it can still be had.
+pub struct CsvReader<T, R = File> {
+    path: PathBuf,
+    source: Reader<R>,
+    /// The names of the columns, once they have been read.
+    headers: Option<StringRecord>,
+    record: StringRecord,
+    broken: bool,
+    rows: PhantomData<fn() -> T>,
+}
+
+impl<T> CsvReader<T> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] when it cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|e| error(path, None, e.to_string()))?;
+        Ok(Self::new(file, path))
+    }
+}
+
+impl<T, R: Read> CsvReader<T, R> {
+    /// Reads from any source, through a buffer; errors call it by `name`.
+    pub fn new(source: R, name: impl Into<PathBuf>) -> Self {
+        Self {
+            path: name.into(),
+            source: Reader::from_reader(source),
+            headers: None,
+            record: StringRecord::new(),
+            broken: false,
+            rows: PhantomData,
+        }
+    }
+
+    fn fail(&self, e: &csv::Error, line: u64) -> Error {
+        let line = e.position().map_or(line, Position::line);
         let message = match e.kind() {
-            ::csv::ErrorKind::Io(e) => e.to_string(),
-            ::csv::ErrorKind::Deserialize { err, .. } => {
-                let column = err.field().and_then(|i| headers.get(usize::try_from(i).ok()?));
-                match column {
+            ErrorKind::Io(e) => e.to_string(),
+            ErrorKind::Deserialize { err, .. } => {
+                let cell = err.field().and_then(|i| usize::try_from(i).ok());
+                match cell.and_then(|i| self.headers.as_ref()?.get(i)) {
                     Some(name) => {
                         format!("column `{name}`: {}; the row's type says what a cell is", err.kind())
                     }
-                    None => format!("{err}; the header line must name the fields of the row's type"),
+                    None => format!("{}; the header line must name the fields of the row's type", err.kind()),
                 }
             }
-            ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            ErrorKind::UnequalLengths { expected_len, len, .. } => {
                 format!("{len} cells, but the header names {expected_len}; quote cells that hold commas")
             }
+            ErrorKind::Utf8 { .. } => "the text is not UTF-8; save the file in this encoding".to_owned(),
             _ => e.to_string(),
         };
-        error(path, line, message)
-    };
-    let mut reader = ::csv::Reader::from_path(path).map_err(|e| fail(&e, None, &headers))?;
-    let mut rows = Vec::new();
-    headers = reader.headers().map_err(|e| fail(&e, Some(1), &headers))?.clone();
-    let mut record = ::csv::StringRecord::new();
-    loop {
-        let line = reader.position().line();
-        match reader.read_record(&mut record) {
-            Ok(false) => return Ok(rows),
-            Ok(true) => {
-                rows.push(record.deserialize(Some(&headers)).map_err(|e| fail(&e, Some(line), &headers))?);
-            }
-            Err(e) => return Err(fail(&e, Some(line), &headers)),
+        error(&self.path, usize::try_from(line).ok(), message)
+    }
+}
+
+impl<T: DeserializeOwned, R: Read> Iterator for CsvReader<T, R> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        if self.broken {
+            return None;
         }
+        if self.headers.is_none() {
+            match self.source.headers() {
+                Ok(headers) => self.headers = Some(headers.clone()),
+                Err(e) => {
+                    self.broken = true;
+                    return Some(Err(self.fail(&e, 1)));
+                }
+            }
+        }
+        let line = self.source.position().line();
+        match self.source.read_record(&mut self.record) {
+            Ok(false) => None,
+            Ok(true) => Some(self.record.deserialize(self.headers.as_ref()).map_err(|e| self.fail(&e, line))),
+            Err(e) => {
+                // A source that failed once may give half rows from now on.
+                self.broken = e.is_io_error();
+                Some(Err(self.fail(&e, line)))
+            }
+        }
+    }
+}
+
+impl<T, R> std::fmt::Debug for CsvReader<T, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CsvReader").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -66,34 +133,35 @@ mod tests {
         note: Option<String>,
     }
 
-    #[test]
-    fn cells_have_the_types_of_the_row() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rows.csv");
-        std::fs::write(
-            &path,
-            "\u{feff}good,question,score,note,extra\ntrue,\"a, \"\"b\"\"\nc\",0.5,,x\nfalse,42,1,n,\n",
-        )
-        .unwrap();
-        let rows = csv::<Row>(&path).unwrap();
-        assert_eq!(rows[0], Row { question: "a, \"b\"\nc".into(), score: 0.5, good: true, note: None });
-        assert_eq!(rows[1], Row { question: "42".into(), score: 1.0, good: false, note: Some("n".into()) });
+    fn read(text: &str) -> Vec<Result<Row>> {
+        CsvReader::new(text.as_bytes(), "rows.csv").collect()
     }
 
     #[test]
-    fn errors_name_the_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rows.csv");
-        std::fs::write(&path, "question,score,good,note\na,1,true,\nb,many,true,\n").unwrap();
-        let error = csv::<Row>(&path).unwrap_err().to_string();
+    fn cells_have_the_types_of_the_row() {
+        let rows =
+            read("\u{feff}good,question,score,note,extra\ntrue,\"a, \"\"b\"\"\nc\",0.5,,x\nfalse,42,1,n,\n");
+        let rows: Vec<Row> = rows.into_iter().collect::<Result<_>>().unwrap();
+        assert_eq!(rows[0], Row { question: "a, \"b\"\nc".into(), score: 0.5, good: true, note: None });
+        assert_eq!(rows[1], Row { question: "42".into(), score: 1.0, good: false, note: Some("n".into()) });
+        assert!(read("").is_empty());
+    }
+
+    #[test]
+    fn errors_name_the_line_and_the_other_rows_are_still_read() {
+        let rows = read("question,score,good,note\na,1,true,\nb,many,true,\nc,1,true\nd,4,true,\n");
+        let error = rows[1].as_ref().unwrap_err().to_string();
         assert!(
             error.contains("rows.csv, line 3: column `score`: ") && error.contains("invalid float"),
             "{error}"
         );
-        std::fs::write(&path, "question,score,good,note\na,1,true\n").unwrap();
-        let error = csv::<Row>(&path).unwrap_err().to_string();
-        assert!(error.contains("line 2: 3 cells, but the header names 4"), "{error}");
-        std::fs::write(&path, "question,good,note\na,true,\n").unwrap();
-        assert!(csv::<Row>(&path).unwrap_err().to_string().contains("missing field `score`"));
+        let error = rows[2].as_ref().unwrap_err().to_string();
+        assert!(error.contains("line 4: 3 cells, but the header names 4"), "{error}");
+        assert_eq!(rows[3].as_ref().unwrap().score, 4.0);
+        let rows = read("question,good,note\na,true,\n");
+        assert!(rows[0].as_ref().unwrap_err().to_string().contains("missing field `score`"));
+        let rows: Vec<Result<Row>> =
+            CsvReader::new(&b"question,score,good,note\nb\xff,1,true,\n"[..], "x.csv").collect();
+        assert!(rows[0].as_ref().unwrap_err().to_string().contains("x.csv, line 2: the text is not UTF-8"));
     }
 }

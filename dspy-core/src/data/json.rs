@@ -1,8 +1,8 @@
-//! Data sets in JSON.
+//! Data sets with one JSON object in each line.
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     marker::PhantomData,
     path::{Path, PathBuf},
 };
@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use super::error;
 use crate::Result;
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// The mark that some editors put at the start of a file.
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a file with one JSON object in each line. Empty lines are passed over.
 ///
@@ -20,30 +21,6 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// [`Error::Dataset`](crate::Error::Dataset) at the first line that cannot be read.
 pub fn jsonl<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
     JsonlReader::open(path)?.collect()
-}
-
-/// Reads a file that is one JSON array of objects.
-///
-/// # Errors
-/// [`Error::Dataset`](crate::Error::Dataset) naming the line at fault.
-pub fn json<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
-    let path = path.as_ref();
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|mut f| f.read_to_end(&mut bytes))
-        .map_err(|e| error(path, None, e.to_string()))?;
-    let text = bytes.strip_prefix(BOM).unwrap_or(&bytes);
-    serde_json::from_slice(text).map_err(|e| {
-        let line = (e.line() > 0).then_some(e.line());
-        let cure = if e.is_data() {
-            "the file must be an array of objects with the fields of the row's type"
-        } else if text.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
-            "the file must be one JSON array; a file with one object in each line is named .jsonl"
-        } else {
-            "the file must be one JSON array"
-        };
-        error(path, line, format!("{}; {cure}", without_place(&e)))
-    })
 }
 
 /// Reads a file with one JSON object in each line, one row at a time: for files that do not fit into memory.
@@ -120,7 +97,7 @@ impl<T: DeserializeOwned, R: BufRead> Iterator for JsonlReader<T, R> {
 }
 
 /// The message without "at line 1 column 5", which counts from the start of what was parsed.
-fn without_place(e: &serde_json::Error) -> String {
+pub(super) fn without_place(e: &serde_json::Error) -> String {
     let text = e.to_string();
     text.rfind(" at line ").map_or(text.clone(), |at| text[..at].to_owned())
 }
@@ -158,18 +135,34 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_read_and_its_errors_have_lines() {
+    fn the_extension_says_how_a_file_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rows.json");
-        std::fs::write(&path, "[\n{\"q\":\"a\",\"n\":1},\n{\"q\":\"b\",\"n\":\"x\"}]").unwrap();
-        let error = json::<Row>(&path).unwrap_err().to_string();
-        assert!(error.contains("line 3: invalid type: string \"x\", expected i32;"), "{error}");
-        std::fs::write(&path, "{\"q\":\"a\",\"n\":1}\n{\"q\":\"a\",\"n\":1}").unwrap();
-        assert!(json::<Row>(&path).is_err());
-        std::fs::write(&path, "[{\"q\":\"a\",\"n\":1}]").unwrap();
-        assert_eq!(crate::data::load::<Row>(&path).unwrap().len(), 1);
-        assert!(
-            jsonl::<Row>(folder.path().join("none.jsonl")).unwrap_err().to_string().contains("none.jsonl")
-        );
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let row = Row { q: "a".into(), n: 1 };
+        for (name, text) in [
+            ("rows.json", "[{\"q\":\"a\",\"n\":1}]"),
+            ("rows.JSONL", "{\"q\":\"a\",\"n\":1}"),
+            ("rows.ndjson", "{\"q\":\"a\",\"n\":1}\n"),
+            ("rows.csv", "n,q\n1,a\n"),
+        ] {
+            let path = write(name, text);
+            assert_eq!(
+                crate::data::load::<Row>(&path).unwrap(),
+                [&row].map(|r| Row { q: r.q.clone(), n: r.n })
+            );
+            assert_eq!(crate::data::rows::<Row>(&path).unwrap().count(), 1);
+        }
+        let error = crate::data::load::<Row>(write("rows.txt", "")).unwrap_err().to_string();
+        assert!(error.contains("unknown kind of file"), "{error}");
+        let error = jsonl::<Row>(folder.path().join("none.jsonl")).unwrap_err().to_string();
+        assert!(error.contains("none.jsonl"), "{error}");
+        if cfg!(not(feature = "parquet")) {
+            let error = crate::data::load::<Row>(write("rows.parquet", "")).unwrap_err().to_string();
+            assert!(error.contains("feature `parquet`"), "{error}");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod metric;
 mod progress;
 mod report;
 mod run;
+mod stats;
 mod text;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -14,6 +15,7 @@ pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score, Witho
 pub(crate) use progress::Progress;
 pub use report::{Evaluation, Failure, Row};
 pub(crate) use run::{Plan, run_rows, score_of};
+pub use stats::{Comparison, Interval, Test, ruled_out};
 pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};
 
 use crate::{
