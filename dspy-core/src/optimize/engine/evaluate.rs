@@ -1,11 +1,10 @@
 //! Scores of candidates: on all rows, on some, or as long as they can still win.
 
-use super::{
-    CandidateId, Engine, Event, Run, Stop,
-    errors::nothing_heard,
-    scores::{Cell, mean},
+use super::{CandidateId, Engine, Event, Run, Stop, errors::nothing_heard, scores::Cell};
+use crate::{
+    evaluate::{Failure, ruled_out},
+    optimize::Rollout,
 };
-use crate::{evaluate::Failure, optimize::Rollout};
 
 /// What an evaluation found of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,8 +101,7 @@ impl Engine {
                 break;
             };
             let leading = self.scores(leader, seen);
-            let share = error / looks.len() as f64;
-            let out = |c: CandidateId| c != leader && ruled_out(&self.scores(c, seen), &leading, share);
+            let out = |c: CandidateId| c != leader && ruled_out(&self.scores(c, seen), &leading, error);
             let ruled_out: Vec<CandidateId> = alive.iter().copied().filter(|c| out(*c)).collect();
             for candidate in &ruled_out {
                 self.emit(Event::RuledOut { candidate: *candidate, by: leader, rows: *end });
@@ -175,27 +173,6 @@ fn looks(rows: usize) -> Vec<usize> {
     looks
 }
 
-/// Whether the leader scores higher on the same rows, by a one-sided paired test at this level.
-fn ruled_out(scores: &[Option<f64>], leader: &[Option<f64>], level: f64) -> bool {
-    let differences: Vec<Option<f64>> =
-        scores.iter().zip(leader).map(|(own, theirs)| Some((*theirs)? - (*own)?)).collect();
-    let n = differences.iter().flatten().count() as f64;
-    let Some(mean) = mean(&differences).filter(|mean| n >= 8.0 && *mean > 0.0) else { return false };
-    let variance = differences.iter().flatten().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    // Differences that are all the same have no variance to judge by: one more that is different is assumed.
-    let variance = variance.max(mean * mean / n);
-    mean / (variance / n).sqrt() > upper_quantile(level)
-}
-
-/// The value that a standard normal variable exceeds with probability `p` below one half (Abramowitz and Stegun 1964,
-/// "Handbook of Mathematical Functions", 26.2.23; the error is below 4.5e-4).
-fn upper_quantile(p: f64) -> f64 {
-    let t = (-2.0 * p.clamp(1e-12, 0.5).ln()).sqrt();
-    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
-    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
-    t - above / below
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,13 +181,5 @@ mod tests {
     fn looks_double_and_end_with_all_rows() {
         assert_eq!(looks(100), [16, 32, 64, 100]);
         assert_eq!((looks(16), looks(3)), (vec![16], vec![3]));
-    }
-
-    #[test]
-    fn a_clear_loser_is_ruled_out_and_an_equal_is_not() {
-        let row = |f: fn(usize) -> bool| (0..32).map(|i| Some(f64::from(u8::from(f(i))))).collect::<Vec<_>>();
-        let (good, bad, close) = (row(|i| i % 8 != 0), row(|i| i % 4 == 0), row(|i| i % 8 != 1));
-        assert!(ruled_out(&bad, &good, 0.01));
-        assert!(!ruled_out(&close, &good, 0.01) && !ruled_out(&good, &bad, 0.01));
     }
 }

@@ -123,8 +123,8 @@ macro_rules! search_options {
         }
 
         /// Gives up candidates that a paired test on the rows so far rules out, instead of evaluating them on all
-        /// rows. `error` is the probability with which the best of the candidates may be lost in one comparison,
-        /// such as 0.05.
+        /// rows. `error` is the probability with which a candidate that is as good as the leader may be ruled out by
+        /// it, over all looks together, such as 0.05; see [`ruled_out`](crate::evaluate::ruled_out).
         #[must_use]
         pub fn racing(mut self, error: f64) -> Self {
             self.search.racing = Some(error);
