@@ -71,7 +71,7 @@ async fn main() -> Result<()> {
 }
 
 /// The rows to learn from, and those to judge by.
-fn rows<E: DeserializeOwned + Clone>(setup: &support::Setup) -> Result<(Vec<E>, Vec<E>)> {
+fn rows<E: DeserializeOwned + Clone + 'static>(setup: &support::Setup) -> Result<(Vec<E>, Vec<E>)> {
     Ok(match (setup.option("--train"), setup.option("--dev")) {
         (Some(train), Some(dev)) => (dspy::data::load(train)?, dspy::data::load(dev)?),
         (Some(train), None) => dspy::data::split(&dspy::data::load(train)?, 0, [0.8, 0.2]).into(),
