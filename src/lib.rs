@@ -80,7 +80,7 @@ pub use dspy_core::{
     context::Settings,
     data::Example,
     evaluate::{Evaluate, Metric},
-    lm::{LM, LanguageModel, Options, inspect_history},
+    lm::{Budget, LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
         BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, Compiled, FineTuner,

@@ -215,15 +215,14 @@ impl BootstrapFinetune {
         let models = self.models(&predictors, &settings)?;
         let mut rows = engine.train().to_vec();
         rows.extend(engine.val().iter().filter(|row| !engine.train().contains(row)));
-        let runs = match self.from_labels {
-            true => from_labels(engine, &rows)?,
+        let (runs, mut notes) = match self.from_labels {
+            true => (from_labels(engine, &rows)?, Vec::new()),
             false => self.runs(engine, &rows).await?,
         };
         if self.exclude_demos {
             student = student.without_demos();
         }
         let student = Arc::new(student);
-        let mut notes = Vec::new();
         let scribe = Scribe {
             engine,
             student: &student,
@@ -288,14 +287,14 @@ impl BootstrapFinetune {
     }
 
     /// Runs the teacher: what was done in the runs that were accepted.
-    async fn runs(&self, engine: &Engine, rows: &[usize]) -> Result<Vec<AcceptedRun>, Stop> {
+    async fn runs(&self, engine: &Engine, rows: &[usize]) -> Result<(Vec<AcceptedRun>, Vec<String>), Stop> {
         let demos = DemoOptions { max_bootstrapped: 0, max_labeled: self.max_labeled };
         let teacher = Arc::new(demos.teacher(engine)?);
         let wish = Bootstrap::all(rows, self.samples);
         engine.stage("bootstrap", rows.len() * self.samples);
         let found = engine.bootstrap(&teacher, &self.attempts, std::slice::from_ref(&wish)).await?;
-        engine.note(found.summary());
-        Ok(found.accepted(&wish).into_iter().map(|(row, steps)| (row, steps.to_vec())).collect())
+        let runs = found.accepted(&wish).into_iter().map(|(row, steps)| (row, steps.to_vec())).collect();
+        Ok((runs, vec![found.summary()]))
     }
 
     /// What is worth knowing of the answers that are learnt.
