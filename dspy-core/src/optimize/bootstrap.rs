@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Attempts, Bootstrap, Bootstrapped, CandidateId, Demonstration, Engine, LabeledFewShot, Optimizer,
-    Parameters, SearchOptions, Stop, engine::search_options,
+    Amount, Attempts, Bootstrap, Bootstrapped, CandidateId, Demonstration, Engine, LabeledFewShot, Optimizer,
+    Parameters, PlannedStage, SearchOptions, Stop, TaskShape, engine::search_options,
 };
 use crate::{Result, data::Rng};
 
@@ -107,6 +107,12 @@ impl Optimizer for BootstrapFewShot {
         self.search.clone()
     }
 
+    fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
+        let rows = if self.demos.max_bootstrapped == 0 { 0 } else { shape.train };
+        let amount = Amount::new(self.demos.max_bootstrapped, rounds(rows, &self.attempts));
+        vec![PlannedStage::rollouts("bootstrap", amount).demos(self.demos.max_labeled)]
+    }
+
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
         let rng = Rng::new(self.search.seed);
         let wish = Bootstrap::new(engine.train().to_vec(), self.demos.max_bootstrapped);
@@ -117,6 +123,11 @@ impl Optimizer for BootstrapFewShot {
         let shown = self.demos.show(engine, &found, &wish, &rng)?;
         Ok(engine.propose("bootstrapped", [CandidateId::STUDENT], shown))
     }
+}
+
+/// How many runs on so many rows there are at most.
+pub(super) fn rounds(rows: usize, attempts: &Attempts) -> usize {
+    rows.saturating_mul(usize::try_from(attempts.max_rounds).unwrap_or(usize::MAX))
 }
 
 impl DemoOptions {

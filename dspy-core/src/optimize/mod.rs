@@ -11,6 +11,7 @@ mod engine;
 pub mod finetune;
 mod labeled;
 mod parameters;
+mod plan;
 mod program;
 mod random_search;
 mod split;
@@ -29,12 +30,18 @@ pub use engine::{
 pub use finetune::{BootstrapFinetune, FineTuner};
 pub use labeled::LabeledFewShot;
 pub use parameters::{Demonstration, Parameters, PredictorParameters};
+pub use plan::{Amount, Plan, PlannedStage, TaskShape};
 pub use random_search::BootstrapFewShotWithRandomSearch;
 pub use split::Split;
 pub use student::Student;
 pub use task::{PredictorInfo, Rollout, RolloutStep, Task};
 
-use crate::{Result, data::Example, evaluate::Metric, module::Module};
+use crate::{
+    Result,
+    data::Example,
+    evaluate::Metric,
+    module::{Module, Program},
+};
 
 /// An optimizer: turns a program, rows and a metric into a program that scores better.
 ///
@@ -83,6 +90,36 @@ pub trait Optimizer: Send + Sync {
     /// The options of the compile.
     fn options(&self) -> SearchOptions {
         SearchOptions::default()
+    }
+
+    /// The parts of a compile on a task of this shape, for [`plan`](Self::plan). An optimizer that does not tell has an
+    /// empty plan.
+    fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
+        let _ = shape;
+        Vec::new()
+    }
+
+    /// What a compile of this program on these rows will take, at most and as an estimate: nothing is asked.
+    ///
+    /// ```
+    /// # use dspy_core::{optimize::{BootstrapFewShotWithRandomSearch, Optimizer}, predict::Predict, signature::{DynSignature, Record}};
+    /// let program = Predict::dynamic(DynSignature::parse("question -> answer")?);
+    /// let train = vec![(Record::from([("question", "2 + 2")]), Record::from([("answer", "4")])); 50];
+    /// let plan = BootstrapFewShotWithRandomSearch::new().num_candidates(5).plan(&program, &train)?;
+    /// println!("{plan}");
+    /// assert_eq!(plan.calls().at_most, 50 + 8 * 50);
+    /// # Ok::<(), dspy_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Other`](crate::Error::Other) when a row does not serialise to a map.
+    fn plan<'a, P, E>(&self, program: &P, data: impl Into<Split<'a, E>>) -> Result<Plan>
+    where
+        Self: Sized,
+        P: Program,
+        E: Example,
+    {
+        Plan::new(self.name(), program, data.into(), |shape| self.stages(shape))
     }
 
     /// Searches for the best candidate. What the engine cannot do, because the budget is spent or the user asks for an

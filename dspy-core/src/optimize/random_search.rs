@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Attempts, Bootstrap, CandidateId, Engine, LabeledFewShot, Optimizer, SearchOptions, Stop,
-    bootstrap::{DemoOptions, bootstrap_options},
+    Amount, Attempts, Bootstrap, CandidateId, Engine, LabeledFewShot, Optimizer, PlannedStage, SearchOptions,
+    Stop, TaskShape,
+    bootstrap::{DemoOptions, bootstrap_options, rounds},
     engine::search_options,
 };
 use crate::{Result, data::Rng};
@@ -101,6 +102,20 @@ impl Optimizer for BootstrapFewShotWithRandomSearch {
 
     fn options(&self) -> SearchOptions {
         self.search.clone()
+    }
+
+    fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
+        let wanted = self.demos.max_bootstrapped * (self.num_candidates + 1);
+        let bootstrap = if self.demos.max_bootstrapped == 0 { 0 } else { shape.train };
+        let candidates = self.num_candidates + 3;
+        vec![
+            PlannedStage::rollouts(
+                "bootstrap",
+                Amount::new(wanted.min(bootstrap), rounds(bootstrap, &self.attempts)),
+            )
+            .demos(self.demos.max_labeled),
+            PlannedStage::rollouts("evaluate", candidates * shape.val).demos(self.demos.max_labeled),
+        ]
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {

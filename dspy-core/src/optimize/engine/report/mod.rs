@@ -1,5 +1,7 @@
 //! What a compile found and what it cost, made of its events.
 
+mod page;
+
 use std::{
     collections::BTreeMap,
     fmt,
