@@ -77,8 +77,8 @@ async fn events_tell_the_compile_and_the_log_holds_them() {
         (Some(60), Some(20), Some(20))
     );
     assert_eq!(seen.last().unwrap()["event"], "finished");
-    // The student, zero-shot, labels, in order, and four random ones.
-    assert_eq!((count("proposed"), count("finished")), (8, 1));
+    // The student, which has no demonstrations, labels, in order, and four random ones.
+    assert_eq!((count("proposed"), count("finished")), (7, 1));
     let scored = seen.iter().filter(|event| event["event"] == "row" && !event["candidate"].is_null()).count();
     assert_eq!(scored, 7 * 20 + 2 * 20);
     let best = seen.iter().rfind(|event| event["event"] == "best").unwrap();

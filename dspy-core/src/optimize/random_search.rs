@@ -14,7 +14,7 @@ use crate::{Result, data::Rng};
 /// metric, and takes the best (Khattab et al. 2023, "DSPy: Compiling Declarative Language Model Calls into
 /// Self-Improving Pipelines", §4).
 ///
-/// The candidates are the program without demonstrations, with rows of the data only, with demonstrations from the
+/// The candidates are the program without demonstrations (the student itself, when it has none), with rows of the data only, with demonstrations from the
 /// first rows that go well, and [`num_candidates`](Self::num_candidates) with those from rows in random order, of
 /// random number. Of equally good candidates the first is taken. The teacher runs on a row once, whatever number of
 /// candidates learn from it.
@@ -130,7 +130,9 @@ impl Optimizer for BootstrapFewShotWithRandomSearch {
 
         let student = engine.parameters(CandidateId::STUDENT);
         let propose = |name: &str, parameters| engine.propose(name, [CandidateId::STUDENT], parameters);
-        let mut candidates = vec![propose("zero-shot", (*student).clone().without_demos())];
+        let bare = (*student).clone().without_demos();
+        let mut candidates =
+            vec![if bare == *student { CandidateId::STUDENT } else { propose("zero-shot", bare) }];
         let labels = LabeledFewShot::new().k(self.demos.max_labeled).show(engine, &student, &rng)?;
         candidates.push(propose("labels only", labels));
         for (name, wish, rng) in &wishes {

@@ -141,13 +141,13 @@ impl Engine {
         let (score, full, best) = {
             let mut state = self.state();
             let score = state.scores.mean(candidate, rows);
-            let full = state.scores.covers(candidate, &self.rows.val);
-            let val = state.scores.mean(candidate, &self.rows.val).filter(|_| full);
+            let covered = state.scores.covers(candidate, &self.rows.val);
+            let val = state.scores.mean(candidate, &self.rows.val).filter(|_| covered);
             let best = val.filter(|score| state.best.is_none_or(|(_, best)| *score > best));
             if let Some(score) = best {
                 state.best = Some((candidate, score));
             }
-            (score, full, best)
+            (score, covered && rows == self.rows.val, best)
         };
         self.emit(Event::Evaluated { candidate, rows: rows.len(), full, score, spent });
         if let Some(score) = best {
