@@ -9,15 +9,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use dspy::{lm::Cache, prelude::*};
-
-/// Answer the question.
-#[signature]
-struct Qa {
-    #[input]
-    question: String,
-    #[output]
-    answer: String,
-}
+use support::clients::{Qa, QaInput};
 
 fn main() {
     support::serve_if_asked();

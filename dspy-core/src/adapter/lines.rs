@@ -52,6 +52,9 @@ pub(super) const TAIL: [char; 4] = ['*', '_', '`', ':'];
 /// The header at the start of a line, behind emphasis, heading marks, list marks and blanks. Of a field that nobody
 /// asked for, only the exact form counts.
 pub(super) fn header(spec: &SignatureSpec, line: &str) -> Option<Header> {
+    if !line.contains('[') {
+        return None;
+    }
     let lead = lead(line);
     let text = &line[lead..];
     let Bracketed { name, len, marked } = bracketed(text).filter(|_| lead <= LONGEST_LEAD)?;

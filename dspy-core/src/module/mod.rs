@@ -1,15 +1,17 @@
 //! Programs: modules, the walk over their predictors, predictions.
 
 mod batch;
+mod lanes;
 mod path;
 mod places;
 mod prediction;
+mod predictor;
 mod program;
 mod state;
 mod state_load;
 mod walk;
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, sync::Arc};
 
 use serde::Serialize;
 
@@ -17,6 +19,7 @@ pub(crate) use batch::{Flow, fan_out};
 pub use path::Path;
 pub(crate) use prediction::Paths;
 pub use prediction::{Prediction, Trace, TraceStep};
+pub use predictor::Predictor;
 pub use program::Program;
 pub(crate) use program::save_with_origin;
 pub use walk::Walk;
@@ -101,7 +104,11 @@ pub trait Module: Program + Send + Sync {
         I: IntoInput<Self::Input>,
     {
         let inputs: Vec<Self::Input> = inputs.into_iter().map(IntoInput::into_input).collect();
-        batch::run(self.clone(), inputs)
+        let module = Arc::new(self.clone());
+        batch::run(inputs, move |input| {
+            let module = module.clone();
+            async move { module.call(input).await }
+        })
     }
 
     /// The program's own source, when `#[module]` stands on the struct and on this implementation: the struct

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::failure::{self, Reply};
 use crate::{
     LmError, LmErrorKind,
-    error::shorten,
+    error::{no_runtime, shorten},
     lm::{
         http::{self, Timeouts},
         retry::parse_retry_after,
@@ -73,7 +73,7 @@ impl Endpoint {
                 .map_err(|_| wrong(format!("the header `{name}` has a value that no header can hold")))?;
             headers.insert(header, value);
         }
-        let client = http::client(&url, &timeouts).map_err(wrong)?;
+        let client = http::client(&url, &timeouts, false).map_err(wrong)?;
         let api_base = api_base.trim_end_matches('/').to_owned();
         Ok(Self { id, api_base, url, client, headers, key, timeouts })
     }
@@ -95,13 +95,14 @@ impl Endpoint {
 
     /// Sends a body and waits for the whole answer.
     pub(super) async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, LmError> {
-        let reply = self.send(self.posting(body), Some(self.timeouts.total)).await?;
+        let reply = self.send(&self.client, self.posting(body)).await?;
         self.read_all(reply).await
     }
 
     /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
     pub(super) async fn open(&self, body: Vec<u8>) -> Result<reqwest::Response, LmError> {
-        self.send(self.posting(body), None).await
+        let client = http::client(&self.url, &self.timeouts, true).map_err(|message| self.wrong(message))?;
+        self.send(&client, self.posting(body)).await
     }
 
     /// Another request to the same place: to `path` under what stands before the path in the address. The body comes
@@ -113,8 +114,7 @@ impl Endpoint {
         query: &[(&str, &str)],
         body: Option<(HeaderValue, Vec<u8>)>,
     ) -> Result<Vec<u8>, LmError> {
-        let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &self.id, message);
-        let mut url = url(&self.api_base, path).map_err(wrong)?;
+        let mut url = url(&self.api_base, path).map_err(|message| self.wrong(message))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -125,7 +125,7 @@ impl Endpoint {
             message.headers_mut().insert(CONTENT_TYPE, kind);
             *message.body_mut() = Some(Body::from(body));
         }
-        let reply = self.send(message, Some(self.timeouts.total)).await?;
+        let reply = self.send(&self.client, message).await?;
         self.read_all(reply).await
     }
 
@@ -139,11 +139,13 @@ impl Endpoint {
     /// An answer that is not a success is an error.
     async fn send(
         &self,
-        mut message: reqwest::Request,
-        timeout: Option<Duration>,
+        client: &Client,
+        message: reqwest::Request,
     ) -> Result<reqwest::Response, LmError> {
-        *message.timeout_mut() = timeout;
-        let reply = self.client.execute(message).await.map_err(|e| self.failed(e))?;
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(self.wrong(no_runtime("Requests to a provider")));
+        }
+        let reply = client.execute(message).await.map_err(|e| self.failed(e))?;
         let status = reply.status();
         if status.is_success() {
             return Ok(reply);
@@ -176,6 +178,11 @@ impl Endpoint {
         reply: &mut reqwest::Response,
     ) -> Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, LmError> {
         reply.chunk().await.map_err(|e| self.failed(e))
+    }
+
+    /// A setting that makes no sense.
+    fn wrong(&self, message: String) -> LmError {
+        LmError::new(LmErrorKind::Configuration, &self.id, message)
     }
 
     /// An exchange that did not come about.
