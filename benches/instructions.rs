@@ -14,13 +14,8 @@ mod support;
 
 use std::{process::Command, time::Duration};
 
-use dspy::{
-    LmError,
-    evaluate::Evaluate,
-    lm::{BoxFuture, Cache, LanguageModel, Request, Response},
-    prelude::*,
-};
-use support::clients::{Bytes, Qa, QaInput, QaOutput, Raw, question};
+use dspy::{evaluate::Evaluate, lm::Cache, prelude::*};
+use support::clients::{Bytes, Immediate, Qa, QaInput, QaOutput, Raw, question};
 
 /// What is counted, and what it is compared with.
 const KINDS: &[(&str, &str, Option<&str>)] = &[
@@ -75,7 +70,7 @@ fn run(kind: &str, count: usize) {
     let remote = support::Remote::start(Duration::ZERO).unwrap();
     let lm = LM::builder("openai/bench").api_base(&remote.api_base).cache(Cache::off()).build().unwrap();
     let program = Predict::<Qa>::new().lm(lm);
-    let own = Predict::<Qa>::new().lm(LM::wrap(Instant).cache(Cache::off()).build().unwrap());
+    let own = Predict::<Qa>::new().lm(LM::wrap(Immediate).cache(Cache::off()).build().unwrap());
     let rows = (0..count).map(|i| Qa { question: question(i), answer: "Paris".into() });
     runtime.block_on(async {
         match kind {
@@ -111,16 +106,4 @@ fn run(kind: &str, count: usize) {
             other => panic!("there is no kind of call `{other}`"),
         }
     });
-}
-
-/// Answers at once.
-struct Instant;
-
-impl LanguageModel for Instant {
-    fn id(&self) -> &str {
-        "own/instant"
-    }
-    fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
-        Box::pin(async { Ok(Response::text("[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]")) })
-    }
 }

@@ -30,7 +30,9 @@ fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let remote = support::Remote::start(Duration::ZERO).unwrap();
-    println!("                       calls a second                       microseconds of processor time a call");
+    println!(
+        "                       calls a second                       microseconds of processor time a call"
+    );
     println!("demos  in flight     bytes  by hand     dspy  to bytes  to hand     bytes  by hand     dspy");
     for demos in figures("DEMOS", &[0, 16]) {
         for concurrency in figures("IN_FLIGHT", &[1, 16, 256, 1024]) {
@@ -45,9 +47,13 @@ fn main() {
                 turns[1].push(runtime.block_on(turn(concurrency, raw.clone(), |raw, i| async move {
                     assert_eq!(raw.ask(&question(i)).await, "Paris");
                 })));
-                turns[2].push(runtime.block_on(turn(concurrency, program.clone(), |program, i| async move {
-                    assert_eq!(program.call(question(i)).await.unwrap().answer, "Paris");
-                })));
+                turns[2].push(runtime.block_on(turn(
+                    concurrency,
+                    program.clone(),
+                    |program, i| async move {
+                        assert_eq!(program.call(question(i)).await.unwrap().answer, "Paris");
+                    },
+                )));
             }
             let rates = turns.each_ref().map(|turns| median(turns.iter().map(|turn| turn.rate).collect()));
             let costs = turns.each_ref().map(|turns| median(turns.iter().map(|turn| turn.cpu).collect()));

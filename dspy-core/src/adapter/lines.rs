@@ -154,6 +154,10 @@ pub(super) fn heading_lead(lead: &str) -> bool {
 
 /// The output that a heading names: `## Name`, `### name:`, `**Name**`, and nothing else on the line.
 pub(super) fn heading(spec: &SignatureSpec, line: &str) -> Option<usize> {
+    // Most lines begin with a word.
+    if line.starts_with(char::is_alphabetic) {
+        return None;
+    }
     let (before, text) = line.split_at(lead(line));
     if line.len() > LONGEST_HEADING || !heading_lead(before) || text.contains(['[', '\\']) {
         return None;

@@ -269,7 +269,7 @@ impl LM {
                     return Ok(Answer { response, cached: true });
                 }
                 // Boxed, so that what waits behind a flight, or is found on disk, stays small.
-                let asking = Box::pin(store.answer(key, self.attempts(request, None)));
+                let asking = Box::pin(store.answer(key, Box::pin(self.attempts(request, None))));
                 let (response, asked) = asking.await?;
                 Ok(Answer { response, cached: !asked })
             }

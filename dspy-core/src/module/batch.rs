@@ -145,3 +145,76 @@ where
     let stopped = || Error::Task("the call was stopped".into());
     results.into_iter().map(|result| result.unwrap_or_else(|| Err(stopped()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::SeqCst},
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// What came of each index, and how many ran at once at most.
+    async fn outcomes(len: usize, concurrency: usize, flow: impl Fn(usize) -> Flow) -> (Vec<String>, usize) {
+        let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let mut told = vec![String::new(); len];
+        let work = |index: usize| {
+            let counts = counts.clone();
+            async move {
+                counts.1.fetch_max(counts.0.fetch_add(1, SeqCst) + 1, SeqCst);
+                tokio::time::sleep(Duration::from_millis(index as u64 % 3)).await;
+                counts.0.fetch_sub(1, SeqCst);
+                assert!(index % 5 != 4, "{index} is no number for this");
+                index * 2
+            }
+        };
+        let done = |index: usize, result: Result<usize>| {
+            assert!(told[index].is_empty(), "told once");
+            told[index] = result.map_or_else(|error| error.to_string(), |value| value.to_string());
+            flow(index)
+        };
+        fan_out(len, concurrency, work, done).await;
+        (told, counts.1.load(SeqCst))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn results_and_panics_belong_to_their_index() {
+        for concurrency in [1, 3, 50] {
+            let (told, most) = outcomes(20, concurrency, |_| Flow::Continue).await;
+            for (index, told) in told.iter().enumerate() {
+                match index % 5 {
+                    4 => assert!(told.contains(&format!("panicked: {index} is no number")), "{told}"),
+                    _ => assert_eq!(*told, (index * 2).to_string()),
+                }
+            }
+            // What panics does not count itself down, so more may seem to run.
+            assert!(most <= concurrency + 4 && most >= concurrency.min(16), "{most} of {concurrency}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drained_work_ends_and_stopped_work_does_not() {
+        let (told, _) = outcomes(20, 2, |index| if index == 0 { Flow::Drain } else { Flow::Continue }).await;
+        assert_eq!(told.iter().filter(|told| !told.is_empty()).count(), 2, "what ran came to its end");
+        let (told, _) = outcomes(20, 1, |index| if index == 2 { Flow::Stop } else { Flow::Continue }).await;
+        assert_eq!(told.iter().filter(|told| !told.is_empty()).count(), 3, "nothing further began");
+    }
+
+    #[tokio::test]
+    async fn dropping_it_stops_the_work() {
+        let kept = Arc::new(());
+        let work = |_| {
+            let kept = kept.clone();
+            async move {
+                std::future::pending::<()>().await;
+                drop(kept);
+            }
+        };
+        let fan = fan_out(3, 3, work, |_, _| Flow::Continue);
+        assert!(tokio::time::timeout(Duration::from_millis(5), fan).await.is_err());
+        while Arc::strong_count(&kept) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -14,12 +14,7 @@ use futures_util::FutureExt;
 use tokio::{sync::Notify, task::JoinSet};
 use tracing::Instrument;
 
-use crate::{
-    Error, Result,
-    context::Context,
-    error::no_runtime,
-    lm::BoxFuture,
-};
+use crate::{Error, Result, context::Context, error::no_runtime, lm::BoxFuture};
 
 /// Lanes: each is a task of its own, and works on one job at a time. Dropping them stops all work.
 pub(super) struct Lanes {
@@ -100,9 +95,7 @@ impl Lanes {
             self.running -= 1;
             let result = match ended {
                 Ended::Done => Ok(()),
-                Ended::Panicked(message) => {
-                    Err(Error::Task(format!("the program panicked: {message}")))
-                }
+                Ended::Panicked(message) => Err(Error::Task(format!("the program panicked: {message}"))),
                 Ended::Stopped => Err(Error::Task("the call was stopped".into())),
             };
             return Some((lane, result));

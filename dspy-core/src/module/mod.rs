@@ -31,8 +31,8 @@ use crate::{
 
 /// What a module can be called with: its input, and all that converts into it.
 ///
-/// An input of `#[signature]` is had from the value of its field, or from a tuple of the values of its fields in their
-/// order, and from a record or a reference to one.
+/// An input of `#[signature]` is had from the value of its field or a reference to it, or from a tuple of the values of
+/// its fields in their order, and from a record or a reference to one.
 #[diagnostic::on_unimplemented(
     message = "a module that takes `{I}` cannot be called with `{Self}`",
     label = "not the input of this module",

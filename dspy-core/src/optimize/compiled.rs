@@ -109,14 +109,6 @@ impl<P: Program> fmt::Display for Compiled<P> {
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
         }
-        let usage = self.usage.total();
-        write!(
-            f,
-            "{} calls ({} from the cache), {} tokens, {:.1} s",
-            usage.calls + usage.cached_calls,
-            usage.cached_calls,
-            usage.total_tokens(),
-            self.duration.as_secs_f64()
-        )
+        write!(f, "{}, {:.1} s", self.usage.total(), self.duration.as_secs_f64())
     }
 }

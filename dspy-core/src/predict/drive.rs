@@ -12,10 +12,8 @@ use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
     adapter::{Adapter, Extraction, NoStructure},
     context::{Recorded, Recorder, Step, StepOutcome},
+    lm::{Answer, Choice, FinishReason, LM, Message, Options, Request, ResponseFormat, ToolCall, Usage},
     module::Predictor,
-    lm::{
-        Answer, Choice, FinishReason, LM, Message, Options, Request, ResponseFormat, ToolCall, Usage,
-    },
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
     value::{Coercion, Content, Kind},
 };
@@ -58,7 +56,10 @@ pub(super) struct Ask<'a> {
     pub(super) spec: &'a SignatureSpec,
     pub(super) lm: LM,
     pub(super) adapter: Arc<dyn Adapter>,
-    pub(super) options: Options,
+    /// Sampling options of the settings and of the predictor, which are laid over them.
+    pub(super) options: [&'a Options; 2],
+    /// Whether the outputs are drawn from a free answer.
+    pub(super) extracting: bool,
     pub(super) rollout: u64,
     /// Further requests that may be sent.
     pub(super) repairs: u32,
@@ -81,8 +82,7 @@ impl Ask<'_> {
             }
             free = Some(choice.text.clone());
             (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
-            // Options of the predictor are meant for the model that answers, not for the one that copies.
-            self.options = Options::default();
+            self.extracting = true;
             answer = self.request(self.spec, self.opening(run, free.as_deref())?).await?;
         }
         let (reading, found) = loop {
@@ -242,11 +242,17 @@ impl Ask<'_> {
         self.adapter.response_format(spec, self.lm.capabilities())
     }
 
+    /// The sampling options. Those of the program are meant for the model that answers, not for the one that copies.
+    fn options(&self) -> Options {
+        let [settings, own] = self.options;
+        if self.extracting { Options::default() } else { settings.overlaid(own) }
+    }
+
     /// Sends a request for the outputs of `wanted`.
     async fn request(&mut self, wanted: &SignatureSpec, opening: Opening) -> Result<Answered> {
         let Opening { prompt, response_format, tools } = opening;
         let request = Request {
-            options: self.options.clone(),
+            options: self.options(),
             rollout: self.rollout,
             format: response_format,
             tools,
@@ -255,8 +261,8 @@ impl Ask<'_> {
         let model = self.lm.shared_id().clone();
         self.log.model.get_or_insert_with(|| model.clone());
         let answer = match &self.watch {
-            None => self.lm.generate(request).await?,
-            // In a box, because streams are rare and would make every call larger.
+            // Two boxes of middle size are had from an allocator sooner than a large one.
+            None => Box::pin(self.lm.generate(request)).await?,
             Some(watch) => Box::pin(watch.generate(&self.lm, request, &*self.adapter, wanted)).await?,
         };
         let usage = answer.usage();

@@ -14,10 +14,10 @@ mod watch;
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use self::sides::SidesOf;
+pub use crate::module::Predictor;
 pub use chain_of_thought::ChainOfThought;
 pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
-pub use crate::module::Predictor;
 pub use shown::Partial;
 pub use stream::{PredictionStream, Update};
 

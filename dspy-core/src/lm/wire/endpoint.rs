@@ -1,6 +1,9 @@
 //! A place on the network that answers requests: what all protocols share.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    ops::Deref,
+    time::{Duration, SystemTime},
+};
 
 use reqwest::{
     Body, Client, Method, Url,
@@ -22,6 +25,11 @@ use crate::{
 const MAX_ANSWER: usize = 64 << 20;
 /// How much of what a server says goes into an error.
 const MAX_MESSAGE: usize = 600;
+
+/// Bytes as they came from the network, whatever holds them.
+pub(super) trait Bytes: Deref<Target = [u8]> + Default + Send {}
+
+impl<B: Deref<Target = [u8]> + Default + Send> Bytes for B {}
 
 /// Where a model is served, and how it is reached.
 pub(crate) struct Address {
@@ -94,7 +102,7 @@ impl Endpoint {
     }
 
     /// Sends a body and waits for the whole answer.
-    pub(super) async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, LmError> {
+    pub(super) async fn ask(&self, body: Vec<u8>) -> Result<impl Bytes + use<>, LmError> {
         let reply = self.send(&self.client, self.posting(body)).await?;
         self.read_all(reply).await
     }
@@ -113,7 +121,7 @@ impl Endpoint {
         path: &str,
         query: &[(&str, &str)],
         body: Option<(HeaderValue, Vec<u8>)>,
-    ) -> Result<Vec<u8>, LmError> {
+    ) -> Result<impl Bytes + use<>, LmError> {
         let mut url = url(&self.api_base, path).map_err(|message| self.wrong(message))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -137,19 +145,27 @@ impl Endpoint {
     }
 
     /// An answer that is not a success is an error.
-    async fn send(
-        &self,
+    fn send<'a>(
+        &'a self,
         client: &Client,
         message: reqwest::Request,
-    ) -> Result<reqwest::Response, LmError> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(self.wrong(no_runtime("Requests to a provider")));
+    ) -> impl Future<Output = Result<reqwest::Response, LmError>> + use<'a> {
+        let sent = match tokio::runtime::Handle::try_current() {
+            Ok(_) => Ok(client.execute(message)),
+            Err(_) => Err(self.wrong(no_runtime("Requests to a provider"))),
+        };
+        async move {
+            let reply = sent?.await.map_err(|e| self.failed(e))?;
+            if reply.status().is_success() {
+                return Ok(reply);
+            }
+            // In a box, because it is rare and would make every request larger.
+            Err(Box::pin(self.refusal(reply)).await)
         }
-        let reply = client.execute(message).await.map_err(|e| self.failed(e))?;
-        let status = reply.status();
-        if status.is_success() {
-            return Ok(reply);
-        }
+    }
+
+    async fn refusal(&self, reply: reqwest::Response) -> LmError {
+        let status = reply.status().as_u16();
         let header = |name| reply.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
         let retry_after = match header(HeaderName::from_static("retry-after-ms")) {
             Some(ms) => ms.trim().parse().ok().map(Duration::from_millis),
@@ -157,26 +173,29 @@ impl Endpoint {
         };
         // The status alone tells enough if the explanation breaks off.
         let body = self.read_all(reply).await.unwrap_or_default();
-        Err(self.refused(&Reply { status: status.as_u16(), retry_after, body: &body }))
+        self.refused(&Reply { status, retry_after, body: &body })
     }
 
-    pub(super) async fn read_all(&self, mut reply: reqwest::Response) -> Result<Vec<u8>, LmError> {
-        let expected = reply.content_length().unwrap_or(0).min(1 << 20) as usize;
-        let mut all = Vec::with_capacity(expected);
+    pub(super) async fn read_all(&self, mut reply: reqwest::Response) -> Result<impl Bytes + use<>, LmError> {
+        // A length that was announced is not exceeded.
+        if reply.content_length().is_some_and(|length| length <= MAX_ANSWER as u64) {
+            return reply.bytes().await.map_err(|e| self.failed(e));
+        }
+        let mut all = Vec::new();
         while let Some(chunk) = self.next(&mut reply).await? {
             if all.len() + chunk.len() > MAX_ANSWER {
                 return Err(self.unreadable("it is longer than 64 MiB"));
             }
             all.extend_from_slice(&chunk);
         }
-        Ok(all)
+        Ok(all.into())
     }
 
     /// The next bytes of an answer, or its end.
     pub(super) async fn next(
         &self,
         reply: &mut reqwest::Response,
-    ) -> Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, LmError> {
+    ) -> Result<Option<impl Bytes + use<>>, LmError> {
         reply.chunk().await.map_err(|e| self.failed(e))
     }
 
