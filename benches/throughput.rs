@@ -1,8 +1,10 @@
-//! Predictions per second over HTTP, beside a hand-written client, against a local server that answers at once.
+//! Predictions per second over HTTP against a local server that answers at once.
 //!
-//! `cargo bench --bench throughput`; `DEMOS=0 IN_FLIGHT=1,16` chooses what is measured. The two contestants take turns; each figure is the median of the turns. Beside the
-//! rates stands the processor time of a call, which tells more on a machine that does other things as well; it is read
-//! from `/proc/self/stat`, so it needs Linux. The server works in a process of its own.
+//! `cargo bench --bench throughput`; `DEMOS=0 IN_FLIGHT=1,16` chooses what is measured. Beside the library stand a client
+//! written by hand, which builds its JSON for each call and reads the answer, and the transport alone: the same bytes
+//! again and again, the answer not looked at. They take turns; each figure is the median of the turns. Processor time
+//! of a call tells more than rates on a machine that does other things as well; it is read from `/proc/self/stat`, so
+//! it needs Linux. The server works in a process of its own.
 
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
@@ -17,16 +19,7 @@ use std::{
 };
 
 use dspy::{lm::Cache, prelude::*};
-use serde_json::{Value, json};
-
-/// Answer the question.
-#[signature]
-struct Qa {
-    #[input]
-    question: String,
-    #[output]
-    answer: String,
-}
+use support::clients::{Bytes, Qa, Raw, demo, question};
 
 const TURNS: usize = 5;
 const TURN: Duration = Duration::from_millis(1500);
@@ -37,29 +30,37 @@ fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let remote = support::Remote::start(Duration::ZERO).unwrap();
-    println!("demos  in flight      raw/s     dspy/s   ratio    raw µs   dspy µs   ratio");
+    println!(
+        "                       calls a second                       microseconds of processor time a call"
+    );
+    println!("demos  in flight     bytes  by hand     dspy  to bytes  to hand     bytes  by hand     dspy");
     for demos in figures("DEMOS", &[0, 16]) {
         for concurrency in figures("IN_FLIGHT", &[1, 16, 256, 1024]) {
-            let raw = Raw::new(&remote.api_base, demos);
             let program = program(&remote.api_base, demos, concurrency);
-            let (mut by_raw, mut by_dspy) = (Vec::new(), Vec::new());
+            let bytes = Bytes::new(&remote.api_base, &program);
+            let raw = Raw::new(&remote.api_base, demos);
+            let mut turns: [Vec<Turn>; 3] = Default::default();
             for _ in 0..TURNS {
-                by_raw.push(runtime.block_on(turn(concurrency, raw.clone(), |raw, i| async move {
-                    raw.ask(&question(i)).await
+                turns[0].push(runtime.block_on(turn(concurrency, bytes.clone(), |bytes, _| async move {
+                    assert!(bytes.ask().await > 100);
                 })));
-                by_dspy.push(runtime.block_on(turn(concurrency, program.clone(), |program, i| async move {
-                    program.call(question(i)).await.unwrap().into_inner().answer
+                turns[1].push(runtime.block_on(turn(concurrency, raw.clone(), |raw, i| async move {
+                    assert_eq!(raw.ask(&question(i)).await, "Paris");
                 })));
+                turns[2].push(runtime.block_on(turn(
+                    concurrency,
+                    program.clone(),
+                    |program, i| async move {
+                        assert_eq!(program.call(question(i)).await.unwrap().answer, "Paris");
+                    },
+                )));
             }
-            let rates = [&by_raw, &by_dspy].map(|turns| median(turns.iter().map(|turn| turn.rate).collect()));
-            let costs = [&by_raw, &by_dspy].map(|turns| median(turns.iter().map(|turn| turn.cpu).collect()));
-            print!(
-                "{demos:5}  {concurrency:9}  {:9.0}  {:9.0}  {:6.2}",
-                rates[0],
-                rates[1],
-                rates[1] / rates[0]
-            );
-            println!("  {:8.1}  {:8.1}  {:6.2}", costs[0], costs[1], costs[0] / costs[1]);
+            let rates = turns.each_ref().map(|turns| median(turns.iter().map(|turn| turn.rate).collect()));
+            let costs = turns.each_ref().map(|turns| median(turns.iter().map(|turn| turn.cpu).collect()));
+            let [bytes, hand, dspy] = rates;
+            print!("{demos:5}  {concurrency:9} {bytes:9.0} {hand:8.0} {dspy:8.0}");
+            print!("  {:8.2} {:8.2}", dspy / bytes, dspy / hand);
+            println!("  {:8.1} {:8.1} {:8.1}", costs[0], costs[1], costs[2]);
         }
     }
 }
@@ -69,17 +70,6 @@ fn figures(name: &str, all: &[usize]) -> Vec<usize> {
     let chosen = std::env::var(name).unwrap_or_default();
     let chosen: Vec<usize> = chosen.split(',').filter_map(|n| n.trim().parse().ok()).collect();
     if chosen.is_empty() { all.to_vec() } else { chosen }
-}
-
-fn question(i: usize) -> String {
-    format!("What is the capital of country number {i}?")
-}
-
-fn demo(i: usize) -> (String, String) {
-    (
-        format!("In which city does the river with the number {i} reach the sea, and who founded it?"),
-        format!("City {i}, which was founded by settlers from the north in the year {}.", 1200 + i),
-    )
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -110,7 +100,7 @@ async fn turn<C, F>(
 ) -> Turn
 where
     C: Clone + Send + 'static,
-    F: Future<Output = String> + Send,
+    F: Future<Output = ()> + Send,
 {
     let next = Arc::new(AtomicUsize::new(0));
     let (started, before) = (Instant::now(), ticks());
@@ -120,8 +110,7 @@ where
             tokio::spawn(async move {
                 let mut done = 0usize;
                 while started.elapsed() < TURN {
-                    let answer = call(client.clone(), next.fetch_add(1, Ordering::Relaxed)).await;
-                    assert_eq!(answer, "Paris");
+                    call(client.clone(), next.fetch_add(1, Ordering::Relaxed)).await;
                     done += 1;
                 }
                 done
@@ -147,51 +136,4 @@ fn program(api_base: &str, demos: usize, concurrency: usize) -> Arc<Predict<Qa>>
         .unwrap();
     let rows = (0..demos).map(demo).map(|(question, answer)| Qa { question, answer });
     Arc::new(Predict::<Qa>::new().lm(lm).demos(rows))
-}
-
-/// What a careful engineer writes by hand: the same messages, built as a `serde_json::Value` at every call, and a limit
-/// to how long it may take.
-#[derive(Clone)]
-struct Raw {
-    client: reqwest::Client,
-    url: Arc<str>,
-    system: Arc<str>,
-    demos: Arc<[(String, String)]>,
-}
-
-impl Raw {
-    fn new(api_base: &str, demos: usize) -> Self {
-        let rendered = Predict::<Qa>::new().render(QaInput { question: String::new() }).unwrap();
-        Self {
-            client: reqwest::Client::builder()
-                .connect_timeout(Duration::from_secs(10))
-                .timeout(Duration::from_secs(600))
-                .tcp_nodelay(true)
-                .pool_max_idle_per_host(2048)
-                .build()
-                .unwrap(),
-            url: format!("{api_base}/chat/completions").into(),
-            system: rendered[0].content.text().into(),
-            demos: (0..demos).map(demo).collect(),
-        }
-    }
-
-    async fn ask(&self, question: &str) -> String {
-        let reminder =
-            "Now write, each under its header: `[[ ## answer ## ]]`; end with `[[ ## completed ## ]]`.";
-        let mut messages = vec![json!({ "role": "system", "content": &*self.system })];
-        for (question, answer) in &*self.demos {
-            messages.push(json!({ "role": "user", "content": format!("[[ ## question ## ]]\n{question}") }));
-            let answer = format!("[[ ## answer ## ]]\n{answer}\n\n[[ ## completed ## ]]");
-            messages.push(json!({ "role": "assistant", "content": answer }));
-        }
-        let user = format!("[[ ## question ## ]]\n{question}\n\n{reminder}");
-        messages.push(json!({ "role": "user", "content": user }));
-        let body = json!({ "model": "bench", "messages": messages });
-        let reply = self.client.post(&*self.url).json(&body).send().await.unwrap();
-        let reply: Value = reply.json().await.unwrap();
-        let content = reply["choices"][0]["message"]["content"].as_str().unwrap();
-        let answer = content.split("[[ ## answer ## ]]").nth(1).unwrap();
-        answer.split("[[ ## ").next().unwrap().trim().to_string()
-    }
 }

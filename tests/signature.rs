@@ -126,7 +126,11 @@ fn a_record_splits_and_joins() {
 #[test]
 fn inputs_of_one_field_come_from_its_value() {
     assert_eq!(SortInput::from("x").kind, "x");
-    assert_eq!(SortInput::from(String::from("x")).kind, "x");
+    let text = String::from("x");
+    assert_eq!(SortInput::from(&text).kind, "x");
+    let rendered = Predict::<Sort>::new().render(&text).unwrap();
+    assert_eq!(*rendered, *Predict::<Sort>::new().render(text.as_str()).unwrap());
+    assert_eq!(SortInput::from(text).kind, "x");
     let SumInput {} = SumInput::from(());
 }
 
@@ -155,6 +159,8 @@ fn inputs_of_several_fields_come_from_their_values() {
     assert_eq!(CountInput::from(("x", 3, -1_i32, 0.5, Some("n".to_owned()))), expected);
     let prompt = Predict::<Count>::new().render(("x", 3, -1, 0.5, None)).unwrap();
     assert_eq!(prompt.len(), 2);
+    let question = "q".to_owned();
+    assert_eq!(AnswerInput::from((Vec::new(), &question)).question, "q", "a reference to a text, too");
     let input = (vec!["c".to_owned()], "q");
     assert_eq!(AnswerInput::from(input).question, "q");
 }

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+pub mod clients;
+
 #[path = "../../examples/support/http.rs"]
 mod http;
 

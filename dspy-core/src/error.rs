@@ -9,6 +9,14 @@ pub(crate) use crate::value::shorten;
 /// What a fallible function of this library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What is said where something was asked for that needs a tokio runtime, and there is none.
+pub(crate) fn no_runtime(what: &str) -> String {
+    format!(
+        "{what} need a tokio runtime, and there is none here: call from an `async fn main` with `#[tokio::main]`, or \
+         inside of `tokio::runtime::Runtime::new()?.block_on(..)`"
+    )
+}
+
 /// Everything that can go wrong, by what a program can do about it.
 ///
 /// Errors are cheap to clone, because equal requests that wait for one answer share its failure.

@@ -9,7 +9,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use dspy_core::lm::{Cache, LM, LMBuilder, Message, Request};
+use dspy_core::{
+    LmErrorKind,
+    lm::{Cache, LM, LMBuilder, Message, Request},
+    module::Module,
+    predict::Predict,
+    signature::{DynSignature, Record},
+};
 use support::{Reply, Server};
 use tokio::runtime::{Builder, Runtime};
 use tracing::{
@@ -28,6 +34,24 @@ fn builder(server: &Server) -> LMBuilder {
 
 fn ask() -> Request {
     Request::new(vec![Message::user("hi")])
+}
+
+#[test]
+fn without_a_runtime_an_error_says_so() {
+    use futures_util::FutureExt;
+
+    let lm = LM::builder("openai/m").api_base("http://127.0.0.1:9/v1").cache(Cache::off()).build().unwrap();
+    let error = lm.generate(ask()).now_or_never().unwrap().unwrap_err();
+    assert_eq!(error.kind, LmErrorKind::Configuration);
+    assert!(error.message.contains("#[tokio::main]"), "{error}");
+
+    let program = Predict::dynamic(DynSignature::parse("question -> answer").unwrap()).lm(lm);
+    let inputs = ["a", "b"].map(|question| Record::from([("question", question)]));
+    let outcomes = program.batch(inputs).now_or_never().unwrap();
+    assert_eq!(outcomes.len(), 2);
+    for outcome in outcomes {
+        assert!(outcome.unwrap_err().to_string().contains("need a tokio runtime"));
+    }
 }
 
 #[test]

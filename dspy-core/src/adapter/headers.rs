@@ -126,7 +126,10 @@ fn found(spec: &SignatureSpec, text: &str) -> Vec<Mark> {
 /// Where the end marker stands that ends a line, or what a header leaves of one, behind other text.
 fn end_of_line(line: &str, headed: bool) -> Option<usize> {
     let line = line.trim_end();
-    let at = line.rfind("[[").filter(|_| line.ends_with(']'))?;
+    if !line.ends_with(']') {
+        return None;
+    }
+    let at = line.rfind("[[")?;
     let end = bracketed(&line[at..]).filter(|b| b.marked && b.len == line.len() - at)?;
     let text = &line[..at];
     let quoted = text.ends_with(['\\', '`', '"', '\'', '“', '«', '„', '「']);

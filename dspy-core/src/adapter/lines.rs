@@ -52,6 +52,9 @@ pub(super) const TAIL: [char; 4] = ['*', '_', '`', ':'];
 /// The header at the start of a line, behind emphasis, heading marks, list marks and blanks. Of a field that nobody
 /// asked for, only the exact form counts.
 pub(super) fn header(spec: &SignatureSpec, line: &str) -> Option<Header> {
+    if !line.contains('[') {
+        return None;
+    }
     let lead = lead(line);
     let text = &line[lead..];
     let Bracketed { name, len, marked } = bracketed(text).filter(|_| lead <= LONGEST_LEAD)?;
@@ -151,6 +154,10 @@ pub(super) fn heading_lead(lead: &str) -> bool {
 
 /// The output that a heading names: `## Name`, `### name:`, `**Name**`, and nothing else on the line.
 pub(super) fn heading(spec: &SignatureSpec, line: &str) -> Option<usize> {
+    // Most lines begin with a word.
+    if line.starts_with(char::is_alphabetic) {
+        return None;
+    }
     let (before, text) = line.split_at(lead(line));
     if line.len() > LONGEST_HEADING || !heading_lead(before) || text.contains(['[', '\\']) {
         return None;

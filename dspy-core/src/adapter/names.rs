@@ -27,7 +27,7 @@ pub(super) fn labelled(spec: &SignatureSpec, label: &str) -> Option<usize> {
 
 /// Whether an answer without this field is not whole.
 pub(super) fn required(field: &Field) -> bool {
-    field.role == FieldRole::Output && field.default.is_none() && !field.ty.is_optional()
+    field.role == FieldRole::Output && field.default.is_none() && !field.is_optional()
 }
 
 /// Whether every output that cannot be done without was found, and one at all.

@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -11,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
@@ -145,16 +144,23 @@ impl fmt::Debug for Step {
 /// What calls cost, by model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UsageReport {
-    models: BTreeMap<Arc<str>, Usage>,
+    /// In the order of the names. Every prediction keeps one of these, nearly always of one model.
+    #[serde(serialize_with = "as_map")]
+    models: Vec<(Arc<str>, Usage)>,
+}
+
+fn as_map<S: Serializer>(models: &[(Arc<str>, Usage)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(models.iter().map(|(model, usage)| (model, usage)))
 }
 
 impl UsageReport {
     /// Adds what one call to a model cost.
     pub fn add(&mut self, model: &Arc<str>, usage: Usage) {
-        match self.models.get_mut(model) {
-            Some(sum) => *sum += usage,
-            None => {
-                self.models.insert(model.clone(), usage);
+        match self.models.binary_search_by(|(known, _)| known.cmp(model)) {
+            Ok(at) => self.models[at].1 += usage,
+            Err(at) => {
+                self.models.reserve_exact(1);
+                self.models.insert(at, (model.clone(), usage));
             }
         }
     }
@@ -168,7 +174,7 @@ impl UsageReport {
 
     /// The sum over all models.
     pub fn total(&self) -> Usage {
-        self.models.values().copied().sum()
+        self.models.iter().map(|(_, usage)| *usage).sum()
     }
 
     /// The costs by model.

@@ -195,15 +195,7 @@ impl<E: Example, O: Serialize> fmt::Display for Evaluation<E, O> {
                 writeln!(f, "  row {}: {}", row.index, shorten(&failure.to_string(), 200))?;
             }
         }
-        let usage = self.usage.total();
-        write!(
-            f,
-            "{} calls ({} from the cache), {} tokens, {:.1} s",
-            usage.calls + usage.cached_calls,
-            usage.cached_calls,
-            usage.total_tokens(),
-            self.duration.as_secs_f64()
-        )
+        write!(f, "{}, {:.1} s", self.usage.total(), self.duration.as_secs_f64())
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     cache::Key,
     history::{self, Inspection},
 };
-use crate::{LmError, LmErrorKind};
+use crate::{LmError, LmErrorKind, error::no_runtime};
 
 /// A language model with its cache, limits and retries: a cheap handle that is cloned and shared.
 ///
@@ -220,13 +220,16 @@ impl LM {
     ///
     /// # Errors
     /// [`LmError`] after the last attempt.
-    pub async fn generate(&self, mut request: Request) -> Result<Answer, LmError> {
+    pub fn generate(&self, mut request: Request) -> impl Future<Output = Result<Answer, LmError>> + Send {
         request.options.fill_from(&self.options);
-        let began = Began::now();
-        let span = self.span(&request);
-        let result = self.answer(&request).instrument(span.clone()).await;
-        self.account(&span, &began, request, &result);
-        result
+        // A block, because an `async fn` keeps its arguments twice.
+        async move {
+            let began = Began::now();
+            let span = self.span(&request);
+            let result = self.answer(&request).instrument(span.clone()).await;
+            self.account(&span, &began, request, &result);
+            result
+        }
     }
 
     /// Asks the model and hands over the answer as it is generated.
@@ -269,7 +272,7 @@ impl LM {
                     return Ok(settled(admitted, self.id(), Answer { response, cached: true }));
                 }
                 // Boxed, so that what waits behind a flight, or is found on disk, stays small.
-                let asking = Box::pin(store.answer(key, self.attempts(request, None)));
+                let asking = Box::pin(store.answer(key, Box::pin(self.attempts(request, None))));
                 let (response, asked) = asking.await?;
                 Ok(settled(admitted, self.id(), Answer { response, cached: !asked }))
             }
@@ -332,6 +335,11 @@ impl LM {
             };
             error.attempts = attempts;
             match core.retry.delay(attempts, &error) {
+                Some(_) if tokio::runtime::Handle::try_current().is_err() => {
+                    error.message.push_str("; ");
+                    error.message.push_str(&no_runtime("Further attempts"));
+                    return Err(error);
+                }
                 Some(delay) if !begun => {
                     tracing::debug!(%error, attempts, delay = ?delay, "trying again");
                     tokio::time::sleep(delay).await;

@@ -33,22 +33,25 @@ impl Default for Timeouts {
     }
 }
 
-/// What makes two clients differ.
+/// What makes two clients differ. Timeouts that are set for a client cost less than those of single requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Kind {
     connect: Duration,
-    read: Duration,
+    read: Option<Duration>,
+    total: Option<Duration>,
     tls: bool,
     loopback: bool,
 }
 
-/// The client for an endpoint: made once for each way of connecting.
-pub(crate) fn client(url: &Url, timeouts: &Timeouts) -> Result<Client, String> {
+/// The client for an endpoint: made once for each way of connecting. Answers that are streamed have a client of their
+/// own, because there is no bound to how long they may take altogether.
+pub(crate) fn client(url: &Url, timeouts: &Timeouts, streamed: bool) -> Result<Client, String> {
     static CLIENTS: Mutex<Vec<(Kind, Client)>> = Mutex::new(Vec::new());
     let host = url.host_str().unwrap_or_default();
     let kind = Kind {
         connect: timeouts.connect,
-        read: timeouts.read,
+        read: (streamed || timeouts.read < timeouts.total).then_some(timeouts.read),
+        total: (!streamed).then_some(timeouts.total),
         tls: url.scheme() == "https",
         loopback: host == "localhost" || host == "[::1]" || host.starts_with("127."),
     };
@@ -64,7 +67,6 @@ pub(crate) fn client(url: &Url, timeouts: &Timeouts) -> Result<Client, String> {
 fn build(kind: Kind) -> Result<Client, String> {
     let mut builder = Client::builder()
         .connect_timeout(kind.connect)
-        .read_timeout(kind.read)
         .tcp_nodelay(true)
         .pool_max_idle_per_host(usize::MAX)
         // Over HTTP/2 all requests would share one connection and the server's limit of streams on it (often 100),
@@ -73,6 +75,12 @@ fn build(kind: Kind) -> Result<Client, String> {
         // A redirect would carry the prompt, and maybe the key, to a place that nobody has configured.
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("dspy-rust/", env!("CARGO_PKG_VERSION")));
+    if let Some(read) = kind.read {
+        builder = builder.read_timeout(read);
+    }
+    if let Some(total) = kind.total {
+        builder = builder.timeout(total);
+    }
     if kind.loopback {
         builder = builder.no_proxy();
     }

@@ -163,6 +163,14 @@ pub struct Request {
 impl Request {
     /// A request of these messages, cached, with default options.
     pub fn new(prompt: impl Into<Prompt>) -> Self {
-        Self { prompt: prompt.into(), cache: true, ..Self::default() }
+        Self {
+            prompt: prompt.into(),
+            options: Options::default(),
+            format: ResponseFormat::default(),
+            tools: Vec::new(),
+            rollout: 0,
+            cache: true,
+            meter: None,
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What a model answers.
 
-use std::ops::{Add, AddAssign};
+use std::{
+    fmt,
+    ops::{Add, AddAssign},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +130,14 @@ impl Usage {
     /// Prompt and answer tokens together.
     pub fn total_tokens(&self) -> u64 {
         self.prompt_tokens + self.completion_tokens
+    }
+}
+
+impl fmt::Display for Usage {
+    /// `12 calls, 3 answers from the cache, 4567 tokens`, with the numbers of the fields.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (calls, cached, tokens) = (self.calls, self.cached_calls, self.total_tokens());
+        write!(f, "{calls} calls, {cached} answers from the cache, {tokens} tokens")
     }
 }
 

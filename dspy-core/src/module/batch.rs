@@ -1,14 +1,17 @@
 //! Many calls at once.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use futures_util::FutureExt;
-use tokio::task::JoinSet;
 
-use super::{Module, Prediction};
+use super::lanes::Lanes;
 use crate::{
     Error, Result,
     context::{Context, Record, Recorder},
+    lm::BoxFuture,
 };
 
 /// Runs `work` for every index below `len`, at most `concurrency` at a time, and hands every result to `done` as
@@ -17,56 +20,83 @@ use crate::{
 pub(crate) async fn fan_out<T, F>(
     len: usize,
     concurrency: usize,
-    work: impl Fn(usize) -> F,
+    work: impl FnMut(usize) -> F,
+    done: impl FnMut(usize, Result<T>) -> Flow,
+) where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    run_all((0..len).map(work), concurrency, done).await;
+}
+
+/// [`fan_out`] over futures that are made one by one, each when there is room for it.
+async fn run_all<T, F>(
+    work: impl ExactSizeIterator<Item = F>,
+    concurrency: usize,
     mut done: impl FnMut(usize, Result<T>) -> Flow,
 ) where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
     let context = Context::current();
-    let span = tracing::Span::current();
+    let mut lanes = match Lanes::new(context.clone()) {
+        Ok(lanes) => lanes,
+        Err(error) => {
+            let refused = |index| matches!(done(index, Err(error.clone())), Flow::Continue);
+            (0..work.len()).all(refused);
+            return;
+        }
+    };
     // Steps are put into the order of the indices, so they are held back until all calls have ended.
     let outer = context.recorder().filter(|r| r.keeps_steps()).cloned();
     let mut records: Vec<Option<Record>> = Vec::new();
     if outer.is_some() {
-        records.resize_with(len, || None);
+        records.resize_with(work.len(), || None);
     }
-    let mut running = JoinSet::new();
-    let mut index_of = std::collections::HashMap::new();
-    let mut next = 0;
+    // What each lane works on.
+    let mut places: Vec<Place<T>> = Vec::new();
+    let mut free: Vec<usize> = Vec::new();
+    let mut work = work.enumerate();
+    let mut more = true;
     loop {
-        while next < len && running.len() < concurrency.max(1) {
-            let index = next;
-            next += 1;
-            let (context, recorder) = match &outer {
-                None => (context.clone(), None),
+        while more && (!free.is_empty() || places.len() < concurrency.max(1)) {
+            let Some((index, future)) = work.next() else {
+                more = false;
+                break;
+            };
+            let lane = free.pop().unwrap_or(places.len());
+            if lane == places.len() {
+                places.push(Place { index, recorder: None, result: Arc::default() });
+            }
+            let place = &mut places[lane];
+            place.index = index;
+            let result = place.result.clone();
+            let put = move |value| *lock(&result) = Some(value);
+            // Mapped, because an `async` block would hold the future twice.
+            let job: BoxFuture<'static, ()> = match &outer {
+                None => Box::pin(future.map(put)),
                 Some(outer) => {
                     let recorder = Recorder::holding_back(outer.clone());
-                    (context.clone().recording(recorder.clone()), Some(recorder))
+                    place.recorder = Some(recorder.clone());
+                    Box::pin(context.clone().recording(recorder).scope(future).map(put))
                 }
             };
-            let future = tracing::Instrument::instrument(context.scope(work(index)), span.clone());
-            // Mapped, because an `async` block would hold the future twice.
-            let handle = running.spawn(future.map(move |value| (value, recorder.map(|r| r.take()))));
-            index_of.insert(handle.id(), index);
+            lanes.begin(lane, job);
         }
-        let Some(joined) = running.join_next_with_id().await else { break };
-        let (id, result) = match joined {
-            Ok((id, (value, record))) => {
-                if let (Some(&index), Some(record)) = (index_of.get(&id), record) {
-                    records[index] = Some(record);
-                }
-                (id, Ok(value))
-            }
-            Err(e) => (e.id(), Err(task_error(e))),
-        };
-        let Some(index) = index_of.remove(&id) else { continue };
-        match done(index, result) {
+        let Some((lane, ended)) = lanes.next().await else { break };
+        let place = &mut places[lane];
+        let value = lock(&place.result).take();
+        if let Some(recorder) = place.recorder.take().filter(|_| value.is_some()) {
+            records[place.index] = Some(recorder.take());
+        }
+        free.push(lane);
+        let stopped = || Error::Task("the call was stopped".into());
+        match done(place.index, ended.and_then(|()| value.ok_or_else(stopped))) {
             Flow::Continue => {}
-            Flow::Drain => next = len,
+            Flow::Drain => more = false,
             Flow::Stop => {
-                next = len;
-                running.abort_all();
+                more = false;
+                lanes.stop();
             }
         }
     }
@@ -75,6 +105,17 @@ pub(crate) async fn fan_out<T, F>(
             outer.absorb(record);
         }
     }
+}
+
+/// What a lane works on.
+struct Place<T> {
+    index: usize,
+    recorder: Option<Arc<Recorder>>,
+    result: Arc<Mutex<Option<T>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a fan-out goes on.
@@ -87,43 +128,93 @@ pub(crate) enum Flow {
     Stop,
 }
 
-fn task_error(error: tokio::task::JoinError) -> Error {
-    if !error.is_panic() {
-        return Error::Task("the call was stopped".into());
-    }
-    let panic = error.into_panic();
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".into());
-    Error::Task(format!("the program panicked: {message}"))
-}
-
-pub(super) async fn run<M: Module + 'static>(
-    module: M,
-    inputs: Vec<M::Input>,
-) -> Vec<Result<Prediction<M::Output>>> {
-    let module = Arc::new(module);
-    let inputs = Arc::new(inputs);
-    let mut results: Vec<Option<Result<Prediction<M::Output>>>> = Vec::new();
+/// Runs `call` for every input, as many at a time as the settings say. The outcomes stand in the order of the inputs.
+pub(super) async fn run<I, T, F>(inputs: Vec<I>, call: impl Fn(I) -> F) -> Vec<Result<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let mut results: Vec<Option<Result<T>>> = Vec::new();
     results.resize_with(inputs.len(), || None);
     let concurrency = Context::current().settings().concurrency;
-    fan_out(
-        inputs.len(),
-        concurrency,
-        |i| {
-            let (module, inputs) = (module.clone(), inputs.clone());
-            async move { module.call(inputs[i].clone()).await }
-        },
-        |i, result| {
-            results[i] = Some(result.and_then(|r| r));
-            Flow::Continue
-        },
-    )
-    .await;
-    results
-        .into_iter()
-        .map(|r| r.unwrap_or_else(|| Err(Error::Task("the call was stopped".into()))))
-        .collect()
+    let done = |index: usize, result: Result<Result<T>>| {
+        results[index] = Some(result.and_then(|r| r));
+        Flow::Continue
+    };
+    run_all(inputs.into_iter().map(call), concurrency, done).await;
+    let stopped = || Error::Task("the call was stopped".into());
+    results.into_iter().map(|result| result.unwrap_or_else(|| Err(stopped()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::SeqCst},
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// What came of each index, and how many ran at once at most.
+    async fn outcomes(len: usize, concurrency: usize, flow: impl Fn(usize) -> Flow) -> (Vec<String>, usize) {
+        let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let mut told = vec![String::new(); len];
+        let work = |index: usize| {
+            let counts = counts.clone();
+            async move {
+                counts.1.fetch_max(counts.0.fetch_add(1, SeqCst) + 1, SeqCst);
+                tokio::time::sleep(Duration::from_millis(index as u64 % 3)).await;
+                counts.0.fetch_sub(1, SeqCst);
+                assert!(index % 5 != 4, "{index} is no number for this");
+                index * 2
+            }
+        };
+        let done = |index: usize, result: Result<usize>| {
+            assert!(told[index].is_empty(), "told once");
+            told[index] = result.map_or_else(|error| error.to_string(), |value| value.to_string());
+            flow(index)
+        };
+        fan_out(len, concurrency, work, done).await;
+        (told, counts.1.load(SeqCst))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn results_and_panics_belong_to_their_index() {
+        for concurrency in [1, 3, 50] {
+            let (told, most) = outcomes(20, concurrency, |_| Flow::Continue).await;
+            for (index, told) in told.iter().enumerate() {
+                match index % 5 {
+                    4 => assert!(told.contains(&format!("panicked: {index} is no number")), "{told}"),
+                    _ => assert_eq!(*told, (index * 2).to_string()),
+                }
+            }
+            // What panics does not count itself down, so more may seem to run.
+            assert!(most <= concurrency + 4 && most >= concurrency.min(16), "{most} of {concurrency}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drained_work_ends_and_stopped_work_does_not() {
+        let (told, _) = outcomes(20, 2, |index| if index == 0 { Flow::Drain } else { Flow::Continue }).await;
+        assert_eq!(told.iter().filter(|told| !told.is_empty()).count(), 2, "what ran came to its end");
+        let (told, _) = outcomes(20, 1, |index| if index == 2 { Flow::Stop } else { Flow::Continue }).await;
+        assert_eq!(told.iter().filter(|told| !told.is_empty()).count(), 3, "nothing further began");
+    }
+
+    #[tokio::test]
+    async fn dropping_it_stops_the_work() {
+        let kept = Arc::new(());
+        let work = |_| {
+            let kept = kept.clone();
+            async move {
+                std::future::pending::<()>().await;
+                drop(kept);
+            }
+        };
+        let fan = fan_out(3, 3, work, |_, _| Flow::Continue);
+        assert!(tokio::time::timeout(Duration::from_millis(5), fan).await.is_err());
+        while Arc::strong_count(&kept) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
 }

@@ -1,15 +1,17 @@
 //! Programs: modules, the walk over their predictors, predictions.
 
 mod batch;
+mod lanes;
 mod path;
 mod places;
 mod prediction;
+mod predictor;
 mod program;
 mod state;
 mod state_load;
 mod walk;
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, sync::Arc};
 
 use serde::Serialize;
 
@@ -17,6 +19,7 @@ pub(crate) use batch::{Flow, fan_out};
 pub use path::Path;
 pub(crate) use prediction::Paths;
 pub use prediction::{Prediction, Trace, TraceStep};
+pub use predictor::Predictor;
 pub use program::Program;
 pub(crate) use program::save_with_origin;
 pub use walk::Walk;
@@ -28,8 +31,8 @@ use crate::{
 
 /// What a module can be called with: its input, and all that converts into it.
 ///
-/// An input of `#[signature]` is had from the value of its field, or from a tuple of the values of its fields in their
-/// order, and from a record or a reference to one.
+/// An input of `#[signature]` is had from the value of its field or a reference to it, or from a tuple of the values of
+/// its fields in their order, and from a record or a reference to one.
 #[diagnostic::on_unimplemented(
     message = "a module that takes `{I}` cannot be called with `{Self}`",
     label = "not the input of this module",
@@ -108,7 +111,11 @@ pub trait Module: Program + Send + Sync {
         I: IntoInput<Self::Input>,
     {
         let inputs: Vec<Self::Input> = inputs.into_iter().map(IntoInput::into_input).collect();
-        batch::run(self.clone(), inputs)
+        let module = Arc::new(self.clone());
+        batch::run(inputs, move |input| {
+            let module = module.clone();
+            async move { module.call(input).await }
+        })
     }
 
     /// This program with another one that optimizers take demonstrations from, such as one that was compiled before or

@@ -1,13 +1,16 @@
 //! What a call gives.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, LazyLock},
+};
 
 use serde_json::Value;
 
-use super::{Path, Program};
+use super::{path::Path, predictor::Predictor, program::Program};
 use crate::{
     context::{PredictorId, Record, Step, UsageReport},
-    predict::Predictor,
     value::erased::{Write, tree},
 };
 
@@ -25,25 +28,24 @@ struct Details {
 }
 
 impl Details {
-    fn of(record: Record, paths: &dyn Fn() -> Paths) -> Arc<Self> {
-        let trace = Trace::resolve(record.steps, record.dropped, paths);
-        Arc::new(Self { trace, usage: record.usage })
-    }
-
-    fn of_one(record: Record, predictor: &Predictor) -> Arc<Self> {
-        Self::of(record, &|| Paths::sorted(vec![(Path::root().to_string(), predictor)]))
+    fn of(record: Record, path: &dyn Fn(PredictorId) -> Option<Arc<str>>) -> Arc<Self> {
+        let Record { steps, dropped, usage } = record;
+        Arc::new(Self { trace: Trace::of(steps, dropped, path), usage })
     }
 }
 
 impl<O> Prediction<O> {
     /// The output of a program that has these paths.
     pub(crate) fn new(output: O, record: Record, paths: &dyn Fn() -> Paths) -> Self {
-        Self { output, details: Details::of(record, paths) }
+        let paths = if record.steps.is_empty() { Paths(Vec::new()) } else { paths() };
+        Self { output, details: Details::of(record, &|id| paths.of_predictor(id)) }
     }
 
     /// The output of a predictor that is called itself.
     pub(crate) fn of_one(output: O, record: Record, predictor: &Predictor) -> Self {
-        Self { output, details: Details::of_one(record, predictor) }
+        static ROOT: LazyLock<Arc<str>> = LazyLock::new(|| Path::root().to_string().into());
+        let own = predictor.id();
+        Self { output, details: Details::of(record, &|id| (id == own).then(|| ROOT.clone())) }
     }
 
     /// The output alone.
@@ -140,35 +142,30 @@ pub(crate) struct Paths(Vec<(PredictorId, Arc<str>)>);
 
 impl Paths {
     pub(crate) fn of<P: Program + ?Sized>(program: &P) -> Self {
-        Self::sorted(program.predictors())
-    }
-
-    fn sorted(predictors: Vec<(String, &Predictor)>) -> Self {
-        let predictors = predictors.into_iter();
+        let predictors = program.predictors().into_iter();
         let mut paths: Vec<_> = predictors.map(|(path, p)| (p.id(), path.into())).collect();
         paths.sort_by_key(|(id, _)| *id);
         Self(paths)
     }
+
+    fn of_predictor(&self, id: PredictorId) -> Option<Arc<str>> {
+        self.0.binary_search_by_key(&id, |(id, _)| *id).ok().map(|at| self.0[at].1.clone())
+    }
 }
 
 impl Trace {
-    /// The steps of a record, with the paths of these predictors.
-    pub(crate) fn of(record: Record, paths: &dyn Fn() -> Paths) -> Self {
-        Self::resolve(record.steps, record.dropped, paths)
+    fn of(
+        steps: Vec<(u64, Arc<Step>)>,
+        dropped: usize,
+        path: &dyn Fn(PredictorId) -> Option<Arc<str>>,
+    ) -> Self {
+        let place = |(_, step): (u64, Arc<Step>)| TraceStep { path: path(step.predictor), step };
+        Self { steps: steps.into_iter().map(place).collect(), dropped }
     }
 
-    fn resolve(steps: Vec<(u64, Arc<Step>)>, dropped: usize, paths: &dyn Fn() -> Paths) -> Self {
-        if steps.is_empty() {
-            return Self { steps: Vec::new(), dropped };
-        }
-        let Paths(paths) = paths();
-        let path = |step: &Step| {
-            paths.binary_search_by_key(&step.predictor, |(id, _)| *id).ok().map(|i| paths[i].1.clone())
-        };
-        Self {
-            steps: steps.into_iter().map(|(_, step)| TraceStep { path: path(&step), step }).collect(),
-            dropped,
-        }
+    /// The steps of a call that gave no prediction.
+    pub(crate) fn of_failed(record: Record, paths: &Paths) -> Self {
+        Self::of(record.steps, record.dropped, &|id| paths.of_predictor(id))
     }
 
     /// The steps.

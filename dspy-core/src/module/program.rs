@@ -4,8 +4,8 @@ use std::path::Path as FilePath;
 
 use serde_json::{Map, Value};
 
-use super::{Path, Walk, places, state, state_load};
-use crate::{Error, Result, lm::LM, predict::Predictor};
+use super::{path::Path, places, predictor::Predictor, state, state_load, walk::Walk};
+use crate::{Error, Result, lm::LM};
 
 /// A program: something whose predictors can be seen, changed, saved and loaded.
 ///

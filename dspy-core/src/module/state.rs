@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::{Result, StateError, adapter::Demo, files, lm::LM, predict::Predictor, signature::FieldRole};
+use super::predictor::Predictor;
+use crate::{Result, StateError, adapter::Demo, files, lm::LM, signature::FieldRole};
 
 /// Where a program that is itself a predictor has its only predictor.
 pub(super) const ROOT: &str = "self";

@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::state::{AUGMENTED, FORMAT, METADATA, OWN_RECORD, ROOT, placeholder, role};
+use super::{
+    predictor::Predictor,
+    state::{AUGMENTED, FORMAT, METADATA, OWN_RECORD, ROOT, placeholder, role},
+};
 use crate::{
     Error, LmError, Result, StateError,
     adapter::Demo,
     lm::{BoxFuture, LM, LanguageModel, Request, Response},
-    predict::Predictor,
     signature::{Field, SignatureSpec, default_prefix},
 };
 

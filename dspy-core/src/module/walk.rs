@@ -9,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::Path;
-use crate::predict::Predictor;
+use super::{path::Path, predictor::Predictor};
 
 /// What can be walked for predictors. `#[module]` derives it; plain values have none.
 #[diagnostic::on_unimplemented(

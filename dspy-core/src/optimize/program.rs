@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{Parameters, PredictorInfo, Rollout, RolloutStep, Task};
 use crate::{
     Error, Result,
-    context::{Context, Record, Recorder, StepOutcome},
+    context::{Context, Recorder, StepOutcome},
     data::Example,
     evaluate::{Failure, Metric, score_of},
     lm::BoxFuture,
@@ -94,15 +94,17 @@ where
             let (context, recorder) = recording(trace);
             let output = context.scope(program.forward(row.input().into())).await;
             let record = recorder.take();
-            let paths = || Paths::of(&*program);
             let output = match output {
                 Ok(output) => output,
-                Err(error) => return Rollout::failed(Failure::Program(error)).trace(steps(record, &paths)),
+                Err(error) => {
+                    let trace = Trace::of_failed(record, &Paths::of(&*program));
+                    return Rollout::failed(Failure::Program(error)).trace(steps(&trace));
+                }
             };
-            let prediction = Prediction::new(output, record.clone(), &paths);
+            let prediction = Prediction::new(output, record, &|| Paths::of(&*program));
             let outcome = score_of(&*self.metric, &**row, prediction.output()).await;
             let output = write_json(prediction.output()).ok();
-            Rollout { outcome, output, trace: steps(record, &paths) }
+            Rollout { outcome, output, trace: steps(prediction.trace()) }
         })
     }
 
@@ -132,8 +134,8 @@ fn recording(trace: bool) -> (Context, Arc<Recorder>) {
 }
 
 /// What the program's own predictors did.
-fn steps(record: Record, paths: &dyn Fn() -> Paths) -> Vec<RolloutStep> {
-    Trace::of(record, paths).iter().filter_map(step).collect()
+fn steps(trace: &Trace) -> Vec<RolloutStep> {
+    trace.iter().filter_map(step).collect()
 }
 
 fn step(step: &TraceStep) -> Option<RolloutStep> {

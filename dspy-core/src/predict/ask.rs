@@ -1,152 +1,19 @@
-//! One run of one predictor: from the input to requests, from answers to the output.
+//! One run of one predictor, with its step in the trace.
 
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    Predictor,
-    drive::{Ask, Log, Opening, Reading},
+    drive::{Ask, Log},
+    run::Run,
+    sides::{Sides, no_output},
     watch::Watch,
 };
 use crate::{
-    Error, Result,
-    adapter::Adapter,
-    context::{Context, Record, Recorded, Recorder, StepOutcome, next_sequence},
-    lm::{BoxFuture, Capabilities, Message, Prompt},
-    signature::{Beside, Checks, FieldReader, FieldWriter, Sections, Signature},
-    value::{Content, ReadOptions, WriteError},
+    Result,
+    context::{Context, Record, Recorder, Settings, StepOutcome, next_sequence},
+    lm::BoxFuture,
+    module::Predictor,
 };
-
-/// The input and the output of a run, whatever their types: what is made for each signature is this and no more.
-pub(super) trait Sides: Send + Sync {
-    fn write(&self, writer: &mut FieldWriter<'_>) -> std::result::Result<(), WriteError>;
-    /// Reads the output, keeps it and checks it; nothing of an earlier one stays.
-    fn read(&mut self, reader: &mut FieldReader<'_>);
-    fn check(&self, checks: &mut Checks);
-    fn output(&self) -> Option<&dyn Recorded>;
-    /// A copy of the output for the trace.
-    fn recorded_output(&self) -> Option<Arc<dyn Recorded>>;
-    /// The input for the trace: it is taken.
-    fn recorded_input(&mut self) -> Option<Arc<dyn Recorded>>;
-}
-
-/// The input and the output of a signature.
-pub(super) struct SidesOf<S: Signature> {
-    input: Option<S::Input>,
-    output: Option<S::Output>,
-}
-
-impl<S: Signature> SidesOf<S> {
-    pub(super) fn new(input: S::Input) -> Self {
-        Self { input: Some(input), output: None }
-    }
-
-    /// The output of a run that did not fail.
-    pub(super) fn into_output(self) -> Result<S::Output> {
-        match self.output {
-            Some(output) => Ok(output),
-            None => Err(no_output()),
-        }
-    }
-}
-
-fn no_output() -> Error {
-    Error::Task("the signature read no output".into())
-}
-
-impl<S: Signature> Sides for SidesOf<S> {
-    fn write(&self, writer: &mut FieldWriter<'_>) -> std::result::Result<(), WriteError> {
-        match &self.input {
-            Some(input) => S::write_input(input, writer),
-            None => Ok(()),
-        }
-    }
-
-    fn read(&mut self, reader: &mut FieldReader<'_>) {
-        self.output = S::read_output(reader);
-    }
-
-    fn check(&self, checks: &mut Checks) {
-        if let Some(output) = &self.output {
-            S::check(output, checks);
-        }
-    }
-
-    fn output(&self) -> Option<&dyn Recorded> {
-        match &self.output {
-            Some(output) => Some(output),
-            None => None,
-        }
-    }
-
-    fn recorded_output(&self) -> Option<Arc<dyn Recorded>> {
-        match &self.output {
-            Some(output) => Some(Arc::new(output.clone())),
-            None => None,
-        }
-    }
-
-    fn recorded_input(&mut self) -> Option<Arc<dyn Recorded>> {
-        match self.input.take() {
-            Some(input) => Some(Arc::new(input)),
-            None => None,
-        }
-    }
-}
-
-/// A run that has begun: what turns its input into requests and answers into its output.
-pub(super) struct Run<'a> {
-    predictor: &'a Predictor,
-    capabilities: Capabilities,
-    reading: &'a ReadOptions,
-    sides: &'a mut dyn Sides,
-}
-
-impl Run<'_> {
-    /// Turns the input into the first request in a format.
-    pub(super) fn open(&self, adapter: &Arc<dyn Adapter>) -> Result<Opening> {
-        format(self.predictor, adapter, self.capabilities, self.sides)
-    }
-
-    /// Reads the output from sections.
-    pub(super) fn read(&mut self, sections: &Sections<'_>) -> Reading {
-        let mut reader = FieldReader::new(self.predictor.spec(), sections, self.reading);
-        self.sides.read(&mut reader);
-        let (errors, coercions) = reader.finish();
-        let mut checks = Checks::default();
-        self.sides.check(&mut checks);
-        let mut violations = checks.into_violations();
-        if let Some(output) = self.sides.output() {
-            violations.extend(self.predictor.validate(output));
-        }
-        Reading { errors, coercions, violations }
-    }
-}
-
-/// Turns an input into the first request.
-pub(super) fn format(
-    predictor: &Predictor,
-    adapter: &Arc<dyn Adapter>,
-    capabilities: Capabilities,
-    sides: &dyn Sides,
-) -> Result<Opening> {
-    predictor.usable()?;
-    let (spec, frame) = (predictor.spec(), predictor.frame(adapter, capabilities));
-    let layout = &**adapter;
-    let (mut content, mut beside) = (Content::new(), Beside::default());
-    let mut writer = FieldWriter::new(spec, layout, frame.native_tools, &mut content, &mut beside);
-    sides.write(&mut writer).map_err(Error::other)?;
-    if !content.is_empty() {
-        content.push_str("\n\n");
-    }
-    content.push_str(&frame.reminder);
-    let mut tail = if beside.turns.is_empty() { Vec::new() } else { layout.turns(spec, &beside.turns) };
-    tail.push(Message::user(content));
-    Ok(Opening {
-        prompt: Prompt { prefix: frame.prefix.clone(), tail },
-        response_format: frame.response_format.clone(),
-        tools: beside.tools,
-    })
-}
 
 /// Runs a predictor and records the step. With `watch`, answers are told of while they arrive.
 ///
@@ -156,7 +23,11 @@ pub(super) fn run<'a>(
     sides: &'a mut dyn Sides,
     watch: Option<Watch>,
 ) -> BoxFuture<'a, Result<()>> {
-    Box::pin(run_once(predictor, sides, watch))
+    Box::pin(async move {
+        let context = Context::current();
+        let settings = context.settings();
+        run_once(predictor, sides, watch, &context, &settings).await
+    })
 }
 
 /// Runs a predictor and gives what was recorded.
@@ -166,28 +37,36 @@ pub(super) fn call<'a>(
     watch: Option<Watch>,
 ) -> BoxFuture<'a, Result<Record>> {
     Box::pin(async move {
-        let context = Context::current();
-        let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
-        context.recording(recorder.clone()).scope(run_once(predictor, sides, watch)).await?;
+        let outer = Context::current();
+        let settings = outer.settings();
+        let recorder = Recorder::new(outer.recorder().cloned(), settings.trace);
+        let context = outer.recording(recorder.clone());
+        context.clone().scope(run_once(predictor, sides, watch, &context, &settings)).await?;
         Ok(recorder.take())
     })
 }
 
-async fn run_once(predictor: &Predictor, sides: &mut dyn Sides, watch: Option<Watch>) -> Result<()> {
+async fn run_once(
+    predictor: &Predictor,
+    sides: &mut dyn Sides,
+    watch: Option<Watch>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<()> {
     let (started, sequence) = (Instant::now(), next_sequence());
-    let context = Context::current();
-    let settings = context.settings();
-    let lm = predictor.lm_or(&settings)?;
-    let adapter = predictor.adapter_or(&settings);
+    let lm = predictor.lm_or(settings)?;
+    let adapter = predictor.adapter_or(settings);
     let capabilities = lm.capabilities();
     let mut ask = Ask {
         spec: predictor.spec(),
         lm,
         adapter,
-        options: settings.options.overlaid(predictor.options()),
+        options: [&settings.options, predictor.options()],
+        extracting: false,
         rollout: settings.rollout,
-        repairs: predictor.repairs_or(&settings),
-        context: &context,
+        repairs: predictor.repairs_or(settings),
+        recorder: context.recorder(),
+        meter: settings.meter.as_ref(),
         log: Log::default(),
         watch,
     };

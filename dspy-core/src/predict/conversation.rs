@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{
-    Predictor,
-    ask::{self, SidesOf},
-};
+use super::{run, sides::SidesOf};
 use crate::{
     Error, Result,
     adapter::Adapter,
     lm::{Capabilities, Message, Role, ToolSpec},
+    module::Predictor,
     signature::{DynSignature, Field, Record, SignatureSpec},
     value::{ToolCalls, read_json},
 };
@@ -41,7 +39,7 @@ impl Predictor {
         let inputs: Record = spec.inputs().filter_map(given).collect();
         // By their types in the specification, as demonstrations are written.
         let sides = SidesOf::<DynSignature>::new(inputs);
-        let opening = ask::format(self, adapter, capabilities, &sides)?;
+        let opening = run::format(self, adapter, capabilities, &sides)?;
         let mut messages: Vec<Message> = opening.prompt.messages().cloned().collect();
         messages.push(self.answer(adapter, capabilities, values)?);
         Ok(Conversation { messages, tools: opening.tools })

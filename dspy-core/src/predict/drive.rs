@@ -5,37 +5,20 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    Predictor,
-    ask::Run,
+    run::{Opening, Reading, Run},
     watch::{Event, Watch},
 };
 use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
     adapter::{Adapter, Extraction, NoStructure},
-    context::{Context, Recorded, Step, StepOutcome},
+    context::{Recorded, Recorder, Step, StepOutcome},
     lm::{
-        Answer, Choice, FinishReason, LM, Message, Options, Prompt, Request, ResponseFormat, ToolCall,
-        ToolSpec, Usage,
+        Answer, Choice, FinishReason, LM, Message, Meter, Options, Request, ResponseFormat, ToolCall, Usage,
     },
+    module::Predictor,
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
     value::{Coercion, Content, Kind},
 };
-
-/// What reading an answer's sections gave, besides the output itself.
-#[derive(Default)]
-pub(super) struct Reading {
-    pub(super) errors: Vec<FieldError>,
-    pub(super) coercions: Vec<Coercion>,
-    pub(super) violations: Vec<Violation>,
-}
-
-/// The first request in a format.
-pub(super) struct Opening {
-    pub(super) prompt: Prompt,
-    pub(super) response_format: ResponseFormat,
-    /// Tools that the provider takes apart from the prompt.
-    pub(super) tools: Vec<ToolSpec>,
-}
 
 /// What happened on the way, for the trace.
 #[derive(Default)]
@@ -57,7 +40,7 @@ impl Log {
     ) -> Step {
         Step {
             predictor: predictor.id(),
-            signature: predictor.spec().name.as_str().into(),
+            signature: predictor.name().clone(),
             input,
             outcome,
             usage: self.usage,
@@ -75,11 +58,17 @@ pub(super) struct Ask<'a> {
     pub(super) spec: &'a SignatureSpec,
     pub(super) lm: LM,
     pub(super) adapter: Arc<dyn Adapter>,
-    pub(super) options: Options,
+    /// Sampling options of the settings and of the predictor, which are laid over them.
+    pub(super) options: [&'a Options; 2],
+    /// Whether the outputs are drawn from a free answer.
+    pub(super) extracting: bool,
     pub(super) rollout: u64,
     /// Further requests that may be sent.
     pub(super) repairs: u32,
-    pub(super) context: &'a Context,
+    /// Who counts what the requests cost.
+    pub(super) recorder: Option<&'a Arc<Recorder>>,
+    /// Who may refuse them.
+    pub(super) meter: Option<&'a Arc<Meter>>,
     pub(super) log: Log,
     /// Who sees answers while they arrive.
     pub(super) watch: Option<Watch>,
@@ -88,8 +77,7 @@ pub(super) struct Ask<'a> {
 impl Ask<'_> {
     /// Asks until an output is read or no further request is allowed.
     pub(super) async fn drive(&mut self, run: &mut Run<'_>) -> Result<()> {
-        let Opening { mut prompt, response_format, mut tools } = run.open(&self.adapter)?;
-        let mut answer = self.request(self.spec, &prompt, response_format, &tools).await?;
+        let mut answer = self.request(self.spec, run.open(&self.adapter)?).await?;
         let mut free = None;
         if let Some(extraction) = self.adapter.extraction().cloned() {
             let choice = answer.first();
@@ -98,13 +86,10 @@ impl Ask<'_> {
             }
             free = Some(choice.text.clone());
             (self.lm, self.adapter) = (extraction.lm, extraction.adapter);
-            // Options of the predictor are meant for the model that answers, not for the one that copies.
-            self.options = Options::default();
-            let opening = self.opening(run, free.as_deref())?;
-            (prompt, tools) = (opening.prompt, opening.tools);
-            answer = self.request(self.spec, &prompt, opening.response_format, &tools).await?;
+            self.extracting = true;
+            answer = self.request(self.spec, self.opening(run, free.as_deref())?).await?;
         }
-        let (mut reading, mut found) = loop {
+        let (reading, found) = loop {
             match self.best(&answer, run) {
                 Ok((reading, _)) if reading.errors.is_empty() => return self.finish(reading),
                 Ok((reading, sections)) => break (reading, sections.into_owned()),
@@ -117,12 +102,24 @@ impl Ask<'_> {
                     };
                     self.again(format!("asked again through the {} adapter: {error}", fallback.name()));
                     self.adapter = fallback;
-                    let opening = self.opening(run, free.as_deref())?;
-                    (prompt, tools) = (opening.prompt, opening.tools);
-                    answer = self.request(self.spec, &prompt, opening.response_format, &tools).await?;
+                    answer = self.request(self.spec, self.opening(run, free.as_deref())?).await?;
                 }
             }
         };
+        // In a box, because it is rare and would make every call larger.
+        Box::pin(self.repair(run, free, answer, reading, found)).await
+    }
+
+    /// Asks again for the outputs that could not be read, until they can be or no further request is allowed.
+    async fn repair(
+        &mut self,
+        run: &mut Run<'_>,
+        free: Option<String>,
+        mut answer: Answered,
+        mut reading: Reading,
+        mut found: Sections<'static>,
+    ) -> Result<()> {
+        let mut turns = Vec::new();
         while !reading.errors.is_empty() {
             let choice = answer.first();
             let error = self.parse_error(kind_of(choice, &reading.errors), reading.errors.clone(), choice);
@@ -134,9 +131,13 @@ impl Ask<'_> {
             self.again(format!("asked again for {}: {error}", names.join(", ")));
             let mut question = Content::new();
             self.adapter.ask_again(&wanted, &reading.errors, &mut question);
-            prompt.tail.push(Message::assistant(choice.text.as_str()));
-            prompt.tail.push(Message::user(question));
-            answer = self.request(&wanted, &prompt, self.response_format(&wanted), &tools).await?;
+            turns.push(Message::assistant(choice.text.as_str()));
+            turns.push(Message::user(question));
+            // The first request is made anew rather than kept through every call.
+            let mut opening = self.opening(run, free.as_deref())?;
+            opening.prompt.tail.extend(turns.iter().cloned());
+            opening.response_format = self.response_format(&wanted);
+            answer = self.request(&wanted, opening).await?;
             let choice = answer.first();
             let mut again = self.adapter.parse(&wanted, choice).unwrap_or_default();
             self.add_native(&wanted, choice, &mut again);
@@ -245,28 +246,33 @@ impl Ask<'_> {
         self.adapter.response_format(spec, self.lm.capabilities())
     }
 
-    async fn request(
-        &mut self,
-        wanted: &SignatureSpec,
-        prompt: &Prompt,
-        format: ResponseFormat,
-        tools: &[ToolSpec],
-    ) -> Result<Answered> {
-        let mut request = Request::new(prompt.clone());
-        request.options = self.options.clone();
-        request.rollout = self.rollout;
-        request.format = format;
-        request.tools = tools.to_vec();
-        request.meter = self.context.meter();
+    /// The sampling options. Those of the program are meant for the model that answers, not for the one that copies.
+    fn options(&self) -> Options {
+        let [settings, own] = self.options;
+        if self.extracting { Options::default() } else { settings.overlaid(own) }
+    }
+
+    /// Sends a request for the outputs of `wanted`.
+    async fn request(&mut self, wanted: &SignatureSpec, opening: Opening) -> Result<Answered> {
+        let Opening { prompt, response_format, tools } = opening;
+        let request = Request {
+            options: self.options(),
+            rollout: self.rollout,
+            meter: self.meter.cloned(),
+            format: response_format,
+            tools,
+            ..Request::new(prompt)
+        };
         let model = self.lm.shared_id().clone();
         self.log.model.get_or_insert_with(|| model.clone());
         let answer = match &self.watch {
-            None => self.lm.generate(request).await?,
-            Some(watch) => watch.generate(&self.lm, request, &*self.adapter, wanted).await?,
+            // Two boxes of middle size are had from an allocator sooner than a large one.
+            None => Box::pin(self.lm.generate(request)).await?,
+            Some(watch) => Box::pin(watch.generate(&self.lm, request, &*self.adapter, wanted)).await?,
         };
         let usage = answer.usage();
         self.log.usage += usage;
-        if let Some(recorder) = self.context.recorder() {
+        if let Some(recorder) = self.recorder {
             recorder.count(&model, usage);
         }
         if answer.response.choices.is_empty() {

@@ -5,18 +5,19 @@ mod chain_of_thought;
 mod conversation;
 mod demo_of;
 mod drive;
-mod predictor;
+mod run;
 mod shown;
+mod sides;
 mod stream;
 mod watch;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use self::ask::SidesOf;
+use self::sides::SidesOf;
+pub use crate::module::Predictor;
 pub use chain_of_thought::ChainOfThought;
 pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
-pub use predictor::Predictor;
 pub use shown::Partial;
 pub use stream::{PredictionStream, Update};
 
@@ -180,7 +181,7 @@ impl<S: Signature> Predict<S> {
         let adapter = self.predictor.adapter_or(&settings);
         let capabilities = self.predictor.lm_or(&settings).map(|lm| lm.capabilities()).unwrap_or_default();
         let sides = SidesOf::<S>::new(input.into_input());
-        let opening = ask::format(&self.predictor, &adapter, capabilities, &sides)?;
+        let opening = run::format(&self.predictor, &adapter, capabilities, &sides)?;
         Ok(Rendered(opening.prompt.messages().cloned().collect()))
     }
 }

@@ -14,16 +14,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Partial, Predictor,
-    ask::{self, SidesOf},
-    shown::{News, Shown},
+    ask,
+    shown::{News, Partial, Shown},
+    sides::SidesOf,
     watch::Watch,
 };
 use crate::{
     Error, Result,
     context::Context,
     lm::BoxFuture,
-    module::{Paths, Prediction},
+    module::{Paths, Prediction, Predictor},
     signature::Signature,
     value::write_json,
 };

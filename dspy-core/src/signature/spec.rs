@@ -32,6 +32,8 @@ pub struct Field {
     pub default: Option<Value>,
     /// What sort of type it has.
     kind: Kind,
+    /// Whether its type allows it to be missing.
+    optional: bool,
     /// The schema, where the field demands more than its type: bounds, lengths, patterns.
     schema: Option<Schema>,
 }
@@ -41,8 +43,8 @@ impl Field {
     pub fn new(name: impl Into<String>, role: FieldRole, ty: TypeInfo) -> Self {
         let name = name.into();
         let prefix = default_prefix(&name);
-        let kind = ty.kind();
-        Self { name, role, desc: String::new(), prefix, ty, default: None, kind, schema: None }
+        let (kind, optional) = (ty.kind(), ty.is_optional());
+        Self { name, role, desc: String::new(), prefix, ty, default: None, kind, optional, schema: None }
     }
 
     /// An input field.
@@ -58,6 +60,11 @@ impl Field {
     /// What sort of type it has.
     pub fn kind(&self) -> &Kind {
         &self.kind
+    }
+
+    /// Whether it may be missing, because its type says so: as an `Option` does.
+    pub fn is_optional(&self) -> bool {
+        self.optional
     }
 
     /// Its JSON Schema: that of the type, with what the field itself demands.

@@ -126,6 +126,11 @@ impl Content {
         &mut self.text
     }
 
+    /// Content with room for so many bytes of text.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), parts: Vec::new() }
+    }
+
     /// Appends text.
     pub fn push_str(&mut self, text: &str) {
         self.text.push_str(text);

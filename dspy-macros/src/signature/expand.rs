@@ -278,10 +278,10 @@ impl Expander<'_> {
         }
     }
 
-    /// An input of one field can be had from its value, one of several from the tuple of their values, one without
-    /// fields from `()`.
+    /// An input of one field can be had from its value or a reference to it, one of several from the tuple of their
+    /// values, one without fields from `()`.
     fn input_values(&self) -> TokenStream {
-        let input = &self.input;
+        let Self { input, bounds, .. } = self;
         let value = hidden("value");
         let fields: Vec<_> = self.fields(Role::Input).collect();
         match &fields[..] {
@@ -311,6 +311,13 @@ impl Expander<'_> {
                             Self { #ident: #value }
                         }
                     }
+
+                    #[automatically_derived]
+                    impl ::core::convert::From<&#ty> for #input where #(#bounds),* {
+                        fn from(#value: &#ty) -> Self {
+                            Self { #ident: ::core::clone::Clone::clone(#value) }
+                        }
+                    }
                     #text
                 }
             }
@@ -320,7 +327,7 @@ impl Expander<'_> {
                 let param =
                     |(i, ty): (usize, &&Type)| (!is_narrow_number(ty)).then(|| hidden(&format!("T{i}")));
                 let params: Vec<Option<Ident>> = types.iter().enumerate().map(param).collect();
-                let bounds = params.iter().zip(&types).filter_map(|(param, ty)| {
+                let into = params.iter().zip(&types).filter_map(|(param, ty)| {
                     let param = param.as_ref()?;
                     Some(quote!(#param: ::core::convert::Into<#ty>))
                 });
@@ -332,7 +339,7 @@ impl Expander<'_> {
                 let places = (0..fields.len()).map(syn::Index::from);
                 quote! {
                     #[automatically_derived]
-                    impl<#(#bounds),*> ::core::convert::From<#taken> for #input {
+                    impl<#(#into),*> ::core::convert::From<#taken> for #input {
                         fn from(#value: #taken) -> Self {
                             Self { #(#names: ::core::convert::Into::into(#value.#places)),* }
                         }

@@ -1,6 +1,9 @@
 //! A place on the network that answers requests: what all protocols share.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    ops::Deref,
+    time::{Duration, SystemTime},
+};
 
 use reqwest::{
     Body, Client, Method, Url,
@@ -11,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::failure::{self, Reply};
 use crate::{
     LmError, LmErrorKind,
-    error::shorten,
+    error::{no_runtime, shorten},
     lm::{
         http::{self, Timeouts},
         retry::parse_retry_after,
@@ -22,6 +25,11 @@ use crate::{
 const MAX_ANSWER: usize = 64 << 20;
 /// How much of what a server says goes into an error.
 const MAX_MESSAGE: usize = 600;
+
+/// Bytes as they came from the network, whatever holds them.
+pub(super) trait Bytes: Deref<Target = [u8]> + Default + Send {}
+
+impl<B: Deref<Target = [u8]> + Default + Send> Bytes for B {}
 
 /// Where a model is served, and how it is reached.
 pub(crate) struct Address {
@@ -73,7 +81,7 @@ impl Endpoint {
                 .map_err(|_| wrong(format!("the header `{name}` has a value that no header can hold")))?;
             headers.insert(header, value);
         }
-        let client = http::client(&url, &timeouts).map_err(wrong)?;
+        let client = http::client(&url, &timeouts, false).map_err(wrong)?;
         let api_base = api_base.trim_end_matches('/').to_owned();
         Ok(Self { id, api_base, url, client, headers, key, timeouts })
     }
@@ -94,14 +102,15 @@ impl Endpoint {
     }
 
     /// Sends a body and waits for the whole answer.
-    pub(super) async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, LmError> {
-        let reply = self.send(self.posting(body), Some(self.timeouts.total)).await?;
+    pub(super) async fn ask(&self, body: Vec<u8>) -> Result<impl Bytes + use<>, LmError> {
+        let reply = self.send(&self.client, self.posting(body)).await?;
         self.read_all(reply).await
     }
 
     /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
     pub(super) async fn open(&self, body: Vec<u8>) -> Result<reqwest::Response, LmError> {
-        self.send(self.posting(body), None).await
+        let client = http::client(&self.url, &self.timeouts, true).map_err(|message| self.wrong(message))?;
+        self.send(&client, self.posting(body)).await
     }
 
     /// Another request to the same place: to `path` under what stands before the path in the address. The body comes
@@ -112,9 +121,8 @@ impl Endpoint {
         path: &str,
         query: &[(&str, &str)],
         body: Option<(HeaderValue, Vec<u8>)>,
-    ) -> Result<Vec<u8>, LmError> {
-        let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &self.id, message);
-        let mut url = url(&self.api_base, path).map_err(wrong)?;
+    ) -> Result<impl Bytes + use<>, LmError> {
+        let mut url = url(&self.api_base, path).map_err(|message| self.wrong(message))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -125,7 +133,7 @@ impl Endpoint {
             message.headers_mut().insert(CONTENT_TYPE, kind);
             *message.body_mut() = Some(Body::from(body));
         }
-        let reply = self.send(message, Some(self.timeouts.total)).await?;
+        let reply = self.send(&self.client, message).await?;
         self.read_all(reply).await
     }
 
@@ -137,17 +145,27 @@ impl Endpoint {
     }
 
     /// An answer that is not a success is an error.
-    async fn send(
-        &self,
-        mut message: reqwest::Request,
-        timeout: Option<Duration>,
-    ) -> Result<reqwest::Response, LmError> {
-        *message.timeout_mut() = timeout;
-        let reply = self.client.execute(message).await.map_err(|e| self.failed(e))?;
-        let status = reply.status();
-        if status.is_success() {
-            return Ok(reply);
+    fn send<'a>(
+        &'a self,
+        client: &Client,
+        message: reqwest::Request,
+    ) -> impl Future<Output = Result<reqwest::Response, LmError>> + use<'a> {
+        let sent = match tokio::runtime::Handle::try_current() {
+            Ok(_) => Ok(client.execute(message)),
+            Err(_) => Err(self.wrong(no_runtime("Requests to a provider"))),
+        };
+        async move {
+            let reply = sent?.await.map_err(|e| self.failed(e))?;
+            if reply.status().is_success() {
+                return Ok(reply);
+            }
+            // In a box, because it is rare and would make every request larger.
+            Err(Box::pin(self.refusal(reply)).await)
         }
+    }
+
+    async fn refusal(&self, reply: reqwest::Response) -> LmError {
+        let status = reply.status().as_u16();
         let header = |name| reply.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
         let retry_after = match header(HeaderName::from_static("retry-after-ms")) {
             Some(ms) => ms.trim().parse().ok().map(Duration::from_millis),
@@ -155,27 +173,35 @@ impl Endpoint {
         };
         // The status alone tells enough if the explanation breaks off.
         let body = self.read_all(reply).await.unwrap_or_default();
-        Err(self.refused(&Reply { status: status.as_u16(), retry_after, body: &body }))
+        self.refused(&Reply { status, retry_after, body: &body })
     }
 
-    pub(super) async fn read_all(&self, mut reply: reqwest::Response) -> Result<Vec<u8>, LmError> {
-        let expected = reply.content_length().unwrap_or(0).min(1 << 20) as usize;
-        let mut all = Vec::with_capacity(expected);
+    pub(super) async fn read_all(&self, mut reply: reqwest::Response) -> Result<impl Bytes + use<>, LmError> {
+        // A length that was announced is not exceeded.
+        if reply.content_length().is_some_and(|length| length <= MAX_ANSWER as u64) {
+            return reply.bytes().await.map_err(|e| self.failed(e));
+        }
+        let mut all = Vec::new();
         while let Some(chunk) = self.next(&mut reply).await? {
             if all.len() + chunk.len() > MAX_ANSWER {
                 return Err(self.unreadable("it is longer than 64 MiB"));
             }
             all.extend_from_slice(&chunk);
         }
-        Ok(all)
+        Ok(all.into())
     }
 
     /// The next bytes of an answer, or its end.
     pub(super) async fn next(
         &self,
         reply: &mut reqwest::Response,
-    ) -> Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, LmError> {
+    ) -> Result<Option<impl Bytes + use<>>, LmError> {
         reply.chunk().await.map_err(|e| self.failed(e))
+    }
+
+    /// A setting that makes no sense.
+    fn wrong(&self, message: String) -> LmError {
+        LmError::new(LmErrorKind::Configuration, &self.id, message)
     }
 
     /// An exchange that did not come about.

@@ -135,8 +135,16 @@ impl Kinds {
         self.0 & (1 << kind as u8) != 0
     }
 
-    pub(super) fn is_empty(self) -> bool {
-        self.0 == 0
+    /// The first kind that both have.
+    pub(super) fn common(self, other: Self) -> Option<CoercionKind> {
+        let both = Self(self.0 & other.0);
+        if both.0 == 0 { None } else { both.first() }
+    }
+
+    // Apart, so that its loop is not unrolled into every reader.
+    #[cold]
+    fn first(self) -> Option<CoercionKind> {
+        CoercionKind::ALL.iter().copied().find(|kind| self.contains(*kind))
     }
 }
 

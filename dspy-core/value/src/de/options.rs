@@ -106,10 +106,7 @@ impl ReadOptions {
 
     /// The first refused kind among those that were used.
     pub(super) fn refused_of(&self, used: Kinds) -> Option<CoercionKind> {
-        if self.refused.is_empty() {
-            return None;
-        }
-        CoercionKind::ALL.iter().copied().find(|kind| used.contains(*kind) && self.refuses(*kind))
+        self.refused.common(used)
     }
 }
 

@@ -25,8 +25,9 @@ pub(super) fn head(name: &str) -> Vec<u8> {
 }
 
 pub(super) fn body(model: &OpenAiChat, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
+    let extra = &request.options.extra;
     for taken in ["model", "messages", "stream", "api_key", "api_base", "base_url"] {
-        if request.options.extra.contains_key(taken) {
+        if !extra.is_empty() && extra.contains_key(taken) {
             let message = format!("`{taken}` cannot be an extra parameter: the client sets it itself");
             return Err(LmError::new(LmErrorKind::InvalidRequest, model.endpoint.id(), message));
         }

@@ -19,7 +19,9 @@ use crate::{
 
 /// Reads a whole answer.
 pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmError> {
-    let completion: Completion<'_> = serde_json::from_slice(body).map_err(|e| endpoint.unreadable(e))?;
+    // Checked as a whole, which is faster than string by string.
+    let text = std::str::from_utf8(body).map_err(|e| endpoint.unreadable(e))?;
+    let completion: Completion<'_> = serde_json::from_str(text).map_err(|e| endpoint.unreadable(e))?;
     if completion.error.is_some() {
         // Some gateways report failures with the status of a success.
         return Err(endpoint.refused(&Reply { status: 200, retry_after: None, body }));
@@ -27,7 +29,7 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
     if completion.choices.is_empty() {
         return Err(endpoint.unreadable("it has no choices"));
     }
-    let mut choices: Vec<_> = completion.choices.into_iter().map(choice).collect();
+    let mut choices = completion.choices;
     // Asked for several, servers may answer in any order.
     choices.sort_by_key(|(index, _)| *index);
     Ok(Response {
@@ -112,8 +114,8 @@ struct Completion<'a> {
     id: Option<Text<'a>>,
     #[serde(borrow, default)]
     model: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    choices: Vec<RawChoice<'a>>,
+    #[serde(default, deserialize_with = "choices")]
+    choices: Vec<(u64, Choice)>,
     #[serde(default)]
     usage: Option<RawUsage>,
     #[serde(default)]
@@ -201,6 +203,29 @@ struct PromptDetails {
 struct CompletionDetails {
     #[serde(default)]
     reasoning_tokens: Option<u64>,
+}
+
+/// The answers with their numbers, each taken for what it is as soon as it is read: what they are read into is large.
+fn choices<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<(u64, Choice)>, D::Error> {
+    struct Choices;
+    impl<'de> Visitor<'de> for Choices {
+        type Value = Vec<(u64, Choice)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of answers")
+        }
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::with_capacity(1);
+            while let Some(raw) = seq.next_element::<RawChoice<'de>>()? {
+                all.push(choice(raw));
+            }
+            Ok(all)
+        }
+    }
+    d.deserialize_any(Choices)
 }
 
 /// `null` as the default.

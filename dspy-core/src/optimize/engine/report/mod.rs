@@ -359,14 +359,6 @@ impl fmt::Display for Report {
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
         }
-        let usage = self.usage.total();
-        write!(
-            f,
-            "{} calls ({} from the cache), {} tokens, {:.1} s",
-            usage.calls + usage.cached_calls,
-            usage.cached_calls,
-            usage.total_tokens(),
-            self.seconds
-        )
+        write!(f, "{}, {:.1} s", self.usage.total(), self.seconds)
     }
 }

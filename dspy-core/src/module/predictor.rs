@@ -18,6 +18,8 @@ use crate::{
 /// in its specification, its demonstrations, and its model.
 pub struct Predictor {
     id: PredictorId,
+    /// The signature's name, for steps.
+    name: Arc<str>,
     spec: Arc<SignatureSpec>,
     original: Arc<SignatureSpec>,
     demos: Arc<Vec<Demo>>,
@@ -36,25 +38,26 @@ pub struct Predictor {
 }
 
 /// What does not change from call to call.
-pub(super) struct Frame {
+pub(crate) struct Frame {
     adapter: Arc<dyn Adapter>,
     capabilities: Capabilities,
     /// The system message and the demonstrations.
-    pub(super) prefix: Arc<Prefix>,
+    pub(crate) prefix: Arc<Prefix>,
     /// What follows the inputs.
-    pub(super) reminder: String,
+    pub(crate) reminder: String,
     /// What the provider forces on the answer.
-    pub(super) response_format: ResponseFormat,
+    pub(crate) response_format: ResponseFormat,
     /// Whether tools are handed to the provider and calls come back from it, apart from the prompt.
-    pub(super) native_tools: bool,
+    pub(crate) native_tools: bool,
 }
 
 impl Predictor {
-    pub(super) fn new(spec: Arc<SignatureSpec>) -> Self {
+    pub(crate) fn new(spec: Arc<SignatureSpec>) -> Self {
         let validators: Arc<[(String, Validator)]> =
             spec.outputs().filter_map(|f| Some((f.name.clone(), Validator::new(&f.schema())?))).collect();
         Self {
             id: PredictorId::fresh(),
+            name: spec.name.as_str().into(),
             original: spec.clone(),
             demos: Arc::default(),
             lm: None,
@@ -76,13 +79,17 @@ impl Predictor {
     }
 
     /// Makes every call fail before anything is sent.
-    pub(super) fn refuse(&mut self, flaw: Error) {
+    pub(crate) fn refuse(&mut self, flaw: Error) {
         self.flaw = Some(flaw);
     }
 
     /// Its identifier: unique in the process, new for every clone.
     pub fn id(&self) -> PredictorId {
         self.id
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// Its signature, with the words it has now.
@@ -93,6 +100,7 @@ impl Predictor {
     /// Changes the words of its signature.
     pub fn edit_spec(&mut self, edit: impl FnOnce(&mut SignatureSpec)) {
         edit(Arc::make_mut(&mut self.spec));
+        self.name = self.spec.name.as_str().into();
         self.changed();
     }
 
@@ -120,7 +128,7 @@ impl Predictor {
     }
 
     /// Replaces the demonstrations. The failure of one becomes that of every call, until others are given.
-    pub(super) fn try_set_demos(&mut self, demos: Result<Vec<Demo>>) {
+    pub(crate) fn try_set_demos(&mut self, demos: Result<Vec<Demo>>) {
         let (demos, unusable) = match demos {
             Ok(demos) => (demos, None),
             Err(error) => (Vec::new(), Some(error)),
@@ -169,6 +177,7 @@ impl Predictor {
     /// Takes away what was learnt.
     pub fn reset(&mut self) {
         self.spec = self.original.clone();
+        self.name = self.spec.name.as_str().into();
         self.set_demos(Vec::new());
     }
 
@@ -180,12 +189,12 @@ impl Predictor {
         self.adapter.clone().unwrap_or_else(|| settings.adapter.clone())
     }
 
-    pub(super) fn repairs_or(&self, settings: &Settings) -> u32 {
+    pub(crate) fn repairs_or(&self, settings: &Settings) -> u32 {
         self.repairs.unwrap_or(settings.repairs)
     }
 
     /// What does not change from call to call, rendered once.
-    pub(super) fn frame(&self, adapter: &Arc<dyn Adapter>, capabilities: Capabilities) -> Arc<Frame> {
+    pub(crate) fn frame(&self, adapter: &Arc<dyn Adapter>, capabilities: Capabilities) -> Arc<Frame> {
         /// More formats than this in turns are not remembered.
         const REMEMBERED: usize = 4;
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,13 +219,13 @@ impl Predictor {
     }
 
     /// The fields of tools and of their calls, when the provider takes them apart from the prompt.
-    pub(super) fn native_tools(&self, capabilities: Capabilities) -> Option<(usize, usize)> {
+    pub(crate) fn native_tools(&self, capabilities: Capabilities) -> Option<(usize, usize)> {
         self.spec.tool_fields().filter(|_| capabilities.tools)
     }
 
     /// The signature as the prompt shows it: without a conversation's history, which becomes messages, without tools
     /// that the provider takes apart from the prompt, and without the reasoning of a model that thinks on its own.
-    pub(super) fn shown(&self, capabilities: Capabilities) -> SignatureSpec {
+    pub(crate) fn shown(&self, capabilities: Capabilities) -> SignatureSpec {
         let mut spec = (*self.spec).clone();
         let tools = self.native_tools(capabilities);
         let mut at = 0..;
@@ -231,7 +240,7 @@ impl Predictor {
     }
 
     /// What an output does not fulfil of the bounds, lengths and patterns in its schema.
-    pub(super) fn validate(&self, output: &dyn Recorded) -> Vec<Violation> {
+    pub(crate) fn validate(&self, output: &dyn Recorded) -> Vec<Violation> {
         if self.validators.is_empty() {
             return Vec::new();
         }
@@ -248,7 +257,7 @@ impl Predictor {
         self.frames.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    pub(super) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(crate) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut s = f.debug_struct(name);
         s.field("signature", &self.spec.name)
             .field("instructions", &self.spec.instructions)
@@ -262,9 +271,10 @@ impl Predictor {
 
 impl Predictor {
     /// The same predictor once more, for a run that outlives a borrow of it: what that records is recorded as its own.
-    pub(super) fn same(&self) -> Self {
+    pub(crate) fn same(&self) -> Self {
         Self {
             id: self.id,
+            name: self.name.clone(),
             spec: self.spec.clone(),
             original: self.original.clone(),
             demos: self.demos.clone(),

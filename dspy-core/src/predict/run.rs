@@ -1,0 +1,95 @@
+//! From an input to the first request, and from the sections of an answer to the output.
+
+use std::sync::Arc;
+
+use super::sides::Sides;
+use crate::{
+    Error, FieldError, Result,
+    adapter::Adapter,
+    lm::{Capabilities, Message, Prompt, ResponseFormat, ToolSpec},
+    module::Predictor,
+    signature::{Beside, Checks, FieldReader, FieldWriter, Sections, Violation},
+    value::{Coercion, Content, ReadOptions},
+};
+
+/// What reading an answer's sections gave, besides the output itself.
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) errors: Vec<FieldError>,
+    pub(super) coercions: Vec<Coercion>,
+    pub(super) violations: Vec<Violation>,
+}
+
+/// The first request in a format.
+pub(super) struct Opening {
+    pub(super) prompt: Prompt,
+    pub(super) response_format: ResponseFormat,
+    /// Tools that the provider takes apart from the prompt.
+    pub(super) tools: Vec<ToolSpec>,
+}
+
+/// A run that has begun: what turns its input into requests and answers into its output.
+pub(super) struct Run<'a> {
+    pub(super) predictor: &'a Predictor,
+    pub(super) capabilities: Capabilities,
+    pub(super) reading: &'a ReadOptions,
+    pub(super) sides: &'a mut dyn Sides,
+}
+
+impl Run<'_> {
+    /// Turns the input into the first request in a format.
+    pub(super) fn open(&self, adapter: &Arc<dyn Adapter>) -> Result<Opening> {
+        format(self.predictor, adapter, self.capabilities, self.sides)
+    }
+
+    /// Reads the output from sections.
+    pub(super) fn read(&mut self, sections: &Sections<'_>) -> Reading {
+        let mut reader = FieldReader::new(self.predictor.spec(), sections, self.reading);
+        self.sides.read(&mut reader);
+        let (errors, coercions) = reader.finish();
+        let mut checks = Checks::default();
+        self.sides.check(&mut checks);
+        let mut violations = checks.into_violations();
+        if let Some(output) = self.sides.output() {
+            violations.extend(self.predictor.validate(output));
+        }
+        Reading { errors, coercions, violations }
+    }
+}
+
+/// Turns an input into the first request.
+pub(super) fn format(
+    predictor: &Predictor,
+    adapter: &Arc<dyn Adapter>,
+    capabilities: Capabilities,
+    sides: &dyn Sides,
+) -> Result<Opening> {
+    predictor.usable()?;
+    let (spec, frame) = (predictor.spec(), predictor.frame(adapter, capabilities));
+    let layout = &**adapter;
+    let mut content = Content::with_capacity(ROOM + frame.reminder.len());
+    let mut beside = Beside::default();
+    let mut writer = FieldWriter::new(spec, layout, frame.native_tools, &mut content, &mut beside);
+    sides.write(&mut writer).map_err(Error::other)?;
+    if !content.is_empty() {
+        content.push_str("\n\n");
+    }
+    content.push_str(&frame.reminder);
+    let question = Message::user(content);
+    let tail = match beside.turns.as_slice() {
+        [] => vec![question],
+        turns => {
+            let mut tail = layout.turns(spec, turns);
+            tail.push(question);
+            tail
+        }
+    };
+    Ok(Opening {
+        prompt: Prompt { prefix: frame.prefix.clone(), tail },
+        response_format: frame.response_format.clone(),
+        tools: beside.tools,
+    })
+}
+
+/// The room that is made for inputs at first, in bytes.
+const ROOM: usize = 192;
