@@ -2,6 +2,7 @@
 
 mod batch;
 mod lanes;
+mod nearest;
 mod path;
 mod places;
 mod prediction;
@@ -16,6 +17,7 @@ use std::{fmt, future::Future, sync::Arc};
 use serde::Serialize;
 
 pub(crate) use batch::{Flow, fan_out};
+pub use nearest::NearestDemos;
 pub use path::Path;
 pub(crate) use prediction::Paths;
 pub use prediction::{Prediction, Trace, TraceStep};

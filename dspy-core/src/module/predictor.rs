@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::NearestDemos;
 use crate::{
     Error, Result,
     adapter::{Adapter, Demo},
@@ -23,6 +24,7 @@ pub struct Predictor {
     spec: Arc<SignatureSpec>,
     original: Arc<SignatureSpec>,
     demos: Arc<Vec<Demo>>,
+    nearest: Option<NearestDemos>,
     lm: Option<LM>,
     options: Options,
     adapter: Option<Arc<dyn Adapter>>,
@@ -60,6 +62,7 @@ impl Predictor {
             name: spec.name.as_str().into(),
             original: spec.clone(),
             demos: Arc::default(),
+            nearest: None,
             lm: None,
             options: Options::default(),
             adapter: None,
@@ -143,6 +146,16 @@ impl Predictor {
         self.flaw.clone().or_else(|| self.unusable.clone()).map_or(Ok(()), Err)
     }
 
+    /// The demonstrations that are chosen for each call, if there are any.
+    pub fn nearest_demos(&self) -> Option<&NearestDemos> {
+        self.nearest.as_ref()
+    }
+
+    /// Sets demonstrations that are chosen for each call. They are shown after those that every call shows.
+    pub fn set_nearest_demos(&mut self, demos: Option<NearestDemos>) {
+        self.nearest = demos;
+    }
+
     /// Its own model, if it has one.
     pub fn lm(&self) -> Option<&LM> {
         self.lm.as_ref()
@@ -177,6 +190,7 @@ impl Predictor {
     /// Takes away what was learnt.
     pub fn reset(&mut self) {
         self.spec = self.original.clone();
+        self.nearest = None;
         self.name = self.spec.name.as_str().into();
         self.set_demos(Vec::new());
     }
@@ -216,6 +230,16 @@ impl Predictor {
         }
         frames.push(frame.clone());
         frame
+    }
+
+    /// What stands before the request: the system message and the demonstrations, those included that are chosen for
+    /// this input.
+    pub(crate) fn prefix(&self, frame: &Frame, input: &str) -> Arc<Prefix> {
+        let Some(nearest) = &self.nearest else { return frame.prefix.clone() };
+        let mut demos = Vec::clone(&self.demos);
+        let chosen = nearest.choose(input).into_iter().filter(|demo| !self.demos.contains(demo));
+        demos.extend(chosen);
+        Arc::new(Prefix::new(frame.adapter.prefix(&self.shown(frame.capabilities), &demos)))
     }
 
     /// The fields of tools and of their calls, when the provider takes them apart from the prompt.
@@ -278,6 +302,7 @@ impl Predictor {
             spec: self.spec.clone(),
             original: self.original.clone(),
             demos: self.demos.clone(),
+            nearest: self.nearest.clone(),
             lm: self.lm.clone(),
             options: self.options.clone(),
             adapter: self.adapter.clone(),

@@ -9,6 +9,7 @@ mod compile;
 mod compiled;
 mod engine;
 pub mod finetune;
+mod knn;
 mod labeled;
 mod parameters;
 mod plan;
@@ -28,8 +29,9 @@ pub use engine::{
     labeled_demo,
 };
 pub use finetune::{BootstrapFinetune, FineTuner};
+pub use knn::KNNFewShot;
 pub use labeled::LabeledFewShot;
-pub use parameters::{Demonstration, Parameters, PredictorParameters};
+pub use parameters::{Demonstration, Nearest, Parameters, PredictorParameters};
 pub use plan::{Amount, Plan, PlannedStage, TaskShape};
 pub use random_search::BootstrapFewShotWithRandomSearch;
 pub use split::Split;

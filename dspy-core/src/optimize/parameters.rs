@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{adapter::Demo, lm::LM, predict::Predictor, signature::SignatureSpec};
+use crate::{
+    adapter::Demo,
+    lm::LM,
+    module::{NearestDemos, Predictor},
+    signature::SignatureSpec,
+};
 
 /// What can be learnt of a program: for each of its predictors the instruction, the demonstrations, the descriptions
 /// of the fields and the model.
@@ -24,6 +29,8 @@ pub struct PredictorParameters {
     pub instructions: String,
     /// The demonstrations, in the order in which they are shown.
     pub demos: Vec<Demonstration>,
+    /// Demonstrations that are chosen for each call.
+    pub nearest: Option<Nearest>,
     /// The descriptions of the fields, by name.
     pub descriptions: BTreeMap<String, String>,
     /// The predictor's own model, if it has one.
@@ -38,6 +45,31 @@ pub struct Demonstration {
     pub demo: Demo,
     /// The row. A rollout on this row is made without the demonstration.
     pub row: Option<usize>,
+}
+
+/// Demonstrations of which each call shows the nearest, and the rows of the task that they were made from.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Nearest {
+    /// The demonstrations.
+    pub demos: NearestDemos,
+    /// For each of the pool, the row. A rollout on this row is made without the demonstration.
+    pub rows: Arc<[Option<usize>]>,
+}
+
+impl Nearest {
+    /// The `k` nearest of these, for calls of this signature.
+    pub fn new(spec: &SignatureSpec, k: usize, pool: impl IntoIterator<Item = Demonstration>) -> Self {
+        let (demos, rows): (Vec<Demo>, Vec<Option<usize>>) =
+            pool.into_iter().map(|d| (d.demo, d.row)).unzip();
+        Self { demos: NearestDemos::new(spec, k, demos), rows: rows.into() }
+    }
+}
+
+impl From<NearestDemos> for Nearest {
+    fn from(demos: NearestDemos) -> Self {
+        Self { rows: vec![None; demos.pool().len()].into(), demos }
+    }
 }
 
 impl Demonstration {
@@ -64,6 +96,7 @@ impl PredictorParameters {
         Self {
             instructions: predictor.instructions().to_owned(),
             demos: predictor.demos().iter().cloned().map(Demonstration::from).collect(),
+            nearest: predictor.nearest_demos().cloned().map(Nearest::from),
             descriptions: descriptions(predictor.spec()),
             lm: predictor.lm().cloned(),
         }
@@ -91,6 +124,7 @@ impl PredictorParameters {
         if !predictor.demos().iter().eq(self.demos.iter().map(|d| &d.demo)) {
             predictor.set_demos(self.demos.iter().map(|d| d.demo.clone()).collect());
         }
+        predictor.set_nearest_demos(self.nearest.as_ref().map(|nearest| nearest.demos.clone()));
         predictor.set_lm(self.lm.clone());
     }
 
@@ -110,20 +144,25 @@ impl PredictorParameters {
     }
 
     fn to_json(&self) -> Value {
-        let demo = |d: &Demonstration| {
-            let mut fields = d.demo.fields.clone();
-            if d.demo.augmented {
-                fields.insert("augmented".into(), true.into());
-            }
-            Value::Object(fields)
-        };
         json!({
             "instructions": self.instructions,
-            "demos": self.demos.iter().map(demo).collect::<Vec<_>>(),
+            "demos": self.demos.iter().map(|d| shown(&d.demo)).collect::<Vec<_>>(),
+            "nearest": self.nearest.as_ref().map(|nearest| json!({
+                "k": nearest.demos.k(),
+                "pool": nearest.demos.pool().iter().map(shown).collect::<Vec<_>>(),
+            })),
             "descriptions": self.descriptions,
             "lm": self.lm.as_ref().map(|lm| json!({ "model": lm.id(), "options": lm.options() })),
         })
     }
+}
+
+fn shown(demo: &Demo) -> Value {
+    let mut fields = demo.fields.clone();
+    if demo.augmented {
+        fields.insert("augmented".into(), true.into());
+    }
+    Value::Object(fields)
 }
 
 fn descriptions(spec: &SignatureSpec) -> BTreeMap<String, String> {
@@ -139,6 +178,7 @@ impl PartialEq for PredictorParameters {
         self.instructions == other.instructions
             && self.descriptions == other.descriptions
             && self.demos == other.demos
+            && self.nearest == other.nearest
             && model(&self.lm) == model(&other.lm)
     }
 }
@@ -204,7 +244,10 @@ impl Parameters {
     /// These parameters without any demonstration.
     #[must_use]
     pub fn without_demos(mut self) -> Self {
-        self.predictors.iter_mut().for_each(|(_, own)| own.demos.clear());
+        for (_, own) in &mut self.predictors {
+            own.demos.clear();
+            own.nearest = None;
+        }
         self
     }
 

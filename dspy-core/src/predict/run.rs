@@ -71,6 +71,7 @@ pub(super) fn format(
     let mut beside = Beside::default();
     let mut writer = FieldWriter::new(spec, layout, frame.native_tools, &mut content, &mut beside);
     sides.write(&mut writer).map_err(Error::other)?;
+    let prefix = predictor.prefix(&frame, content.text());
     if !content.is_empty() {
         content.push_str("\n\n");
     }
@@ -85,7 +86,7 @@ pub(super) fn format(
         }
     };
     Ok(Opening {
-        prompt: Prompt { prefix: frame.prefix.clone(), tail },
+        prompt: Prompt { prefix, tail },
         response_format: frame.response_format.clone(),
         tools: beside.tools,
     })

@@ -56,23 +56,31 @@ pub(in crate::optimize) fn for_row(
     record: &Map<String, Value>,
 ) -> Arc<Parameters> {
     let this = digest(record);
-    let is_own = |spec: &SignatureSpec, demo: &crate::optimize::Demonstration| {
-        demo.row.is_some_and(|row| digests.0.get(&row) == Some(&this)) || gives_away(spec, &demo.demo, record)
+    let is_own = |spec: &SignatureSpec, demo: &Demo, row: Option<usize>| {
+        row.is_some_and(|row| digests.0.get(&row) == Some(&this)) || gives_away(spec, demo, record)
     };
-    let spec_of = |path: &str| predictors.iter().find(|info| **info.path() == *path).map(PredictorInfo::spec);
-    let touches = parameters
-        .iter()
-        .any(|(path, own)| spec_of(path).is_some_and(|spec| own.demos.iter().any(|demo| is_own(spec, demo))));
-    if !touches {
-        return parameters.clone();
-    }
-    let mut changed = Parameters::clone(parameters);
-    for (path, own) in changed.iter_mut() {
-        if let Some(spec) = spec_of(path) {
-            own.demos.retain(|demo| !is_own(spec, demo));
+    let mut changed: Option<Parameters> = None;
+    for info in predictors {
+        let (path, spec) = (info.path(), info.spec());
+        let Some(own) = parameters.get(path) else { continue };
+        let shown = own.demos.iter().any(|d| is_own(spec, &d.demo, d.row));
+        let chosen = own.nearest.as_ref().map(|nearest| {
+            let pool = nearest.demos.pool().iter().zip(&*nearest.rows).enumerate();
+            pool.filter(|(_, (demo, row))| is_own(spec, demo, **row)).map(|(at, _)| at).collect::<Vec<_>>()
+        });
+        let chosen = chosen.filter(|places| !places.is_empty());
+        if !shown && chosen.is_none() {
+            continue;
+        }
+        let Some(own) = changed.get_or_insert_with(|| Parameters::clone(parameters)).get_mut(path) else {
+            continue;
+        };
+        own.demos.retain(|d| !is_own(spec, &d.demo, d.row));
+        if let (Some(nearest), Some(places)) = (&mut own.nearest, chosen) {
+            nearest.demos = nearest.demos.without(places);
         }
     }
-    Arc::new(changed)
+    changed.map_or_else(|| parameters.clone(), Arc::new)
 }
 
 /// Whether a demonstration gives away what the program is to find out for a row: it shows every input that the

@@ -156,7 +156,7 @@ impl Engine {
     /// # Errors
     /// As [`Task::record`].
     pub fn parameters_for(&self, parameters: &Arc<Parameters>, row: usize) -> crate::Result<Arc<Parameters>> {
-        if parameters.iter().all(|(_, own)| own.demos.is_empty()) {
+        if parameters.iter().all(|(_, own)| own.demos.is_empty() && own.nearest.is_none()) {
             return Ok(parameters.clone());
         }
         let record = self.task.record(row)?;

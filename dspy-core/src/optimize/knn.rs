@@ -1,0 +1,143 @@
+//! The nearest rows as demonstrations of each call.
+
+use std::sync::Arc;
+
+use super::{
+    Amount, Attempts, Bootstrap, CandidateId, Demonstration, Engine, Nearest, Optimizer, Parameters,
+    PlannedStage, SearchOptions, Stop, TaskShape,
+    bootstrap::{attempt_options, rounds},
+    engine::search_options,
+};
+use crate::Result;
+
+/// Shows each call the rows whose inputs have most in common with its own (Liu et al. 2022, "What Makes Good In-Context
+/// Examples for GPT-3?").
+///
+/// The rows are chosen anew for each call, by what [`NearestDemos`](crate::module::NearestDemos) says, without asking a
+/// model. They become part of the program and are saved with it. Demonstrations that the program has are replaced; its
+/// instructions stay.
+///
+/// A row is a demonstration of the predictors that have an input and an output of it. Predictors in the middle of a
+/// program have none, and a row has no reasoning: [`bootstrap`](Self::bootstrap) runs the program on every row, once, while
+/// it is compiled, and takes what the predictors did in the runs that the metric accepts. No model is asked for
+/// demonstrations later.
+///
+/// ```no_run
+/// # use dspy_core::{Result, data::Example, module::Module};
+/// use dspy_core::optimize::{KNNFewShot, Optimizer};
+/// # use serde::Serialize;
+/// # #[derive(Serialize, Clone)] struct Qa { question: String, answer: String }
+/// # impl Example for Qa { type Input = String; fn input(&self) -> String { self.question.clone() } }
+/// # async fn run<P: Module<Input = String, Output = String> + Clone + 'static>(program: P, trainset: Vec<Qa>) -> Result<()> {
+/// let metric = |gold: &Qa, pred: &String| gold.answer == *pred;
+/// let compiled = KNNFewShot::new(8).bootstrap(true).compile(program, &trainset, metric).await?;
+/// # let _ = compiled; Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "an optimizer does nothing until `compile`"]
+pub struct KNNFewShot {
+    k: usize,
+    bootstrap: bool,
+    passes: usize,
+    attempts: Attempts,
+    search: SearchOptions,
+}
+
+impl KNNFewShot {
+    /// The `k` nearest rows of the data; no model is asked.
+    pub fn new(k: usize) -> Self {
+        Self {
+            k,
+            bootstrap: false,
+            passes: 2,
+            attempts: Attempts::default(),
+            search: SearchOptions::default(),
+        }
+    }
+
+    /// Sets whether the program is run on every row for demonstrations of all its predictors: it is not unless set.
+    pub fn bootstrap(mut self, yes: bool) -> Self {
+        self.bootstrap = yes;
+        self
+    }
+
+    /// Sets how often rows are run at most when [bootstrapping](Self::bootstrap): 2 unless set. Rows that the metric
+    /// did not accept run again with the demonstrations that were found before.
+    pub fn passes(mut self, n: usize) -> Self {
+        self.passes = n.max(1);
+        self
+    }
+
+    attempt_options!();
+    search_options!();
+
+    /// Parameters that show the nearest of these demonstrations, or else of the rows.
+    fn show(&self, engine: &Engine, made: &[Vec<Demonstration>]) -> Result<Parameters> {
+        let mut shown = Parameters::clone(&engine.parameters(CandidateId::STUDENT)).without_demos();
+        for (info, made) in engine.predictors().iter().zip(made) {
+            let mut pool = made.clone();
+            for row in engine.train() {
+                if !made.iter().any(|demo| demo.row == Some(*row)) {
+                    pool.extend(engine.labeled(info.path(), *row)?);
+                }
+            }
+            if let Some(own) = shown.get_mut(info.path()).filter(|_| !pool.is_empty()) {
+                own.nearest = Some(Nearest::new(info.spec(), self.k, pool));
+            }
+        }
+        Ok(shown)
+    }
+}
+
+impl Optimizer for KNNFewShot {
+    fn name(&self) -> &'static str {
+        "KNNFewShot"
+    }
+
+    fn options(&self) -> SearchOptions {
+        self.search.clone()
+    }
+
+    fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
+        match self.bootstrap {
+            false => Vec::new(),
+            true => {
+                let most = rounds(shape.train, &self.attempts).saturating_mul(self.passes);
+                vec![PlannedStage::rollouts("bootstrap", Amount::new(shape.train, most)).demos(self.k)]
+            }
+        }
+    }
+
+    async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
+        let rng = engine.rng("nearest");
+        let mut made: Vec<Vec<Demonstration>> = vec![Vec::new(); engine.predictors().len()];
+        let mut open = if self.bootstrap { engine.train().to_vec() } else { Vec::new() };
+        for pass in 0..self.passes {
+            if open.is_empty() {
+                break;
+            }
+            engine.stage(format!("bootstrap, pass {}", pass + 1), open.len());
+            // The first time as the teacher is, then with what was found.
+            let teacher = match pass {
+                0 => engine.teacher_parameters(),
+                _ => self.show(engine, &made)?,
+            };
+            let wish = Bootstrap::all(&open, 1);
+            let found =
+                engine.bootstrap(&Arc::new(teacher), &self.attempts, std::slice::from_ref(&wish)).await?;
+            engine.note(found.summary());
+            let accepted = found.accepted(&wish);
+            for (row, steps) in &accepted {
+                for (info, made) in engine.predictors().iter().zip(&mut made) {
+                    made.extend(engine.demo_of(info.path(), *row, steps, &rng));
+                }
+            }
+            let before = open.len();
+            open.retain(|row| !accepted.iter().any(|(accepted, _)| accepted == row));
+            if open.len() == before {
+                break;
+            }
+        }
+        Ok(engine.propose(format!("{} nearest", self.k), [CandidateId::STUDENT], self.show(engine, &made)?))
+    }
+}
