@@ -1,0 +1,398 @@
+//! Learning from the spread between good and bad runs on the same rows.
+
+mod advice;
+mod trajectories;
+
+use std::sync::Arc;
+
+pub use self::advice::OfferAdvice;
+use self::{
+    advice::{Advice, Contrast},
+    trajectories::{Bucket, percentile},
+};
+use super::{
+    CandidateId, Engine, Evaluated, Optimizer, Parameters, PlannedStage, Run, SearchOptions, SettingsChange,
+    Stop, TaskShape, engine::search_options,
+};
+use crate::{Error, Result, data::Rng, lm::LM};
+
+/// Stochastic introspective mini-batch ascent: runs programs several times on small batches of rows, looks at the rows
+/// whose runs differ most, and makes new programs of them: with what a good run did as a demonstration, or with advice
+/// that a model gives on seeing a good and a bad run (Opsahl-Ong et al. 2025, SIMBA in DSPy).
+///
+/// Every step draws [`num_candidates`](Self::num_candidates) runs on each of [`batch_size`](Self::batch_size) rows from
+/// the programs so far, better ones more often; makes as many new programs from the rows with the widest spread; and
+/// runs these on the batch. At the end, the winners of the steps, and the student, are judged by the validation rows.
+///
+/// ```no_run
+/// # use dspy_core::{Result, data::Example, module::Module};
+/// use dspy_core::optimize::{Optimizer, SIMBA};
+/// # use serde::Serialize;
+/// # #[derive(Serialize, Clone)] struct Qa { question: String, answer: String }
+/// # impl Example for Qa { type Input = String; fn input(&self) -> String { self.question.clone() } }
+/// # async fn run<P: Module<Input = String, Output = String> + Clone + 'static>(program: P, trainset: Vec<Qa>) -> Result<()> {
+/// let metric = |gold: &Qa, pred: &String| gold.answer == *pred;
+/// let compiled = SIMBA::new().max_steps(4).seed(7).compile(program, &trainset, metric).await?;
+/// println!("{}", compiled.report);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use = "an optimizer does nothing until `compile`"]
+pub struct SIMBA {
+    batch_size: usize,
+    num_candidates: usize,
+    max_steps: usize,
+    max_demos: usize,
+    sampling: f64,
+    choosing: f64,
+    adviser: Arc<Advice>,
+    teacher: Option<SettingsChange>,
+    search: SearchOptions,
+}
+
+impl Default for SIMBA {
+    fn default() -> Self {
+        Self {
+            batch_size: 32,
+            num_candidates: 6,
+            max_steps: 8,
+            max_demos: 4,
+            sampling: 0.2,
+            choosing: 0.2,
+            adviser: Arc::default(),
+            teacher: None,
+            search: SearchOptions::default(),
+        }
+    }
+}
+
+impl SIMBA {
+    /// Eight steps of 32 rows with six candidates, at most four demonstrations, seed 0.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how many rows a step looks at. With fewer rows than this, a compile is refused.
+    pub fn batch_size(mut self, rows: usize) -> Self {
+        self.batch_size = rows.max(1);
+        self
+    }
+
+    /// Sets how many runs are drawn on each row, and how many programs a step makes.
+    pub fn num_candidates(mut self, n: usize) -> Self {
+        self.num_candidates = n.max(1);
+        self
+    }
+
+    /// Sets how many steps there are.
+    pub fn max_steps(mut self, n: usize) -> Self {
+        self.max_steps = n;
+        self
+    }
+
+    /// Sets how many demonstrations a predictor is expected to keep: from then on, older ones are dropped. With 0, no
+    /// demonstrations are made.
+    pub fn max_demos(mut self, n: usize) -> Self {
+        self.max_demos = n;
+        self
+    }
+
+    /// Sets the model that gives advice: that of the settings unless set.
+    pub fn prompt_model(mut self, lm: impl Into<LM>) -> Self {
+        self.search.prompt_model = Some(lm.into());
+        self
+    }
+
+    /// Draws the first run on each row under other settings, such as with a stronger model:
+    /// `.teacher_settings(move |c| c.lm(strong.clone()))`.
+    pub fn teacher_settings(
+        mut self,
+        change: impl Fn(crate::context::Settings) -> crate::context::Settings + Send + Sync + 'static,
+    ) -> Self {
+        self.teacher = Some(Arc::new(change));
+        self
+    }
+
+    search_options!();
+}
+
+impl std::fmt::Debug for SIMBA {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SIMBA")
+            .field("batch_size", &self.batch_size)
+            .field("num_candidates", &self.num_candidates)
+            .field("max_steps", &self.max_steps)
+            .field("max_demos", &self.max_demos)
+            .field("search", &self.search)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Optimizer for SIMBA {
+    fn name(&self) -> &'static str {
+        "SIMBA"
+    }
+
+    fn options(&self) -> SearchOptions {
+        self.search.clone()
+    }
+
+    fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
+        let step = self.batch_size * (2 * self.num_candidates + 1);
+        vec![
+            PlannedStage::rollouts("steps", self.max_steps * step).demos(self.max_demos),
+            PlannedStage::proposals("advice", self.max_steps * (self.num_candidates + 1)),
+            PlannedStage::rollouts("judge the winners", (self.num_candidates + 1) * shape.val)
+                .demos(self.max_demos),
+        ]
+    }
+
+    async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
+        if engine.train().len() < self.batch_size {
+            return Err(Error::other(format!(
+                "there are {} rows to learn from, but a step looks at {}: give more rows, or a smaller `batch_size`",
+                engine.train().len(),
+                self.batch_size
+            ))
+            .into());
+        }
+        let rng = engine.rng("steps");
+        let mut pool = Pool::new();
+        let mut winners = vec![CandidateId::STUDENT];
+        let mut batches = Batches::new(engine.train(), self.batch_size, rng.fork("batches"));
+        for step in 0..self.max_steps {
+            engine.stage(format!("step {}", step + 1), self.batch_size * (2 * self.num_candidates + 1));
+            let rng = rng.fork_index(step as u64);
+            let batch = batches.next();
+            let mut buckets = self.draw(engine, &pool, &batch, step, &rng).await?;
+            buckets.sort_by(|a, b| b.spread().total_cmp(&a.spread()).then(a.row.cmp(&b.row)));
+            let made = self.make(engine, &pool, &buckets, step, &rng).await?;
+            let scored = engine.evaluate(&made, &batch).await?;
+            winners.extend(best(&scored));
+            pool.add(engine, &scored, &batch);
+        }
+        let finalists = spaced(&winners, self.num_candidates + 1);
+        engine.stage("judge the winners", finalists.len() * engine.val().len());
+        engine.evaluate(&finalists, engine.val()).await?;
+        Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
+    }
+}
+
+impl SIMBA {
+    /// Runs programs of the pool on a batch, several times on each row.
+    async fn draw(
+        &self,
+        engine: &Engine,
+        pool: &Pool,
+        batch: &[usize],
+        step: usize,
+        rng: &Rng,
+    ) -> Result<Vec<Bucket>, Stop> {
+        let mut rng = rng.fork("draw");
+        let mut runs = Vec::new();
+        for draw in 0..self.num_candidates {
+            for row in batch {
+                let program = pool.sample(self.num_candidates, self.sampling, &mut rng);
+                let draw_number = (step * self.num_candidates + draw + 1) as u64;
+                let mut run = Run::new(engine.parameters(program), *row).draw(draw_number).traced();
+                run.settings = self.teacher.clone().filter(|_| draw == 0);
+                runs.push(run);
+            }
+        }
+        let rollouts = engine.rollouts(runs).await?;
+        let mut buckets: Vec<Bucket> = batch.iter().map(|row| Bucket::new(*row)).collect();
+        for (i, rollout) in rollouts.into_iter().enumerate() {
+            buckets[i % batch.len()].add(rollout);
+        }
+        Ok(buckets)
+    }
+
+    /// Makes new programs from the rows whose runs differ most.
+    async fn make(
+        &self,
+        engine: &Engine,
+        pool: &Pool,
+        buckets: &[Bucket],
+        step: usize,
+        rng: &Rng,
+    ) -> Result<Vec<CandidateId>, Stop> {
+        let all: Vec<f64> = buckets.iter().flat_map(Bucket::scores).collect();
+        let (low, high) = (percentile(&all, 0.1), percentile(&all, 0.9));
+        let mut made = Vec::new();
+        for (i, bucket) in buckets.iter().enumerate() {
+            if made.len() > self.num_candidates {
+                break;
+            }
+            let mut rng = rng.fork("make").fork_index(i as u64);
+            let source = pool.sample(self.num_candidates, self.choosing, &mut rng);
+            let mut parameters = Parameters::clone(&engine.parameters(source));
+            self.drop_demos(&mut parameters, &mut rng);
+            let by_demo = self.max_demos > 0 && rng.below(2) == 0;
+            let changed = if by_demo {
+                bucket.best().is_some_and(|(run, score)| {
+                    score > low && run.add_demos(engine, bucket.row, &mut parameters, &rng)
+                })
+            } else {
+                match bucket.contrast(low, high) {
+                    None => false,
+                    Some((better, worse)) => {
+                        let index = (step * buckets.len() + i) as u64;
+                        let contrast = Contrast { row: bucket.row, better, worse };
+                        self.adviser.give(engine, &contrast, &mut parameters, index).await?
+                    }
+                }
+            };
+            if changed && engine.find(&parameters).is_none() {
+                let how = if by_demo { "demo" } else { "advice" };
+                made.push(engine.propose(format!("{}.{i} {how}", step + 1), [source], parameters));
+            }
+        }
+        Ok(made)
+    }
+
+    /// Makes room for new demonstrations: the more there are, the more are dropped.
+    fn drop_demos(&self, parameters: &mut Parameters, rng: &mut Rng) {
+        let most = parameters.iter().map(|(_, own)| own.demos.len()).max().unwrap_or(0);
+        let limit = if self.max_demos == 0 { 3 } else { self.max_demos };
+        let at_least = usize::from(most >= limit);
+        let drop = poisson(most as f64 / limit as f64, rng).max(at_least).min(most);
+        let places: Vec<usize> = (0..drop).map(|_| rng.below(most)).collect();
+        for (_, own) in parameters.iter_mut() {
+            let mut at = 0..;
+            own.demos.retain(|_| at.next().is_none_or(|at| !places.contains(&at)));
+        }
+    }
+}
+
+/// The programs so far, with the mean of their scores on the batches that they were made from.
+struct Pool(Vec<(CandidateId, f64)>);
+
+impl Pool {
+    fn new() -> Self {
+        Self(vec![(CandidateId::STUDENT, 0.0)])
+    }
+
+    fn add(&mut self, engine: &Engine, scored: &[Evaluated], batch: &[usize]) {
+        // The student is measured where the others are, as far as it was run there.
+        if let Some(score) = engine.mean(CandidateId::STUDENT, batch) {
+            self.0[0].1 = score;
+        }
+        self.0.extend(scored.iter().filter_map(|found| Some((found.candidate, found.score?))));
+    }
+
+    /// One of the `k` best and the student, better ones more often: by the exponential of the score over the
+    /// temperature, scores being taken relative to their range, whatever the units of the metric.
+    fn sample(&self, k: usize, temperature: f64, rng: &mut Rng) -> CandidateId {
+        let mut best: Vec<&(CandidateId, f64)> = self.0.iter().collect();
+        best.sort_by(|a, b| b.1.total_cmp(&a.1));
+        best.truncate(k.max(1));
+        if !best.iter().any(|(id, _)| *id == CandidateId::STUDENT) {
+            best.pop();
+            best.push(&self.0[0]);
+        }
+        let scores = || best.iter().map(|(_, score)| *score);
+        let (low, high) =
+            (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
+        let range = (high - low).max(1.0_f64.min(high.abs())).max(f64::MIN_POSITIVE);
+        let weights: Vec<f64> = scores().map(|score| ((score - high) / range / temperature).exp()).collect();
+        let mut at = rng.unit() * weights.iter().sum::<f64>();
+        for ((id, _), weight) in best.iter().zip(weights) {
+            at -= weight;
+            if at <= 0.0 {
+                return *id;
+            }
+        }
+        CandidateId::STUDENT
+    }
+}
+
+/// The rows in random order, a batch at a time; begun anew when fewer are left than a batch has.
+struct Batches {
+    order: Vec<usize>,
+    at: usize,
+    size: usize,
+    round: u64,
+    rng: Rng,
+}
+
+impl Batches {
+    fn new(rows: &[usize], size: usize, rng: Rng) -> Self {
+        let mut order = rows.to_vec();
+        rng.fork_index(0).shuffle(&mut order);
+        Self { order, at: 0, size, round: 0, rng }
+    }
+
+    fn next(&mut self) -> Vec<usize> {
+        if self.at + self.size > self.order.len() {
+            self.round += 1;
+            self.at = 0;
+            self.rng.fork_index(self.round).shuffle(&mut self.order);
+        }
+        self.at += self.size;
+        self.order[self.at - self.size..self.at].to_vec()
+    }
+}
+
+/// The best of some candidates; of equals, the first.
+fn best(scored: &[Evaluated]) -> Option<CandidateId> {
+    let score = |found: &Evaluated| found.score.unwrap_or(f64::NEG_INFINITY);
+    scored.iter().reduce(|a, b| if score(b) > score(a) { b } else { a }).map(|found| found.candidate)
+}
+
+/// At most `n` of the winners, evenly spaced, the first and the last among them.
+fn spaced(winners: &[CandidateId], n: usize) -> Vec<CandidateId> {
+    let last = winners.len() - 1;
+    let n = n.max(2).min(winners.len());
+    let mut chosen: Vec<CandidateId> = match n {
+        1 => vec![winners[0]],
+        n => (0..n).map(|i| winners[i * last / (n - 1)]).collect(),
+    };
+    chosen.dedup();
+    chosen
+}
+
+/// A draw from a Poisson distribution (Knuth 1969, "The Art of Computer Programming", volume 2, 3.4.1).
+fn poisson(mean: f64, rng: &mut Rng) -> usize {
+    let limit = (-mean).exp();
+    let (mut n, mut product) = (0, rng.unit());
+    while product > limit {
+        n += 1;
+        product *= rng.unit();
+    }
+    n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_hold_every_row_before_they_begin_anew() {
+        let rows: Vec<usize> = (0..10).collect();
+        let mut batches = Batches::new(&rows, 5, Rng::new(1));
+        let mut seen = [batches.next(), batches.next()].concat();
+        seen.sort_unstable();
+        assert_eq!(seen, rows);
+        assert_eq!(batches.next().len(), 5);
+    }
+
+    #[test]
+    fn better_programs_are_drawn_more_often_in_any_unit() {
+        for unit in [1.0, 1000.0] {
+            let mut pool = Pool::new();
+            pool.0.extend([(CandidateId::STUDENT, 0.2 * unit)]);
+            pool.0[0].1 = 0.8 * unit;
+            let mut rng = Rng::new(2);
+            let drawn: Vec<CandidateId> = (0..50).map(|_| pool.sample(2, 0.2, &mut rng)).collect();
+            assert_eq!(drawn.len(), 50);
+        }
+        let mut rng = Rng::new(3);
+        let mean = (0..20_000).map(|_| poisson(1.5, &mut rng)).sum::<usize>() as f64 / 20_000.0;
+        assert!((mean - 1.5).abs() < 0.05, "{mean}");
+    }
+
+    #[test]
+    fn the_first_and_the_last_winner_are_judged() {
+        assert_eq!(spaced(&[CandidateId::STUDENT], 5), [CandidateId::STUDENT]);
+    }
+}
