@@ -4,6 +4,7 @@
 //! an [`Engine`] that scores candidates, makes demonstrations, asks for proposals, counts what is spent and reports what
 //! happens.
 
+mod better_together;
 mod bootstrap;
 mod compile;
 mod compiled;
@@ -22,6 +23,7 @@ mod task;
 
 use std::future::Future;
 
+pub use better_together::{BetterTogether, Strategy};
 pub use bootstrap::BootstrapFewShot;
 pub use compiled::Compiled;
 pub use engine::{

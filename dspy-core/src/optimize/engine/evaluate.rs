@@ -136,7 +136,7 @@ impl Engine {
         Ok(())
     }
 
-    fn tell_evaluated(&self, candidate: CandidateId, rows: &[usize]) {
+    pub(super) fn tell_evaluated(&self, candidate: CandidateId, rows: &[usize]) {
         let spent = self.spent();
         let (score, full, best) = {
             let mut state = self.state();

@@ -28,6 +28,12 @@ impl Scores {
         self.cells.insert((candidate, row), cell);
     }
 
+    /// Gives a candidate of other scores those of a candidate here.
+    pub(super) fn copy(&self, from: CandidateId, other: &mut Self, to: CandidateId) {
+        let own = self.cells.iter().filter(|((candidate, _), _)| *candidate == from);
+        other.cells.extend(own.map(|((_, row), cell)| ((to, *row), cell.clone())));
+    }
+
     /// The scores on these rows, in their order; `None` where there is none.
     pub(super) fn of(&self, candidate: CandidateId, rows: &[usize]) -> Vec<Option<f64>> {
         rows.iter().map(|row| self.get(candidate, *row)?.score).collect()
