@@ -2,12 +2,12 @@
 
 use dspy::{
     lm::Budget,
-    optimize::{Report, Split},
+    optimize::{KNNFewShot, Report, SIMBA, Split},
     prelude::*,
 };
 
 /// The names of all optimizers, as [`compile`] knows them.
-pub const NAMES: &[&str] = &["none", "labeled8", "bootstrap", "rs10", "rs16"];
+pub const NAMES: &[&str] = &["none", "labeled8", "bootstrap", "rs10", "rs16", "knn8", "simba"];
 
 /// A compiled program, and the report if there was a search.
 pub struct Found<P> {
@@ -55,6 +55,8 @@ where
         "bootstrap" => run!(BootstrapFewShot::new(), train, metric),
         "rs10" => run!(BootstrapFewShotWithRandomSearch::new().num_candidates(10), both, metric),
         "rs16" => run!(BootstrapFewShotWithRandomSearch::new(), both, metric),
+        "knn8" => run!(KNNFewShot::new(8).bootstrap(true), train, metric),
+        "simba" => run!(SIMBA::new(), train, metric),
         other => {
             Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
         }
