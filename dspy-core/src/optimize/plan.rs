@@ -76,6 +76,12 @@ impl Amount {
         Self { expected: expected.min(at_most), at_most }
     }
 
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, n: usize) -> Self {
+        self.map(|amount| amount.saturating_mul(n))
+    }
+
     fn map(self, f: impl Fn(usize) -> usize) -> Self {
         Self { expected: f(self.expected), at_most: f(self.at_most) }
     }

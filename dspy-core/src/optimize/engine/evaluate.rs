@@ -36,6 +36,19 @@ impl Engine {
         Ok(candidates.iter().map(|candidate| self.evaluated(*candidate, rows)).collect())
     }
 
+    /// Scores candidates on rows, all of them on all rows, whether racing is on or not.
+    ///
+    /// # Errors
+    /// As [`rollouts`](Self::rollouts).
+    pub async fn evaluate_all(
+        &self,
+        candidates: &[CandidateId],
+        rows: &[usize],
+    ) -> Result<Vec<Evaluated>, Stop> {
+        self.fill(candidates, rows).await?;
+        Ok(candidates.iter().map(|candidate| self.evaluated(*candidate, rows)).collect())
+    }
+
     /// Scores one candidate on all validation rows.
     ///
     /// # Errors

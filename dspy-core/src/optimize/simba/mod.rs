@@ -11,8 +11,8 @@ use self::{
     trajectories::{Bucket, percentile},
 };
 use super::{
-    CandidateId, Engine, Evaluated, Optimizer, Parameters, PlannedStage, Run, SearchOptions, SettingsChange,
-    Stop, TaskShape, engine::search_options,
+    Amount, CandidateId, Engine, Evaluated, Optimizer, Parameters, PlannedStage, Run, SearchOptions,
+    SettingsChange, Stop, TaskShape, engine::search_options,
 };
 use crate::{Error, Result, data::Rng, lm::LM};
 
@@ -20,9 +20,10 @@ use crate::{Error, Result, data::Rng, lm::LM};
 /// whose runs differ most, and makes new programs of them: with what a good run did as a demonstration, or with advice
 /// that a model gives on seeing a good and a bad run (Opsahl-Ong et al. 2025, SIMBA in DSPy).
 ///
-/// Every step draws [`num_candidates`](Self::num_candidates) runs on each of [`batch_size`](Self::batch_size) rows from
-/// the programs so far, better ones more often; makes as many new programs from the rows with the widest spread; and
-/// runs these on the batch. At the end, the winners of the steps, and the student, are judged by the validation rows.
+/// Every step draws some [runs](Self::draws) on each of [`batch_size`](Self::batch_size) rows from the programs so far,
+/// better ones more often; makes [new programs](Self::num_candidates) from the rows with the widest spread; and runs these
+/// on the batch. At the end, the winners of the steps, and the student, are
+/// judged by the validation rows, where racing is on unless it is set otherwise.
 ///
 /// ```no_run
 /// # use dspy_core::{Result, data::Example, module::Module};
@@ -40,6 +41,7 @@ use crate::{Error, Result, data::Rng, lm::LM};
 #[must_use = "an optimizer does nothing until `compile`"]
 pub struct SIMBA {
     batch_size: usize,
+    draws: usize,
     num_candidates: usize,
     max_steps: usize,
     max_demos: usize,
@@ -54,6 +56,7 @@ impl Default for SIMBA {
     fn default() -> Self {
         Self {
             batch_size: 32,
+            draws: 6,
             num_candidates: 6,
             max_steps: 8,
             max_demos: 4,
@@ -61,13 +64,14 @@ impl Default for SIMBA {
             choosing: 0.2,
             adviser: Arc::default(),
             teacher: None,
-            search: SearchOptions::default(),
+            // The winners are told apart long before they have been run on all rows.
+            search: SearchOptions { racing: Some(0.05), ..SearchOptions::default() },
         }
     }
 }
 
 impl SIMBA {
-    /// Eight steps of 32 rows with six candidates, at most four demonstrations, seed 0.
+    /// Eight steps of 32 rows with six runs each and six candidates, at most four demonstrations, seed 0.
     pub fn new() -> Self {
         Self::default()
     }
@@ -78,7 +82,14 @@ impl SIMBA {
         self
     }
 
-    /// Sets how many runs are drawn on each row, and how many programs a step makes.
+    /// Sets how many runs are drawn on each row at most. Rows that every run of the first half gets right are not run
+    /// again, because there is nothing to learn from.
+    pub fn draws(mut self, n: usize) -> Self {
+        self.draws = n.max(2);
+        self
+    }
+
+    /// Sets how many programs a step makes, besides one more.
     pub fn num_candidates(mut self, n: usize) -> Self {
         self.num_candidates = n.max(1);
         self
@@ -138,11 +149,14 @@ impl Optimizer for SIMBA {
     }
 
     fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
-        let step = self.batch_size * (2 * self.num_candidates + 1);
+        let draws = self.batch_size * self.draws;
+        let judged = (self.num_candidates + 1) * self.batch_size;
+        let step = Amount::new(draws * 3 / 4 + judged, draws + judged);
+        let winners = (self.num_candidates + 1) * shape.val;
         vec![
-            PlannedStage::rollouts("steps", self.max_steps * step).demos(self.max_demos),
+            PlannedStage::rollouts("steps", step.times(self.max_steps)).demos(self.max_demos),
             PlannedStage::proposals("advice", self.max_steps * (self.num_candidates + 1)),
-            PlannedStage::rollouts("judge the winners", (self.num_candidates + 1) * shape.val)
+            PlannedStage::rollouts("judge the winners", Amount::new(winners / 2, winners))
                 .demos(self.max_demos),
         ]
     }
@@ -161,13 +175,16 @@ impl Optimizer for SIMBA {
         let mut winners = vec![CandidateId::STUDENT];
         let mut batches = Batches::new(engine.train(), self.batch_size, rng.fork("batches"));
         for step in 0..self.max_steps {
-            engine.stage(format!("step {}", step + 1), self.batch_size * (2 * self.num_candidates + 1));
+            engine.stage(
+                format!("step {}", step + 1),
+                self.batch_size * (self.draws + self.num_candidates + 1),
+            );
             let rng = rng.fork_index(step as u64);
             let batch = batches.next();
             let mut buckets = self.draw(engine, &pool, &batch, step, &rng).await?;
             buckets.sort_by(|a, b| b.spread().total_cmp(&a.spread()).then(a.row.cmp(&b.row)));
             let made = self.make(engine, &pool, &buckets, step, &rng).await?;
-            let scored = engine.evaluate(&made, &batch).await?;
+            let scored = engine.evaluate_all(&made, &batch).await?;
             winners.extend(best(&scored));
             pool.add(engine, &scored, &batch);
         }
@@ -189,20 +206,28 @@ impl SIMBA {
         rng: &Rng,
     ) -> Result<Vec<Bucket>, Stop> {
         let mut rng = rng.fork("draw");
-        let mut runs = Vec::new();
-        for draw in 0..self.num_candidates {
-            for row in batch {
-                let program = pool.sample(self.num_candidates, self.sampling, &mut rng);
-                let draw_number = (step * self.num_candidates + draw + 1) as u64;
-                let mut run = Run::new(engine.parameters(program), *row).draw(draw_number).traced();
-                run.settings = self.teacher.clone().filter(|_| draw == 0);
-                runs.push(run);
-            }
-        }
-        let rollouts = engine.rollouts(runs).await?;
         let mut buckets: Vec<Bucket> = batch.iter().map(|row| Bucket::new(*row)).collect();
-        for (i, rollout) in rollouts.into_iter().enumerate() {
-            buckets[i % batch.len()].add(rollout);
+        let half = self.draws.div_ceil(2);
+        for draws in [0..half, half..self.draws] {
+            let scores = || buckets.iter().flat_map(Bucket::scores);
+            let (low, high) =
+                (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
+            let solved = |at: usize| high > low && buckets[at].is_always(high);
+            let open: Vec<usize> = (0..buckets.len()).filter(|at| !solved(*at)).collect();
+            let mut runs = Vec::new();
+            for draw in draws {
+                for at in &open {
+                    let program = pool.sample(self.num_candidates, self.sampling, &mut rng);
+                    let number = (step * self.draws + draw + 1) as u64;
+                    let mut run =
+                        Run::new(engine.parameters(program), buckets[*at].row).draw(number).traced();
+                    run.settings = self.teacher.clone().filter(|_| draw == 0);
+                    runs.push(run);
+                }
+            }
+            for (i, rollout) in engine.rollouts(runs).await?.into_iter().enumerate() {
+                buckets[open[i % open.len()]].add(rollout);
+            }
         }
         Ok(buckets)
     }

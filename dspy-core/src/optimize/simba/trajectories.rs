@@ -35,6 +35,11 @@ impl Bucket {
         self.runs.iter().filter_map(|run| run.score)
     }
 
+    /// Whether there are runs, and all of them have this score.
+    pub(super) fn is_always(&self, score: f64) -> bool {
+        !self.runs.is_empty() && self.runs.iter().all(|run| run.score == Some(score))
+    }
+
     /// How much the runs differ: first the distance from the best to the worst, then the best itself, then its
     /// distance from the mean.
     pub(super) fn spread(&self) -> f64 {
