@@ -140,6 +140,7 @@ impl<I, M> Evaluate<Stream<I>, M> {
             progress: Progress::new("evaluate", most.unwrap_or(0), self.progress),
             earlier,
             fault: None,
+            stopped: false,
         });
         let program = Arc::new(program.clone());
         let next = |_: usize| {
@@ -153,7 +154,7 @@ impl<I, M> Evaluate<Stream<I>, M> {
         let each = |_: usize, result: Result<Option<Finished<P::Output>>>| match result {
             Ok(Some(finished)) => lock(&state).ended(finished),
             Ok(None) => Flow::Drain,
-            Err(error) => lock(&state).fail(error),
+            Err(error) => lock(&state).broken(error),
         };
         with(|c| c.trace(self.trace), async {
             let context = Context::current();
@@ -219,6 +220,8 @@ struct State<I> {
     progress: Progress,
     /// Why no further row begins.
     fault: Option<Error>,
+    /// Whether the rows that run were told to stop.
+    stopped: bool,
 }
 
 impl<T: IntoRow, I: Iterator<Item = (usize, T)>> State<I> {
@@ -254,10 +257,14 @@ impl<T: IntoRow, I: Iterator<Item = (usize, T)>> State<I> {
     }
 
     fn ended<O: serde::Serialize>(&mut self, finished: Finished<O>) -> Flow {
-        match self.keep(finished) {
-            Ok(flow) => flow,
-            Err(error) => self.fail(error),
-        }
+        let flow = self.keep(finished).unwrap_or_else(|error| self.fail(error));
+        self.stopped |= matches!(flow, Flow::Stop);
+        flow
+    }
+
+    /// A row has no result: it was stopped, from here or from outside.
+    fn broken(&mut self, error: Error) -> Flow {
+        if self.stopped { Flow::Stop } else { self.fail(error) }
     }
 
     fn keep<O: serde::Serialize>(&mut self, finished: Finished<O>) -> Result<Flow> {
@@ -283,6 +290,7 @@ impl<T: IntoRow, I: Iterator<Item = (usize, T)>> State<I> {
     /// Ends the evaluation.
     fn fail(&mut self, error: Error) -> Flow {
         self.fault.get_or_insert(error);
+        self.stopped = true;
         Flow::Stop
     }
 }
