@@ -162,7 +162,7 @@ async fn a_stream_gives_what_rows_in_memory_give() {
         assert_eq!(first.usage["openai/echo"].total_tokens(), 7);
         let failure = found[40].failure.as_ref().unwrap();
         assert_eq!((failure.kind.as_str(), failure.message.as_str()), ("other", "not this one"));
-        assert!(found[40].prediction.is_none() && !failure.infrastructure && !failure.by_metric);
+        assert!(found[40].prediction.is_none() && !failure.unscored && !failure.by_metric);
         // All is there: nothing is asked again.
         let calls = echoes.calls();
         let again = Evaluate::stream(devset, metric).metric_name("same").to_jsonl(&path).run(&program).await;

@@ -76,8 +76,8 @@ fn qa(question: &str) -> Qa {
     Qa { question: question.into(), answer: "It is long and wide.".into() }
 }
 
-fn parts(gold: &Qa, found: &QaOutput) -> (String, String, String) {
-    (gold.question.clone(), gold.answer.clone(), found.answer.clone())
+fn parts(gold: &Qa, found: &QaOutput) -> SemanticF1Input {
+    (&gold.question, &gold.answer, &found.answer).into()
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn answers_are_judged_by_what_they_say() {
 
         // The reasoning of the program does not matter, whoever judges.
         let with_passages = |gold: &Qa, found: &QaOutput| {
-            (gold.question.clone(), gold.answer.clone(), found.answer.clone(), vec!["The Nile is a river."])
+            (&gold.question, &gold.answer, &found.answer, ["The Nile is a river."]).into()
         };
         let judge = CompleteAndGrounded::new();
         let result = Evaluate::new(rows, judge.metric(with_passages)).run(&program).await.unwrap();

@@ -1,7 +1,7 @@
 //! The file to which an evaluation writes its results as they come, and from which it is resumed.
 //!
 //! The first line says what was evaluated, every other one holds one row. Rows stand in the order in which they were
-//! ready. A row that failed because the model could not be reached is run again when the evaluation is resumed; of
+//! ready. A row that has no score through no fault of the program is run again when the evaluation is resumed; of
 //! several lines for a row, the last one counts.
 
 use std::{
@@ -125,9 +125,9 @@ pub struct ResultFailure {
     pub kind: String,
     /// The error.
     pub message: String,
-    /// Whether the fault lies outside the program: see [`Failure::is_infrastructure`]. Such a row is run again when
-    /// the evaluation is resumed.
-    pub infrastructure: bool,
+    /// Whether it is no fault of the program: see [`Failure::is_no_fault_of_the_program`]. Such a row has no score, and
+    /// is run again when the evaluation is resumed.
+    pub unscored: bool,
 }
 
 impl ResultFailure {
@@ -136,7 +136,7 @@ impl ResultFailure {
             by_metric: matches!(failure, Failure::Metric(_)),
             kind: failure.error().kind().to_owned(),
             message: failure.error().to_string(),
-            infrastructure: failure.is_infrastructure(),
+            unscored: failure.is_no_fault_of_the_program(),
         }
     }
 }
@@ -195,7 +195,7 @@ pub(super) fn scores(path: &Path) -> Result<Scores> {
     let mut rows = Vec::new();
     for line in lines {
         let line = line?;
-        let known = line.failure.as_ref().is_none_or(|failure| !failure.infrastructure);
+        let known = line.failure.as_ref().is_none_or(|failure| !failure.unscored);
         put(&mut rows, line.row, Scored { id: line.id, score: known.then_some(line.score) });
     }
     Ok(Scores { metric: header.metric, rows })
@@ -309,7 +309,7 @@ impl Earlier {
             self.usage.add(model, *usage);
         }
         let failure = match line.failure {
-            Some(failure) if failure.infrastructure => {
+            Some(failure) if failure.unscored => {
                 if let Some(row) = self.rows.get_mut(line.row) {
                     *row = None;
                 }

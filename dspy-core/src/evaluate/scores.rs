@@ -28,7 +28,7 @@ pub struct Scores {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scored {
     pub(super) id: RowId,
-    /// `None` when the model could not be reached.
+    /// `None` when there is none through no fault of the program.
     pub(super) score: Option<f64>,
 }
 
@@ -48,7 +48,7 @@ impl Scores {
     }
 
     /// The score of every row, in the order of the data; `None` for rows that have none, because the model could not
-    /// be reached. A row on which the program itself failed has the failure score.
+    /// be reached or the metric failed. A row on which the program itself failed has the failure score.
     pub fn values(&self) -> Vec<Option<f64>> {
         self.rows.iter().map(|row| row.and_then(|row| row.score)).collect()
     }
@@ -136,8 +136,8 @@ impl<E: Example, O> Evaluation<E, O> {
     /// [`Error::Other`] when a row cannot be turned into fields.
     pub fn scores(&self) -> Result<Scores> {
         let scored = |row: &super::Row<E, O>| {
-            let known = row.failure.as_ref().is_none_or(|f| !f.is_infrastructure());
-            Ok(Some(Scored { id: RowId::of(&row.example.record()?)?, score: known.then_some(row.score) }))
+            let score = (!row.is_unscored()).then_some(row.score);
+            Ok(Some(Scored { id: RowId::of(&row.example.record()?)?, score }))
         };
         let rows: Result<Vec<_>> = self.rows.iter().map(scored).collect();
         Ok(Scores { metric: self.metric().to_owned(), rows: rows? })

@@ -96,7 +96,7 @@ impl<I, M> Evaluate<Stream<I>, M> {
     /// [`results`](super::results) and [`Scores::load`](super::Scores::load) for reading it.
     ///
     /// When the file is there already, the evaluation goes on where it was: rows that stand in it are not run again,
-    /// except those for which the model could not be reached. The file of another evaluation is refused: another
+    /// except those that have no score through no fault of the program. The file of another evaluation is refused: another
     /// program, metric, failure score, adapter or model, or other rows. Metrics are told apart by name and type, not by
     /// what is written in them: give a metric that you changed another
     /// [`metric_name`](Self::metric_name), or the results another file.

@@ -38,8 +38,9 @@ impl Summary {
         &self.scores
     }
 
-    /// The mean over the rows whose failure, if any, is the program's own: without those for which the model could
-    /// not be reached ([`Failure::is_infrastructure`]). `None` when no row is left.
+    /// The mean over the rows whose failure, if any, is the program's own
+    /// ([`Failure::is_no_fault_of_the_program`]): without those for which the model could not be reached, or that the
+    /// metric could not judge. `None` when no row is left.
     pub fn score_of_answered(&self) -> Option<f64> {
         self.scores.mean()
     }
@@ -78,7 +79,7 @@ impl<E: Example, O> Evaluation<E, O> {
     /// Where the true mean lies, with the probability `level`: see [`Interval::of_mean`]. Of the rows that
     /// [`score_of_answered`](Self::score_of_answered) counts.
     pub fn interval(&self, level: f64) -> Option<Interval> {
-        let known = self.rows.iter().filter(|r| r.failure.as_ref().is_none_or(|f| !f.is_infrastructure()));
+        let known = self.rows.iter().filter(|row| !row.is_unscored());
         Interval::of_mean(&known.map(|row| row.score).collect::<Vec<_>>(), level)
     }
 }
@@ -86,7 +87,7 @@ impl<E: Example, O> Evaluation<E, O> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.score_of_answered(), self.first.values().next()) {
-            (None, Some(failure)) => writeln!(f, "no row could be answered: {failure}")?,
+            (None, Some(failure)) => writeln!(f, "no row has a score: {failure}")?,
             _ => {
                 write!(f, "{} {:.4}", self.metric(), self.score)?;
                 if let Some(interval) = self.interval(Interval::LEVEL) {
@@ -157,7 +158,7 @@ impl Tally {
         failure: Option<&Failure>,
         usage: &UsageReport,
     ) {
-        let known = failure.is_none_or(|f| !f.is_infrastructure());
+        let known = failure.is_none_or(|f| !f.is_no_fault_of_the_program());
         self.put(index, Scored { id, score: known.then_some(score) }, score);
         self.usage.merge(usage);
         if let Some(failure) = failure {

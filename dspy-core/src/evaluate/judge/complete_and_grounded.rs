@@ -43,7 +43,7 @@ struct Groundedness {
 /// # struct Qa { question: String, answer: String }
 /// # #[derive(Clone)] struct RagOutput { answer: String, passages: Vec<String> }
 /// let metric = CompleteAndGrounded::new().metric(|gold: &Qa, pred: &RagOutput| {
-///     (&gold.question, &gold.answer, &pred.answer, pred.passages.clone())
+///     (&gold.question, &gold.answer, &pred.answer, &pred.passages).into()
 /// });
 /// # let _ = metric;
 /// ```
@@ -71,15 +71,13 @@ impl CompleteAndGrounded {
         self
     }
 
-    /// A metric of this judge: `input` takes question, expected answer, answer and passages from a row and an output.
-    pub fn metric<E, O, I>(
+    /// A metric of this judge: `input` takes question, expected answer, answer and passages from a row and an output,
+    /// most shortly as the tuple of the four, made an input by `into`.
+    pub fn metric<E, O>(
         &self,
-        input: impl Fn(&E, &O) -> I + Clone + Send + Sync + 'static,
-    ) -> impl Fn(&E, &O) -> BoxFuture<'static, Result<Score>> + Clone + Send + Sync + 'static
-    where
-        I: Into<CompleteAndGroundedInput>,
-    {
-        self.as_metric(move |row: &E, output: &O| input(row, output).into(), CompleteAndGroundedOutput::clone)
+        input: impl Fn(&E, &O) -> CompleteAndGroundedInput + Clone + Send + Sync + 'static,
+    ) -> impl Fn(&E, &O) -> BoxFuture<'static, Result<Score>> + Clone + Send + Sync + 'static {
+        self.as_metric(input, CompleteAndGroundedOutput::clone)
     }
 }
 

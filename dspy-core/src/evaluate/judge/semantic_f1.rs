@@ -57,7 +57,7 @@ struct PointByPoint {
 /// # let devset: Vec<Qa> = Vec::new();
 /// let metric = SemanticF1::new()
 ///     .decompositional(true)
-///     .metric(|gold: &Qa, pred: &QaOutput| (&gold.question, &gold.answer, &pred.answer));
+///     .metric(|gold: &Qa, pred: &QaOutput| (&gold.question, &gold.answer, &pred.answer).into());
 /// let evaluate = Evaluate::new(&devset, metric).metric_name("semantic_f1");
 /// ```
 ///
@@ -120,15 +120,13 @@ impl SemanticF1 {
         self
     }
 
-    /// A metric of this judge: `input` takes question, expected answer and answer from a row and an output.
-    pub fn metric<E, O, I>(
+    /// A metric of this judge: `input` takes question, expected answer and answer from a row and an output, most shortly
+    /// as the tuple of the three, made an input by `into`.
+    pub fn metric<E, O>(
         &self,
-        input: impl Fn(&E, &O) -> I + Clone + Send + Sync + 'static,
-    ) -> impl Fn(&E, &O) -> BoxFuture<'static, Result<Score>> + Clone + Send + Sync + 'static
-    where
-        I: Into<SemanticF1Input>,
-    {
-        self.as_metric(move |row: &E, output: &O| input(row, output).into(), SemanticF1Output::clone)
+        input: impl Fn(&E, &O) -> SemanticF1Input + Clone + Send + Sync + 'static,
+    ) -> impl Fn(&E, &O) -> BoxFuture<'static, Result<Score>> + Clone + Send + Sync + 'static {
+        self.as_metric(input, SemanticF1Output::clone)
     }
 }
 
