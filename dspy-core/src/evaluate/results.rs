@@ -377,7 +377,7 @@ impl Sink {
                 ),
             ));
         }
-        while let Some(line) = lines.next() {
+        for line in lines.by_ref() {
             earlier.add(line?);
         }
         // A line that a killed run left unfinished.
