@@ -1,5 +1,5 @@
 //! Evaluations over streams of rows: in bounded memory, resumed after a kill, and compared.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../examples/support/mod.rs"]
 mod support;

@@ -1,5 +1,5 @@
 //! Programs as metrics, against a server that answers by what is asked for.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../examples/support/mod.rs"]
 mod support;
