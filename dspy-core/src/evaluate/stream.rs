@@ -92,7 +92,7 @@ impl<I, M> Evaluate<Stream<I>, M> {
     }
 
     /// Writes every result to this file as soon as it is there: a line of JSON with the row, the prediction, the
-    /// score and what it cost ([`ResultRow`](super::ResultRow)), in the order in which the rows are ready. See
+    /// score and what it cost ([`ResultRow`]), in the order in which the rows are ready. See
     /// [`results`](super::results) and [`Scores::load`](super::Scores::load) for reading it.
     ///
     /// When the file is there already, the evaluation goes on where it was: rows that stand in it are not run again,
