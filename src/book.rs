@@ -21,6 +21,7 @@ pages! {
     models = "../docs/src/models.md";
     streaming = "../docs/src/streaming.md";
     settings = "../docs/src/settings.md";
+    data = "../docs/src/data.md";
     evaluation = "../docs/src/evaluation.md";
     optimizers = "../docs/src/optimizers.md";
     finetuning = "../docs/src/finetuning.md";

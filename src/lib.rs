@@ -57,6 +57,7 @@
 //! | `local` | no | models of the Llama family in this process, for inference and training (candle) |
 //! | `local-cuda` | no | `local` on NVIDIA GPUs; needs the CUDA toolkit to build |
 //! | `local-metal` | no | `local` on Apple GPUs |
+//! | `parquet` | no | data sets in Parquet (without Arrow) |
 //! | `full` | no | all of these but the two for GPUs |
 //! | `constraints` | no | bounds, lengths, patterns and formats given by `#[schemars(...)]`, checked on every answer |
 
@@ -79,7 +80,7 @@ pub use dspy_core::{
     configure,
     context::Settings,
     data::Example,
-    evaluate::{Evaluate, Metric},
+    evaluate::{AsMetric, Evaluate, Metric},
     lm::{Budget, LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
@@ -98,10 +99,10 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, ChainOfThought,
-        ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot,
-        Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result,
-        Signature, StaticSignature, configure, with,
+        Adapter, AsMetric, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
+        ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM,
+        LabeledFewShot, Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record,
+        Rendered, Result, Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

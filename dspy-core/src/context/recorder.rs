@@ -220,9 +220,14 @@ impl Recorder {
         Arc::new(Self { parent: Some(parent), keep_steps: true, hold_back: true, record: Mutex::default() })
     }
 
+    /// A recorder that counts usage only, and tells `parent` of it but of no steps, for work without end.
+    pub(crate) fn counting(parent: Option<Arc<Recorder>>) -> Arc<Self> {
+        Arc::new(Self { parent, hold_back: true, ..Self::default() })
+    }
+
     /// Whether anyone from here up keeps steps.
     pub fn keeps_steps(&self) -> bool {
-        self.keep_steps || self.parent.as_ref().is_some_and(|p| p.keeps_steps())
+        self.keep_steps || !self.hold_back && self.parent.as_ref().is_some_and(|p| p.keeps_steps())
     }
 
     /// Counts what a request cost.

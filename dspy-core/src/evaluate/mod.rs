@@ -5,25 +5,34 @@ mod judge;
 mod metric;
 mod progress;
 mod report;
+mod results;
 mod run;
+mod scores;
 mod stats;
+mod stream;
+mod summary;
 mod text;
+mod watch;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
+pub use judge::{
+    AsMetric, CompleteAndGrounded, CompleteAndGroundedInput, CompleteAndGroundedOutput, JudgedPoint,
+    SemanticF1, SemanticF1Input, SemanticF1Output,
+};
 pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score, WithoutReasoning};
 pub(crate) use progress::Progress;
 pub use report::{Evaluation, Failure, Row};
+pub use results::{ResultFailure, ResultRow, results};
 pub(crate) use run::{Plan, run_rows, score_of};
+pub use scores::Scores;
 pub use stats::{Comparison, Interval, Test, ruled_out};
+pub use stream::{IntoRow, Stream};
+pub use summary::Summary;
 pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};
 
-use crate::{
-    Error, Result,
-    context::Context,
-    data::Example,
-    module::{Flow, Module},
-};
+use crate::{Error, Result, context::Context, data::Example, module::Module};
+use watch::Watch;
 
 /// Runs a program over rows, many at a time, and lets a metric judge every output.
 ///
@@ -43,10 +52,13 @@ use crate::{
 /// A row that fails (no answer, an answer that cannot be read, an error of the program or of the metric, a panic)
 /// does not stop the others: it counts [`failure_score`](Self::failure_score) and keeps its error. Results stand in
 /// the order of the rows, whatever the order in which they were ready. Dropping the future stops all work.
+///
+/// Rows that do not fit into memory, and evaluations that take so long that they may be killed, are for
+/// [`stream`](Self::stream).
 #[derive(Debug)]
 #[must_use = "an evaluation does nothing until `run`"]
-pub struct Evaluate<'a, E, M> {
-    rows: &'a [E],
+pub struct Evaluate<R, M> {
+    rows: R,
     metric: Arc<M>,
     concurrency: Option<usize>,
     progress: bool,
@@ -56,11 +68,17 @@ pub struct Evaluate<'a, E, M> {
     metric_name: String,
 }
 
-impl<'a, E, M> Evaluate<'a, E, M> {
+impl<'a, E, M> Evaluate<&'a [E], M> {
     /// An evaluation over these rows.
     pub fn new(devset: &'a [E], metric: M) -> Self {
+        Self::over(devset, metric)
+    }
+}
+
+impl<R, M> Evaluate<R, M> {
+    fn over(rows: R, metric: M) -> Self {
         Self {
-            rows: devset,
+            rows,
             metric: Arc::new(metric),
             concurrency: None,
             progress: true,
@@ -110,6 +128,12 @@ impl<'a, E, M> Evaluate<'a, E, M> {
         self
     }
 
+    fn width(&self) -> usize {
+        self.concurrency.unwrap_or_else(|| Context::current().settings().concurrency)
+    }
+}
+
+impl<E, M> Evaluate<&[E], M> {
     /// Runs the program over all rows.
     ///
     /// # Errors
@@ -139,7 +163,7 @@ impl<'a, E, M> Evaluate<'a, E, M> {
             flow
         };
         let plan = Plan {
-            concurrency: self.concurrency.unwrap_or_else(|| Context::current().settings().concurrency),
+            concurrency: self.width(),
             trace: self.trace,
             failure_score: self.failure_score,
             ended: &mut ended,
@@ -151,72 +175,5 @@ impl<'a, E, M> Evaluate<'a, E, M> {
         }
         let rows = rows.into_iter().flatten().collect();
         Ok(Evaluation::new(rows, usage, started.elapsed(), self.metric_name.clone()))
-    }
-}
-
-/// Looks for reasons to stop.
-struct Watch {
-    max_errors: Option<usize>,
-    /// After how many rows without hope the evaluation ends.
-    patience: usize,
-    seen: usize,
-    failed: usize,
-    hopeless: usize,
-    /// The failure of the first row, by index, of those that have failed so far.
-    first: Option<(usize, Failure)>,
-    kinds: BTreeMap<&'static str, usize>,
-}
-
-impl Watch {
-    fn new(max_errors: Option<usize>, rows: usize) -> Self {
-        Self {
-            max_errors,
-            patience: rows.min(10),
-            seen: 0,
-            failed: 0,
-            hopeless: 0,
-            first: None,
-            kinds: BTreeMap::new(),
-        }
-    }
-
-    fn see(&mut self, index: usize, failure: Option<&Failure>) -> Flow {
-        self.seen += 1;
-        if let Some(failure) = failure {
-            self.failed += 1;
-            self.hopeless += usize::from(failure.is_hopeless());
-            *self.kinds.entry(failure.error().kind()).or_default() += 1;
-            if self.first.as_ref().is_none_or(|(first, _)| index < *first) {
-                self.first = Some((index, failure.clone()));
-            }
-        }
-        let stop = self.without_hope() || self.over_limit();
-        if stop { Flow::Stop } else { Flow::Continue }
-    }
-
-    fn without_hope(&self) -> bool {
-        self.hopeless == self.seen && self.seen >= self.patience
-    }
-
-    fn over_limit(&self) -> bool {
-        self.max_errors.is_some_and(|max| self.failed > max)
-    }
-
-    fn verdict(self) -> Option<Error> {
-        let (without_hope, over_limit) = (self.without_hope(), self.over_limit());
-        let (index, failure) = self.first?;
-        if without_hope {
-            return Some(failure.into_error());
-        }
-        over_limit.then(|| {
-            let kinds: Vec<String> = self.kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-            Error::Limit(format!(
-                "{} of {} rows failed ({}), which is more than `max_errors` allows; the first is row {index}: \
-                 {failure}",
-                self.failed,
-                self.seen,
-                kinds.join(", ")
-            ))
-        })
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// A `total` of 0 says that it is not known.
     pub(crate) fn new(what: impl Into<Cow<'static, str>>, total: usize, wanted: bool) -> Self {
         let wanted = wanted && std::io::stderr().is_terminal();
         Self { what: what.into(), total: total as u64, done: 0, started: Instant::now(), wanted, bar: None }
@@ -52,8 +53,11 @@ impl Progress {
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::new(self.total).with_elapsed(self.started.elapsed());
-            if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {elapsed}{msg}")
-            {
+            let template = match self.total {
+                0 => "{prefix} {pos} {elapsed}{msg}",
+                _ => "{prefix} {wide_bar} {pos}/{len} {elapsed}{msg}",
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
             bar.set_prefix(self.what.clone());
@@ -71,6 +75,10 @@ impl Progress {
 fn left(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
     /// What the first units take, when all start at once and some come from the cache, tells little.
     const TELLING: f64 = 0.05;
+    // Of what nobody counted, nothing can be said.
+    if total == 0 {
+        return None;
+    }
     let done = done as f64 / total as f64;
     (done >= TELLING).then(|| elapsed.mul_f64((1.0 / done - 1.0).max(0.0)))
 }

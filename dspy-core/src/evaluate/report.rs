@@ -91,6 +91,13 @@ pub struct Row<E, O> {
     pub duration: Duration,
 }
 
+impl<E, O> Row<E, O> {
+    /// Whether there is no score, through no fault of the program.
+    pub(super) fn is_unscored(&self) -> bool {
+        self.failure.as_ref().is_some_and(Failure::is_no_fault_of_the_program)
+    }
+}
+
 /// What an evaluation found. Displays as a table.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -118,8 +125,9 @@ impl<E, O> Evaluation<E, O> {
         self.rows.iter().filter_map(|row| Some((row, row.failure.as_ref()?)))
     }
 
-    /// The mean over the rows whose failure, if any, is the program's own: without those for which the model could
-    /// not be reached ([`Failure::is_infrastructure`]). `None` when no row is left.
+    /// The mean over the rows whose failure, if any, is the program's own
+    /// ([`Failure::is_no_fault_of_the_program`]): without those for which the model could not be reached, or that the
+    /// metric could not judge. `None` when no row is left.
     pub fn score_of_answered(&self) -> Option<f64> {
         score_of_answered(&self.rows)
     }
@@ -140,7 +148,7 @@ impl<E, O> Evaluation<E, O> {
 }
 
 pub(crate) fn score_of_answered<E, O>(rows: &[Row<E, O>]) -> Option<f64> {
-    mean(rows.iter().filter(|r| r.failure.as_ref().is_none_or(|f| !f.is_infrastructure())))
+    mean(rows.iter().filter(|r| !r.is_unscored()))
 }
 
 fn mean<'a, E: 'a, O: 'a>(rows: impl Iterator<Item = &'a Row<E, O>>) -> Option<f64> {

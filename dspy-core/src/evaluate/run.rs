@@ -1,9 +1,14 @@
 //! Runs a program over rows and judges every output.
 
 use std::{
+    any::Any,
+    future::Future,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use futures_util::FutureExt;
 
 use super::{Failure, Metric, Row, Score};
 use crate::{
@@ -57,7 +62,7 @@ where
             Ok(finished) => finished,
             // What was stopped has no result.
             Err(_) if stopped => return Flow::Stop,
-            // A panic. The task cannot tell how far it was.
+            // A task that ended from outside.
             Err(error) => (Judged { prediction: None, score: Err(Failure::Program(error)) }, Duration::ZERO),
         };
         let (score, failure) = match judged.score {
@@ -86,19 +91,21 @@ where
     (done, usage)
 }
 
-struct Judged<O> {
-    prediction: Option<Prediction<O>>,
-    score: Result<Score, Failure>,
+/// What became of one row.
+pub(super) struct Judged<O> {
+    pub(super) prediction: Option<Prediction<O>>,
+    pub(super) score: Result<Score, Failure>,
 }
 
-async fn judge<P, E, M, K>(program: &P, row: &E, metric: &M) -> Judged<P::Output>
+pub(super) async fn judge<P, E, M, K>(program: &P, row: &E, metric: &M) -> Judged<P::Output>
 where
     P: Module,
     E: Example,
     E::Input: Into<P::Input>,
     M: Metric<E, P::Output, K>,
 {
-    match program.call(row.input()).await {
+    let called = caught("program", async { program.call(row.input()).await }).await;
+    match called.and_then(|result| result) {
         Err(error) => Judged { prediction: None, score: Err(Failure::Program(error)) },
         Ok(prediction) => {
             let score = score_of(metric, row, prediction.output()).await;
@@ -112,7 +119,8 @@ pub(crate) async fn score_of<E, O, M, K>(metric: &M, row: &E, output: &O) -> Res
 where
     M: Metric<E, O, K>,
 {
-    match metric.score(row, output).await {
+    let judged = caught("metric", async { metric.score(row, output).await }).await;
+    match judged.and_then(|result| result) {
         Ok(score) if score.value.is_finite() => Ok(score),
         Ok(score) => Err(Failure::Metric(Error::other(format!(
             "the metric returned {}; a score must be a finite number",
@@ -120,4 +128,17 @@ where
         )))),
         Err(error) => Err(Failure::Metric(error)),
     }
+}
+
+/// The error of a panic says whose it was.
+async fn caught<F: Future>(whose: &str, future: F) -> Result<F::Output> {
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
+        let message = message(&*panic);
+        Error::Task(format!("the {whose} panicked: {message}"))
+    })
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -33,7 +33,7 @@ pub fn ruled_out(candidate: &[Option<f64>], leader: &[Option<f64>], alpha: f64) 
         high = high.max(a).max(b);
     }
     let range = high - low;
-    if !(alpha > 0.0) || !range.is_finite() {
+    if alpha.is_nan() || alpha <= 0.0 || !range.is_finite() {
         return false;
     }
     // Logarithms of the stakes: a hundred thousand rows lead far beyond the largest number.
