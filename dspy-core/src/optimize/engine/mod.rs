@@ -317,6 +317,8 @@ impl Engine {
         self.emit(Event::Finished { reason, spent: self.spent() });
     }
 
+    // Events are made to be told, not to be kept.
+    #[allow(clippy::needless_pass_by_value)]
     fn emit(&self, event: Event) {
         self.report.see(&event);
         self.listeners.bar.see(&event);

@@ -84,7 +84,6 @@ impl fmt::Debug for SearchOptions {
 macro_rules! search_options {
     () => {
         /// Sets the seed of all random decisions: 0 unless set.
-        #[must_use]
         pub fn seed(mut self, seed: u64) -> Self {
             self.search.seed = seed;
             self
@@ -92,7 +91,6 @@ macro_rules! search_options {
 
         /// Sets how many rows run at a time; without it, the `concurrency` of the settings. It changes the speed
         /// and nothing else.
-        #[must_use]
         pub fn concurrency(mut self, rows: usize) -> Self {
             self.search.concurrency = Some(rows.max(1));
             self
@@ -101,7 +99,6 @@ macro_rules! search_options {
         /// Sets how many rows may fail through no fault of the program (the model could not be reached, the metric
         /// could not judge) in the whole compile before it fails: 10 unless set, `None` for any number. Rows that
         /// fail through the program's own fault are not counted here: they count 0 in its score.
-        #[must_use]
         pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
             self.search.max_errors = errors.into();
             self
@@ -109,14 +106,12 @@ macro_rules! search_options {
 
         /// Sets how much the compile may spend: no limit unless set. A compile that reaches it ends with the best
         /// program so far, and its report says so.
-        #[must_use]
         pub fn budget(mut self, budget: $crate::lm::Budget) -> Self {
             self.search.budget = budget;
             self
         }
 
         /// Sets whether a bar is shown, on a terminal and when the compile takes longer than a second. It is.
-        #[must_use]
         pub fn progress(mut self, on: bool) -> Self {
             self.search.progress = on;
             self
@@ -125,14 +120,12 @@ macro_rules! search_options {
         /// Gives up candidates that a paired test on the rows so far rules out, instead of evaluating them on all
         /// rows. `error` is the probability with which a candidate that is as good as the leader may be ruled out by
         /// it, over all looks together, such as 0.05; see [`ruled_out`](crate::evaluate::ruled_out).
-        #[must_use]
         pub fn racing(mut self, error: f64) -> Self {
             self.search.racing = Some(error);
             self
         }
 
         /// Calls a function with every event of the compile.
-        #[must_use]
         pub fn on_event(
             mut self,
             listener: impl Fn(&$crate::optimize::Event) + Send + Sync + 'static,
@@ -142,21 +135,18 @@ macro_rules! search_options {
         }
 
         /// Writes every event of the compile to a file, as one line of JSON each.
-        #[must_use]
         pub fn log(mut self, path: impl Into<std::path::PathBuf>) -> Self {
             self.search.log = Some(path.into());
             self
         }
 
         /// Ends the compile with the best program so far when Ctrl-C is pressed.
-        #[must_use]
         pub fn stop_on_ctrl_c(mut self) -> Self {
             self.search.stop_on_ctrl_c = true;
             self
         }
 
         /// Ends the compile with the best program so far when this says so.
-        #[must_use]
         pub fn cancelled_by(mut self, cancellation: &$crate::optimize::Cancellation) -> Self {
             self.search.cancellation = cancellation.clone();
             self

@@ -36,7 +36,8 @@ use crate::{
 /// al. 2023, "DSPy: Compiling Declarative Language Model Calls into Self-Improving Pipelines", §4), and gives the
 /// program with the tuned model.
 ///
-/// The teacher is the program itself unless [`teacher`](Self::teacher) gives another;
+/// The teacher is the program itself unless the compile is given
+/// [another](crate::module::Module::with_teacher);
 /// [`teacher_settings`](Self::teacher_settings) lets it ask a stronger model. Every step of an accepted run becomes a
 /// row: the messages that the student's predictor of the same path sends for the step's inputs, and the answer in the
 /// format of its adapter. Validation rows, if there are any, are run in the same way and go to the tuner to measure

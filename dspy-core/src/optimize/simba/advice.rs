@@ -57,13 +57,8 @@ pub(super) struct Contrast<'a> {
 }
 
 /// Who gives advice.
+#[derive(Default)]
 pub(super) struct Advice(Predict<OfferAdvice>);
-
-impl Default for Advice {
-    fn default() -> Self {
-        Self(Predict::new())
-    }
-}
 
 /// How random advice is.
 const TEMPERATURE: f64 = 1.0;

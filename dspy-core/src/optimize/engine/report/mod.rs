@@ -200,10 +200,10 @@ impl ReportBuilder {
                 state.proposed_at.insert(candidate.index(), state.spent);
             }
             Event::Proposal { error: Some(_), .. } => state.lost_proposals += 1,
-            Event::Row { candidate: Some(candidate), row, output, .. } if state.judged.contains(row) => {
-                if let Some(output) = output {
-                    state.outputs.insert((candidate.index(), *row), output.clone());
-                }
+            Event::Row { candidate: Some(candidate), row, output: Some(output), .. }
+                if state.judged.contains(row) =>
+            {
+                state.outputs.insert((candidate.index(), *row), output.clone());
             }
             Event::Evaluated { candidate, full, score, spent, .. } => {
                 state.spent = *spent;
