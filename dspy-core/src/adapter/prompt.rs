@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Demo,
-    demo::{Coverage, shown},
+    demo::{Coverage, given, shown},
 };
 use crate::{
     lm::{Message, Role},
@@ -108,7 +108,7 @@ pub(super) fn demo_messages(sides: &dyn Sides, spec: &SignatureSpec, demos: &[De
     let mut messages = Vec::new();
     for (demo, coverage) in shown(spec, demos) {
         let inputs = present(spec.inputs(), &demo.fields);
-        let outputs: Vec<_> = spec.outputs().map(|f| (f, demo.fields.get(&f.name))).collect();
+        let outputs: Vec<_> = spec.outputs().map(|f| (f, given(f, &demo.fields))).collect();
         let mut question = Content::new();
         if coverage == Coverage::Partial {
             question.push_str(GAPS);
@@ -145,7 +145,7 @@ fn present<'a>(
     fields: impl Iterator<Item = &'a Field>,
     values: &'a Map<String, Value>,
 ) -> Vec<(&'a Field, Option<&'a Value>)> {
-    fields.filter_map(|f| values.get(&f.name).map(|v| (f, Some(v)))).collect()
+    fields.filter_map(|f| given(f, values).map(|v| (f, Some(v)))).collect()
 }
 
 /// Writes the value of a demonstration's output, or what stands for it.

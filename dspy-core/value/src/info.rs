@@ -11,8 +11,8 @@ use super::{
     de::{Slot, read_slot},
     hint::is_nullable,
     read,
-    ser::{Write, WriteError, Writer, tree, write_output_value, write_value},
-    types::{KIND_KEY, LANGUAGE_KEY},
+    ser::{Write, WriteError, Writer, saved_tree, tree, write_output_value, write_value},
+    types::{KIND_KEY, LANGUAGE_KEY, has_marks},
 };
 
 /// What sort of type a field has, as far as prompts and adapters treat it differently.
@@ -124,6 +124,11 @@ pub trait DynTypeInfo: Send + Sync {
     /// Writes a value as an output.
     fn write_output(&self, value: &Value, out: &mut Content) {
         write_untyped(value, out, write_output_value);
+    }
+
+    /// A value as a saved program holds it: media in DSPy's marks.
+    fn to_saved(&self, value: &Value) -> Value {
+        value.clone()
     }
 
     /// Reads a value from a raw piece of an answer.
@@ -334,6 +339,35 @@ impl TypeInfo {
             Inner::Static(of) => of.write(value, out, write_output_value),
             Inner::Dyn(of) => of.write_output(value, out),
         }
+    }
+
+    /// A JSON value, as it is kept in a demonstration, in the form in which a saved program holds it: the media in it
+    /// become the marked texts that DSPy reads. A value without media, and one that is none of the type, stays as it
+    /// is.
+    pub fn to_saved(&self, value: &Value) -> Value {
+        match &self.0 {
+            Inner::Static(of) => {
+                let (mut own, mut saved) = (None, None);
+                let _ = of.read(Raw::json(&value.to_string()), &ReadOptions::strict(), &mut |typed| {
+                    (own, saved) = (tree(typed).ok(), saved_tree(typed).ok());
+                });
+                match saved {
+                    Some(saved) if own.as_ref() != Some(&saved) => saved,
+                    _ => value.clone(),
+                }
+            }
+            Inner::Dyn(of) => of.to_saved(value),
+        }
+    }
+
+    /// A value that a saved program holds in the form in which demonstrations keep it: media in DSPy's marks become
+    /// their plain objects. A value without marks, and one that is none of the type, stays as it is.
+    pub fn from_saved(&self, value: &Value) -> Value {
+        if !has_marks(value) {
+            return value.clone();
+        }
+        let read = self.read(Raw::json(&value.to_string()), &ReadOptions::strict());
+        read.map_or_else(|_| value.clone(), |reading| reading.value)
     }
 
     /// Whether a JSON value is one of this type.

@@ -139,10 +139,28 @@ pub fn write_json<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError>
 /// # Errors
 /// As [`write_json()`].
 pub fn tree(value: &dyn Write) -> Result<Value, WriteError> {
+    tree_for(Target::Tree, value)
+}
+
+/// A value as the JSON tree that a saved program holds, in the shape that DSPy writes: as [`write_json()`], but media
+/// are texts in DSPy's marks, wherever in the value they stand.
+///
+/// # Errors
+/// As [`write_json()`].
+pub fn write_saved<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError> {
+    saved_tree(&value)
+}
+
+/// As [`write_saved()`], of whatever type.
+pub(crate) fn saved_tree(value: &dyn Write) -> Result<Value, WriteError> {
+    tree_for(Target::Saved, value)
+}
+
+fn tree_for(target: Target, value: &dyn Write) -> Result<Value, WriteError> {
     // Through text, because a tree would widen `0.1f32` to `0.10000000149011612`.
     let mut out = Content::new();
     let mut to = Sink { out: &mut out, not_text: false };
-    value.write(Writer { to: &mut to, form: Form::Json(Target::Tree) })?;
+    value.write(Writer { to: &mut to, form: Form::Json(target) })?;
     serde_json::from_str(out.text()).map_err(|e| WriteError::new(e.to_string()))
 }
 

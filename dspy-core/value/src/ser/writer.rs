@@ -15,7 +15,10 @@ use super::{
     text::{FloatText, push_displayed, push_fence, push_float, push_passage, push_string},
     tree,
 };
-use crate::{Content, Part, types::CODE_TOKEN};
+use crate::{
+    Content, Part,
+    types::{CODE_TOKEN, to_dspy_marker},
+};
 
 /// How a value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub(super) enum Target {
     Prompt,
     /// A tree: media are their plain objects, and integers must fit 64 bits.
     Tree,
+    /// A tree for saved programs: media are the marked texts that DSPy writes.
+    Saved,
 }
 
 /// A value of any type that can be written.
@@ -132,7 +137,7 @@ impl<'a, 'c> Writer<'a, 'c> {
     }
 
     fn wide(self, value: fmt::Arguments<'_>, fits: bool) -> Result<(), WriteError> {
-        if self.form == Form::Json(Target::Tree) && !fits {
+        if matches!(self.form, Form::Json(Target::Tree | Target::Saved)) && !fits {
             return Err(WriteError::new(format!(
                 "{value} needs more than 64 bits, which a JSON tree cannot hold"
             )));
@@ -198,6 +203,13 @@ impl<'a, 'c> Writer<'a, 'c> {
         match self.form {
             Form::Json(Target::Prompt) | Form::Prompt(_) if push_part(self.to.out, name, value)? => {
                 return Ok(None);
+            }
+            Form::Json(Target::Saved) => {
+                if let Some(kind) = name.strip_prefix(PART_TOKEN) {
+                    let marked = to_dspy_marker(&Part { kind, data: tree(value)? });
+                    push_string(self.to.text(), &marked);
+                    return Ok(None);
+                }
             }
             Form::Prompt(Lists::Json) if name == CODE_TOKEN => return Ok(Some(Form::Fence(""))),
             // The newtype inside a `Code` is named after its language.

@@ -1,4 +1,5 @@
-//! The form in which DSPy keeps media in its saved demonstrations: a list of content blocks between two marks.
+//! The form in which DSPy keeps media in its saved demonstrations: a list of content blocks between two marks, in JSON
+//! or, up to 2.6, as Python prints it.
 
 use serde_json::{Value, json};
 
@@ -30,7 +31,8 @@ pub(super) struct OwnedFields {
 /// type asks for a medium, so marks inside other texts mean nothing.
 pub(super) fn fields(text: &str) -> Option<OwnedFields> {
     let blocks = text.trim().strip_prefix(START)?.strip_suffix(END)?;
-    let blocks: Vec<Value> = serde_json::from_str(blocks).ok()?;
+    let blocks = serde_json::from_str(blocks).ok().or_else(|| serde_json::from_str(&json_of(blocks)?).ok());
+    let blocks: Vec<Value> = blocks?;
     let [block] = blocks.as_slice() else { return None };
     let text_at = |pointer: &str| block.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     match block.get("type")?.as_str()? {
@@ -55,6 +57,76 @@ pub(super) fn fields(text: &str) -> Option<OwnedFields> {
         }),
         _ => None,
     }
+}
+
+/// Whether there is a marked text anywhere in a value.
+pub(crate) fn has_marks(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.trim_start().starts_with(START),
+        Value::Array(items) => items.iter().any(has_marks),
+        Value::Object(fields) => fields.values().any(has_marks),
+        _ => false,
+    }
+}
+
+/// A literal of Python, as DSPy 2.6 writes the blocks, in the notation of JSON. `None` for what is no such literal.
+fn json_of(python: &str) -> Option<String> {
+    let mut json = String::with_capacity(python.len());
+    let mut rest = python;
+    while let Some(c) = rest.chars().next() {
+        if c == '\'' || c == '"' {
+            let (text, len) = python_text(rest)?;
+            json.push_str(&serde_json::to_string(&text).ok()?);
+            rest = &rest[len..];
+        } else if c.is_ascii_alphabetic() {
+            let len = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+            json.push_str(match &rest[..len] {
+                "None" => "null",
+                "True" => "true",
+                "False" => "false",
+                _ => return None,
+            });
+            rest = &rest[len..];
+        } else {
+            json.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    Some(json)
+}
+
+/// The text in quotes at the start, as `repr` of Python writes it, and the length of its notation.
+fn python_text(source: &str) -> Option<(String, usize)> {
+    let mut text = String::new();
+    let mut chars = source.char_indices();
+    let (_, quote) = chars.next()?;
+    while let Some((at, c)) = chars.next() {
+        if c == quote {
+            return Some((text, at + c.len_utf8()));
+        }
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        let digits = match chars.next()?.1 {
+            'n' => Err('\n'),
+            'r' => Err('\r'),
+            't' => Err('\t'),
+            'x' => Ok(2),
+            'u' => Ok(4),
+            'U' => Ok(8),
+            same @ ('\\' | '\'' | '"') => Err(same),
+            _ => return None,
+        };
+        text.push(match digits {
+            Err(escaped) => escaped,
+            Ok(digits) => {
+                let code = (0..digits).try_fold(0, |code, _| Some(code * 16 + chars.next()?.1.to_digit(16)?))?;
+                char::from_u32(code)?
+            }
+        });
+    }
+    None
 }
 
 /// A part as the marked text that DSPy writes into its saved demonstrations, for programs that are to be loaded there.
