@@ -9,6 +9,7 @@ use std::{
 use ::schemars::JsonSchema;
 use ::serde::{Serialize, de::DeserializeOwned};
 
+pub use crate::__dspy_constraint as constraint;
 pub use crate::{
     data::Example,
     fields::{fields, variant},
@@ -21,7 +22,10 @@ pub use crate::{
 };
 pub use ::{schemars, serde, serde_json};
 
-use crate::value::{TypeInfo, write_json};
+use crate::{
+    signature::dedented,
+    value::{TypeInfo, write_json},
+};
 
 /// What the type of a signature's field must be able to do.
 #[diagnostic::on_unimplemented(
@@ -60,7 +64,7 @@ pub const fn row_type<T: RowType>() {}
 
 /// A field of a specification.
 pub fn field<T: JsonSchema + Serialize + DeserializeOwned>(role: FieldRole, name: &str, docs: &str) -> Field {
-    Field::new(name, role, TypeInfo::of::<T>()).desc(clean(docs))
+    Field::new(name, role, TypeInfo::of::<T>()).desc(dedented(docs))
 }
 
 /// Lets a value stand in for a missing field. A value that has no JSON form is left out: it still stands in, but
@@ -79,7 +83,7 @@ pub fn spec(
     docs: &str,
     fields: impl FnOnce() -> Vec<Field>,
 ) -> Arc<SignatureSpec> {
-    cell.get_or_init(|| Arc::new(SignatureSpec::new(name, clean(docs), fields()))).clone()
+    cell.get_or_init(|| Arc::new(SignatureSpec::new(name, docs, fields()))).clone()
 }
 
 /// Like [`spec`], with what the schema of the record demands of its fields.
@@ -90,23 +94,34 @@ pub fn constrained_spec<T: JsonSchema>(
     fields: impl FnOnce() -> Vec<Field>,
 ) -> Arc<SignatureSpec> {
     let make = || {
-        let spec = SignatureSpec::new(name, clean(docs), fields());
+        let spec = SignatureSpec::new(name, docs, fields());
         Arc::new(spec.constrained_by(&::schemars::schema_for!(T)))
     };
     cell.get_or_init(make).clone()
 }
 
-/// A documentation comment as text: without the indentation that all its lines share, without blank lines at
-/// either end.
-pub fn clean(docs: &str) -> String {
-    let docs = docs.replace('\t', "    ");
-    let lines: Vec<&str> = docs.lines().map(str::trim_end).collect();
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    // The first line of a block comment has lost its indentation.
-    let indented = lines.iter().enumerate().filter(|(i, l)| !l.is_empty() && (*i > 0 || indent(l) > 0));
-    let shared = indented.map(|(_, l)| indent(l)).min().unwrap_or(0);
-    let cut: Vec<&str> = lines.iter().map(|l| &l[shared.min(indent(l))..]).collect();
-    cut.join("\n").trim_matches('\n').to_owned()
+/// Stands where a field's type has a constraint. Whether it can be checked is known here only: the features of this
+/// crate count, not those of the crate whose code is generated.
+#[cfg(feature = "constraints")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __dspy_constraint {
+    ($name:literal) => {};
+}
+
+/// Stands where a field's type has a constraint, which nobody would check.
+#[cfg(not(feature = "constraints"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __dspy_constraint {
+    ($name:literal) => {
+        ::core::compile_error!(::core::concat!(
+            "`",
+            $name,
+            "` can only be checked with the feature `constraints` of `dspy`: `dspy = { version = \"...\", features = \
+             [\"constraints\"] }`"
+        ));
+    };
 }
 
 /// A demand on a value, whose type is that of the closure's argument.
@@ -148,28 +163,4 @@ pub fn display<P: Program + ?Sized>(program: &P, f: &mut fmt::Formatter<'_>) -> 
         write!(f, "{gap}{path}: {predictor}")?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clean;
-
-    #[test]
-    fn docs_lose_their_indentation() {
-        for (docs, text) in [
-            ("", ""),
-            (" one line", "one line"),
-            (" two\n lines", "two\nlines"),
-            (" a list:\n   - indented\n\n end ", "a list:\n  - indented\n\nend"),
-            ("\n     block\n       comment\n     ", "block\n  comment"),
-            (
-                " block\n    that starts at once\n    and goes on",
-                "block\n   that starts at once\n   and goes on",
-            ),
-            ("Plain text.\n    Indented rest.", "Plain text.\nIndented rest."),
-            ("  \n\n", ""),
-        ] {
-            assert_eq!(clean(docs), text, "{docs:?}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! Each macro has a folder: `parse` turns syntax into a plain model, `check` looks for what does not fit together,
 //! `expand` writes the code and never looks at syntax. The generated code calls into `dspy::__private`.
 
+mod constraints;
 mod derives;
 mod errors;
 mod example;

@@ -26,7 +26,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("nothing is launched here", &["launch_kwargs"]),
     ("nothing is trained here", &["train_kwargs"]),
     ("there is one client", &["engine", "async_engine", "prompt_cache", "use_developer_role", "client"]),
-    ("it belongs to an endpoint", &["api_version", "api_type", "organization", "deployment_id", "region_name"]),
+    (
+        "it belongs to an endpoint",
+        &["api_version", "api_type", "organization", "deployment_id", "region_name"],
+    ),
     (
         "it is a setting of LiteLLM",
         &[
@@ -83,8 +86,17 @@ const SECRETS: &[&str] = &[
 ];
 
 /// How the names of entries end that say where requests go.
-const ENDPOINTS: &[&str] =
-    &["api_base", "base_url", "endpoint", "endpoint_url", "headers", "host", "hostname", "model_list", "proxy"];
+const ENDPOINTS: &[&str] = &[
+    "api_base",
+    "base_url",
+    "endpoint",
+    "endpoint_url",
+    "headers",
+    "host",
+    "hostname",
+    "model_list",
+    "proxy",
+];
 
 impl LM {
     /// The client as saved programs hold it, in DSPy's shape: model, options, and whether and how often it caches and
@@ -251,16 +263,17 @@ impl LanguageModel for Unavailable {
 /// Why an entry is not taken from a file, if it is not.
 fn refusal(name: &str) -> Option<&'static str> {
     let foreign = || FOREIGN.iter().find(|(_, names)| names.contains(&name)).map(|(why, _)| *why);
-    private(name).or_else(foreign).or_else(|| {
-        name.starts_with("litellm_").then_some("it is a setting of LiteLLM")
-    })
+    private(name)
+        .or_else(foreign)
+        .or_else(|| name.starts_with("litellm_").then_some("it is a setting of LiteLLM"))
 }
 
 /// Why an entry must neither be taken from a file nor be written to one, if so.
 fn private(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let is = |ends: &[&str]| {
-        ends.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
+        ends.iter()
+            .any(|end| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
     };
     match () {
         () if is(SECRETS) || name == "token" => Some("a file holds no key"),
@@ -347,7 +360,8 @@ mod tests {
             "prompt_cache_key": "p", "stop_token_ids": [1], "metadata": {"a": "b"}
         });
         let lm = LM::from_state(&state).unwrap();
-        let options = Options::new().temperature(0.5).max_tokens(9).extra("top_k", 4).extra("reasoning_effort", "low");
+        let options =
+            Options::new().temperature(0.5).max_tokens(9).extra("top_k", 4).extra("reasoning_effort", "low");
         let options = options.extra("prompt_cache_key", "p").extra("stop_token_ids", json!([1]));
         assert_eq!(lm.options(), &options.extra("metadata", json!({"a": "b"})));
         let secret = lm.with_options(&Options::new().extra("aws_session_token", "k"));

@@ -172,7 +172,8 @@ pub(super) fn read(path: &Path) -> Result<Value> {
 }
 
 /// How something that DSPy pickled is turned into something that can be loaded.
-pub(super) const CURE: &str = "load it with DSPy and save its state as JSON: `program.save(\"program.json\")`";
+pub(super) const CURE: &str =
+    "load it with DSPy and save its state as JSON: `program.save(\"program.json\")`";
 
 /// Why a folder is no saved program.
 fn folder(path: &Path) -> String {

@@ -88,7 +88,8 @@ pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Content) -> Result<(), 
 /// Writes an *output* as a model is to write it: what stands in a demonstration, and what [`read`](super::read) takes
 /// back to the same value.
 ///
-/// As [`write()`], but a list of texts is a JSON array, and [`Code`](super::Code) stands in a fence of its language.
+/// As [`write()`], but a list of texts is a JSON array, [`Code`](super::Code) stands in a fence of its language, and a
+/// medium is its plain object, such as `{"url": …}`: models write text.
 ///
 /// # Errors
 /// As [`write()`].
@@ -149,6 +150,20 @@ pub fn tree(value: &dyn Write) -> Result<Value, WriteError> {
 /// As [`write_json()`].
 pub fn write_saved<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError> {
     saved_tree(&value)
+}
+
+/// An output as a member of the JSON object that an answer is: as [`write_json()`], but program text that would be taken
+/// for a fence stands in one.
+///
+/// # Errors
+/// As [`write_json()`].
+pub fn write_answer<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError> {
+    answer_tree(&value)
+}
+
+/// As [`write_answer()`], of whatever type.
+pub(crate) fn answer_tree(value: &dyn Write) -> Result<Value, WriteError> {
+    tree_for(Target::Output, value)
 }
 
 /// As [`write_saved()`], of whatever type.

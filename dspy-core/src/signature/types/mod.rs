@@ -131,6 +131,10 @@ impl DynTypeInfo for Dynamic {
         write::output(&self.shape, value, out);
     }
 
+    fn to_answer(&self, value: &Value) -> Value {
+        write::answer(&self.shape, value)
+    }
+
     fn to_saved(&self, value: &Value) -> Value {
         write::saved(&self.shape, value)
     }

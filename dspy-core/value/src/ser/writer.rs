@@ -35,6 +35,9 @@ pub(super) enum Form {
     Passage,
     /// A text in a fence of a language.
     Fence(&'static str),
+    /// Program text of a language as a JSON string. One that begins as a fence does stands in a fence, because the
+    /// outermost one is taken for none of it.
+    JsonCode(&'static str),
 }
 
 /// How lists of texts stand, and with them whether the value is an input or an output.
@@ -51,8 +54,10 @@ pub(super) enum Lists {
 /// What the JSON is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A prompt: media become parts.
+    /// An input: media become parts.
     Prompt,
+    /// An output: media are their plain objects, which is how a model writes them.
+    Output,
     /// A tree: media are their plain objects, and integers must fit 64 bits.
     Tree,
     /// A tree for saved programs: media are the marked texts that DSPy writes.
@@ -112,12 +117,13 @@ impl<'a, 'c> Writer<'a, 'c> {
     /// Refuses what a key or a text cannot be; otherwise what the JSON is for.
     fn json(&mut self, what: &str) -> Result<Target, WriteError> {
         match self.form {
+            Form::Prompt(Lists::Json) => Ok(Target::Output),
             Form::Prompt(_) => Ok(Target::Prompt),
             Form::Json(target) => Ok(target),
             Form::Key => Err(WriteError::new(format!(
                 "a map key cannot be {what}: use a text, a number or a unit variant"
             ))),
-            Form::Raw | Form::Passage | Form::Fence(_) => Err(self.no_text()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => Err(self.no_text()),
         }
     }
 
@@ -168,7 +174,9 @@ impl<'a, 'c> Writer<'a, 'c> {
             Form::Json(_) | Form::Key => push_displayed(self.to.text(), value),
             Form::Prompt(_) => write!(self.to.text(), "{value}")
                 .map_err(|_| WriteError::new("its Display implementation failed")),
-            Form::Raw | Form::Passage | Form::Fence(_) => self.serialize_str(&value.to_string()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => {
+                self.serialize_str(&value.to_string())
+            }
         }
     }
 
@@ -201,7 +209,9 @@ impl<'a, 'c> Writer<'a, 'c> {
     /// How the value inside a newtype stands; `None` when it is written already.
     fn newtype(&mut self, name: &'static str, value: &dyn Write) -> Result<Option<Form>, WriteError> {
         match self.form {
-            Form::Json(Target::Prompt) | Form::Prompt(_) if push_part(self.to.out, name, value)? => {
+            Form::Json(Target::Prompt) | Form::Prompt(Lists::Passages | Lists::MixedInput)
+                if push_part(self.to.out, name, value)? =>
+            {
                 return Ok(None);
             }
             Form::Json(Target::Saved) => {
@@ -212,7 +222,9 @@ impl<'a, 'c> Writer<'a, 'c> {
                 }
             }
             Form::Prompt(Lists::Json) if name == CODE_TOKEN => return Ok(Some(Form::Fence(""))),
+            Form::Json(Target::Output) if name == CODE_TOKEN => return Ok(Some(Form::JsonCode(""))),
             // The newtype inside a `Code` is named after its language.
+            Form::JsonCode(_) => return Ok(Some(Form::JsonCode(name))),
             Form::Fence(_) => return Ok(Some(Form::Fence(name))),
             Form::Passage => {
                 let end = self.to.out.mark();
@@ -276,7 +288,7 @@ impl<'a, 'c> Serializer for Writer<'a, 'c> {
         match self.form {
             Form::Prompt(_) => self.to.text().push(v),
             Form::Json(_) | Form::Key => push_string(self.to.text(), v.encode_utf8(&mut [0; 4])),
-            Form::Raw | Form::Passage | Form::Fence(_) => return Err(self.no_text()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => return Err(self.no_text()),
         }
         Ok(())
     }
@@ -287,6 +299,12 @@ impl<'a, 'c> Serializer for Writer<'a, 'c> {
             Form::Prompt(_) | Form::Raw => out.push_str(v),
             Form::Passage => push_passage(out, v),
             Form::Fence(language) => push_fence(out, language, v),
+            Form::JsonCode(language) if v.trim_start().starts_with("```") => {
+                let mut fenced = String::new();
+                push_fence(&mut fenced, language, v);
+                push_string(out, &fenced);
+            }
+            Form::JsonCode(_) => push_string(out, v),
         }
         Ok(())
     }
@@ -306,7 +324,7 @@ impl<'a, 'c> Serializer for Writer<'a, 'c> {
     fn serialize_some<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), WriteError> {
         match self.form {
             // A list of optional texts is JSON whether or not a `None` is in it.
-            Form::Raw | Form::Passage | Form::Fence(_) => Err(self.no_text()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => Err(self.no_text()),
             _ => value.serialize(self),
         }
     }
@@ -323,7 +341,7 @@ impl<'a, 'c> Serializer for Writer<'a, 'c> {
         variant: &'static str,
     ) -> Result<(), WriteError> {
         match self.form {
-            Form::Raw | Form::Passage | Form::Fence(_) => Err(self.no_text()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => Err(self.no_text()),
             _ => self.serialize_str(variant),
         }
     }

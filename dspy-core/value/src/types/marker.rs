@@ -121,7 +121,8 @@ fn python_text(source: &str) -> Option<(String, usize)> {
         text.push(match digits {
             Err(escaped) => escaped,
             Ok(digits) => {
-                let code = (0..digits).try_fold(0, |code, _| Some(code * 16 + chars.next()?.1.to_digit(16)?))?;
+                let code =
+                    (0..digits).try_fold(0, |code, _| Some(code * 16 + chars.next()?.1.to_digit(16)?))?;
                 char::from_u32(code)?
             }
         });

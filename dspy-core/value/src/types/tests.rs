@@ -49,7 +49,9 @@ fn marks_of_dspy_26_are_in_the_notation_of_python() {
     let document: Document = read_json(&document).unwrap();
     assert_eq!(document.text, "it's\n\\n \"x\" é\u{7}\u{200b}😀");
     assert_eq!((document.title, document.context.as_deref()), (None, Some("so 'c': \"d\", ")));
-    for broken in ["[{'type': 'image_url'", "[exec('x')]", "['\\q']", "[{'type': 'image_url', 'image_url': nan}]", "'"] {
+    for broken in
+        ["[{'type': 'image_url'", "[exec('x')]", "['\\q']", "[{'type': 'image_url', 'image_url': nan}]", "'"]
+    {
         assert!(read_json::<Image>(&marked(broken)).is_err(), "{broken}");
     }
 }
@@ -69,7 +71,8 @@ fn media_are_marked_in_saved_values_wherever_they_stand() {
         notes: vec!["n".into()],
         more: [("a".into(), (1, file.clone()))].into(),
     };
-    let own = write_json(&vec![page, Page { scan: None, notes: Vec::new(), more: Default::default() }]).unwrap();
+    let own =
+        write_json(&vec![page, Page { scan: None, notes: Vec::new(), more: Default::default() }]).unwrap();
     let saved = info.to_saved(&own);
     let scan = saved[0]["scan"].as_str().unwrap();
     assert!(scan.starts_with("<<CUSTOM-TYPE-START-IDENTIFIER>>[{\"type\":\"image_url\""), "{scan}");
