@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Content, Part,
-    types::{CODE_TOKEN, to_dspy_marker},
+    types::{CODE_TOKEN, to_dspy_marker, to_dspy_marker_inside},
 };
 
 /// How a value stands.
@@ -62,6 +62,8 @@ pub(super) enum Target {
     Tree,
     /// A tree for saved programs: media are the marked texts that DSPy writes.
     Saved,
+    /// What is within a list or a structure of such a tree.
+    SavedInside,
 }
 
 /// A value of any type that can be written.
@@ -143,7 +145,7 @@ impl<'a, 'c> Writer<'a, 'c> {
     }
 
     fn wide(self, value: fmt::Arguments<'_>, fits: bool) -> Result<(), WriteError> {
-        if matches!(self.form, Form::Json(Target::Tree | Target::Saved)) && !fits {
+        if matches!(self.form, Form::Json(Target::Tree | Target::Saved | Target::SavedInside)) && !fits {
             return Err(WriteError::new(format!(
                 "{value} needs more than 64 bits, which a JSON tree cannot hold"
             )));
@@ -181,7 +183,10 @@ impl<'a, 'c> Writer<'a, 'c> {
     }
 
     fn open(mut self, what: &str, open: &str, close: &'static str) -> Result<Compound<'a, 'c>, WriteError> {
-        let items = Form::Json(self.json(what)?);
+        let items = Form::Json(match self.json(what)? {
+            Target::Saved => Target::SavedInside,
+            target => target,
+        });
         self.to.push(open);
         Ok(Compound { to: self.to, items, close, count: 0, key: 0..0 })
     }
@@ -214,9 +219,13 @@ impl<'a, 'c> Writer<'a, 'c> {
             {
                 return Ok(None);
             }
-            Form::Json(Target::Saved) => {
+            Form::Json(target @ (Target::Saved | Target::SavedInside)) => {
                 if let Some(kind) = name.strip_prefix(PART_TOKEN) {
-                    let marked = to_dspy_marker(&Part { kind, data: tree(value)? });
+                    let part = Part { kind, data: tree(value)? };
+                    let marked = match target {
+                        Target::SavedInside => to_dspy_marker_inside(&part),
+                        _ => to_dspy_marker(&part),
+                    };
                     push_string(self.to.text(), &marked);
                     return Ok(None);
                 }

@@ -130,6 +130,16 @@ fn python_text(source: &str) -> Option<(String, usize)> {
     None
 }
 
+/// As [`to_dspy_marker`], for a place within a structure, where DSPy shows the marked text as a JSON string: 2.6 does not
+/// find JSON in there again, but what has no escapes, as its own notation of an image or a sound.
+pub(crate) fn to_dspy_marker_inside(part: &Part) -> String {
+    let marked = to_dspy_marker(part);
+    match matches!(part.kind, "image" | "audio") && !marked.contains(['\'', '\\']) {
+        true => marked.replace('"', "'"),
+        false => marked,
+    }
+}
+
 /// A part as the marked text that DSPy writes into its saved demonstrations, for programs that are to be loaded there.
 pub fn to_dspy_marker(part: &Part) -> String {
     let url = part.url();
@@ -153,11 +163,12 @@ pub fn to_dspy_marker(part: &Part) -> String {
             json!({ "type": "file", "file": file })
         }
         "document" => {
+            let media_type = part.get("media_type").unwrap_or("text/plain");
             let mut block = json!({
                 "type": "document",
                 "source": {
-                    "type": "text",
-                    "media_type": part.get("media_type").unwrap_or("text/plain"),
+                    "type": if media_type == "application/pdf" { "base64" } else { "text" },
+                    "media_type": media_type,
                     "data": part.get("text"),
                 },
                 "citations": { "enabled": true },

@@ -75,7 +75,10 @@ fn media_are_marked_in_saved_values_wherever_they_stand() {
         write_json(&vec![page, Page { scan: None, notes: Vec::new(), more: Default::default() }]).unwrap();
     let saved = info.to_saved(&own);
     let scan = saved[0]["scan"].as_str().unwrap();
-    assert!(scan.starts_with("<<CUSTOM-TYPE-START-IDENTIFIER>>[{\"type\":\"image_url\""), "{scan}");
+    assert!(scan.starts_with("<<CUSTOM-TYPE-START-IDENTIFIER>>[{'type':'image_url'"), "{scan}");
+    let image = Image::from_bytes(PNG).unwrap();
+    let alone = TypeInfo::of::<Image>().to_saved(&write_json(&image).unwrap());
+    assert_eq!(alone, to_dspy_marker(&part(&image)));
     assert_eq!(saved[0]["more"]["a"], json!([1, to_dspy_marker(&part(&file))]));
     assert_eq!((&saved[0]["notes"], &saved[1]), (&own[0]["notes"], &own[1]));
     assert_eq!(info.from_saved(&saved), own);
