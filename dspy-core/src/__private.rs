@@ -9,7 +9,6 @@ use std::{
 use ::schemars::JsonSchema;
 use ::serde::{Serialize, de::DeserializeOwned};
 
-pub use crate::__dspy_constraint as constraint;
 pub use crate::{
     data::Example,
     fields::{fields, variant},
@@ -100,29 +99,24 @@ pub fn constrained_spec<T: JsonSchema>(
     cell.get_or_init(make).clone()
 }
 
-/// Stands where a field's type has a constraint. Whether it can be checked is known here only: the features of this
-/// crate count, not those of the crate whose code is generated.
-#[cfg(feature = "constraints")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __dspy_constraint {
-    ($name:literal) => {};
-}
+/// What this crate is built with. Its own features count, not those of the crate whose code is generated.
+#[derive(Debug)]
+pub struct Features;
 
-/// Stands where a field's type has a constraint, which nobody would check.
-#[cfg(not(feature = "constraints"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __dspy_constraint {
-    ($name:literal) => {
-        ::core::compile_error!(::core::concat!(
-            "`",
-            $name,
-            "` can only be checked with the feature `constraints` of `dspy`: `dspy = { version = \"...\", features = \
-             [\"constraints\"] }`"
-        ));
-    };
-}
+/// That constraints of schemas are checked.
+#[diagnostic::on_unimplemented(
+    message = "bounds, lengths, patterns and formats can only be checked with the feature `constraints` of `dspy`",
+    label = "nobody would check this",
+    note = "turn the feature on: `dspy = {{ version = \"...\", features = [\"constraints\"] }}`",
+    note = "or give an output a closure: `#[output(assert(|value: &T| condition, \"what is demanded\"))]`"
+)]
+pub trait Constraints {}
+
+#[cfg(feature = "constraints")]
+impl Constraints for Features {}
+
+/// Demands that constraints of schemas are checked, at the place where one stands.
+pub const fn constraint<T: Constraints>() {}
 
 /// A demand on a value, whose type is that of the closure's argument.
 #[derive(Debug)]

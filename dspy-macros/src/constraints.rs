@@ -47,13 +47,12 @@ pub(crate) fn demanded<'a>(
     let mut found = Vec::new();
     for attr in attrs.into_iter().filter(|a| may_hold(a)) {
         if let Meta::List(list) = &attr.meta {
-            named(&list.tokens, &mut found);
+            places(&list.tokens, &mut found);
         }
     }
-    let calls = found.iter().map(|(name, span)| {
-        let span = Span::mixed_site().located_at(*span);
-        quote_spanned!(span=> #private::constraint!(#name);)
-    });
+    let calls = found
+        .into_iter()
+        .map(|span| quote_spanned!(span=> const _: () = #private::constraint::<#private::Features>();));
     calls.collect()
 }
 
@@ -70,24 +69,24 @@ pub(crate) fn demanded_by(private: &TokenStream, input: &DeriveInput) -> TokenSt
     demanded(private, attrs)
 }
 
-/// The names of the constraints among these options, and where they stand. Options in another notation are left to
+/// Where the constraints among these options stand. Options in another notation are left to
 /// those who read them.
-fn named(options: &TokenStream, found: &mut Vec<(String, Span)>) {
+fn places(options: &TokenStream, found: &mut Vec<Span>) {
     let parse = Punctuated::<Meta, Token![,]>::parse_terminated;
     for option in parse.parse2(options.clone()).into_iter().flatten() {
         let name = option.path().get_ident().map(ToString::to_string).unwrap_or_default();
         match &option {
-            Meta::List(list) if name == "inner" => named(&list.tokens, found),
+            Meta::List(list) if name == "inner" => places(&list.tokens, found),
             Meta::List(list) if name == "extend" => {
                 for token in list.tokens.clone() {
                     if let TokenTree::Literal(key) = token
-                        && let Some(keyword) = KEYWORDS.iter().find(|k| key.to_string() == format!("\"{k}\""))
+                        && KEYWORDS.iter().any(|k| key.to_string() == format!("\"{k}\""))
                     {
-                        found.push(((*keyword).to_owned(), key.span()));
+                        found.push(key.span());
                     }
                 }
             }
-            _ if OPTIONS.contains(&name.as_str()) => found.push((name, option.span())),
+            _ if OPTIONS.contains(&name.as_str()) => found.push(option.span()),
             _ => {}
         }
     }
@@ -109,13 +108,7 @@ mod tests {
                 B(#[validate(email)] String, #[garde(inner(length(max = 3)), skip)] Vec<String>),
             }
         };
-        let found: Vec<String> = demanded_by(&quote!(p), &input)
-            .into_iter()
-            .filter_map(|t| match t {
-                TokenTree::Group(g) => Some(g.stream().to_string()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(found, ["\"minProperties\"", "\"range\"", "\"email\"", "\"length\""]);
+        let code = demanded_by(&quote!(p), &input).to_string();
+        assert_eq!(code.matches("p :: constraint").count(), 4, "{code}");
     }
 }

@@ -100,7 +100,7 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// Bounds, lengths and patterns that `#[schemars(...)]` gives to a field are told to the model and checked on every
-/// answer; for the check, turn on the feature `constraints`.
+/// answer. They need the feature `constraints`; without it they do not compile.
 ///
 /// ```
 /// # use dspy::prelude::*;

@@ -9,6 +9,9 @@ use serde::Deserialize;
 const START: &str = "<<CUSTOM-TYPE-START-IDENTIFIER>>";
 const END: &str = "<<CUSTOM-TYPE-END-IDENTIFIER>>";
 
+/// The marks of an image's URL in DSPy 2.6 before there were others.
+const IMAGE: (&str, &str) = ("<DSPY_IMAGE_START>", "<DSPY_IMAGE_END>");
+
 /// The object form of a medium, as it is read.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct OwnedFields {
@@ -30,7 +33,11 @@ pub(super) struct OwnedFields {
 /// The fields of the medium that a text stands for, when all of the text is one marked block. Only called where the
 /// type asks for a medium, so marks inside other texts mean nothing.
 pub(super) fn fields(text: &str) -> Option<OwnedFields> {
-    let blocks = text.trim().strip_prefix(START)?.strip_suffix(END)?;
+    let text = text.trim();
+    if let Some(url) = text.strip_prefix(IMAGE.0).and_then(|text| text.strip_suffix(IMAGE.1)) {
+        return Some(OwnedFields { url: Some(url.to_owned()), ..OwnedFields::default() });
+    }
+    let blocks = text.strip_prefix(START)?.strip_suffix(END)?;
     let blocks = serde_json::from_str(blocks).ok().or_else(|| serde_json::from_str(&json_of(blocks)?).ok());
     let blocks: Vec<Value> = blocks?;
     let [block] = blocks.as_slice() else { return None };
@@ -62,7 +69,7 @@ pub(super) fn fields(text: &str) -> Option<OwnedFields> {
 /// Whether there is a marked text anywhere in a value.
 pub(crate) fn has_marks(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.trim_start().starts_with(START),
+        Value::String(text) => [START, IMAGE.0].iter().any(|mark| text.trim_start().starts_with(mark)),
         Value::Array(items) => items.iter().any(has_marks),
         Value::Object(fields) => fields.values().any(has_marks),
         _ => false,

@@ -41,6 +41,8 @@ fn marks_of_dspy_26_are_in_the_notation_of_python() {
     };
     let image = marked("[{'type': 'image_url', 'image_url': {'url': 'data:image/gif;base64,R0lGODlh'}}]");
     assert_eq!(read_json::<Image>(&image).unwrap().bytes().unwrap(), b"GIF89a");
+    let first: Image = read_json(&json!("<DSPY_IMAGE_START>https://a.b/c.png<DSPY_IMAGE_END>")).unwrap();
+    assert_eq!(first.url(), Some("https://a.b/c.png"));
     let audio = marked("[{'type': 'input_audio', 'input_audio': {'data': 'AAAA', 'format': 'wav'}}]");
     assert_eq!(read_json::<Audio>(&audio).unwrap().format(), "wav");
     let document = marked(
