@@ -113,7 +113,6 @@ fn an_object_honours_defaults_in_every_format() {
     let answers = [
         (r#"{"why": "it \"is\" so"}"#, rate(0.5, None)),
         ("```json\n{\"why\": \"it \\\"is\\\" so\", \"note\": null}\n```", rate(0.5, None)),
-        (r#"{"why": "it \"is\" so", "score": null, "tags": null}"#, rate(0.5, None)),
         (r#"Here: {"note": "n", "why": "it \"is\" so", "score": 1}"#, rate(1.0, Some("n"))),
     ];
     run(async {
