@@ -11,13 +11,11 @@ pages! {
     readme = "../README.md";
     introduction = "../docs/src/introduction.md";
     quickstart = "../docs/src/quickstart.md";
-    signatures = "../docs/src/signatures.md";
     modules = "../docs/src/modules.md";
     field_types = "../docs/src/field-types.md";
     adapters = "../docs/src/adapters.md";
     parser = "../docs/src/parser.md";
     parser_report = "../docs/src/parser-report.md";
-    type_hints = "../docs/src/type-hints.md";
     models = "../docs/src/models.md";
     streaming = "../docs/src/streaming.md";
     settings = "../docs/src/settings.md";
@@ -28,6 +26,15 @@ pages! {
     saved_programs = "../docs/src/saved-programs.md";
     design = "../docs/src/design.md";
     performance = "../docs/src/performance.md";
+}
+
+/// Its code needs the feature.
+#[cfg(feature = "constraints")]
+mod with_constraints {
+    pages! {
+        signatures = "../docs/src/signatures.md";
+        type_hints = "../docs/src/type-hints.md";
+    }
 }
 
 /// Its code needs the feature.

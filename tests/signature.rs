@@ -31,6 +31,50 @@ struct Answer {
     source: Option<usize>,
 }
 
+#[signature(instructions = "
+    Find the numbers:
+      - all of them
+
+    Leave out dates.
+")]
+#[derive(PartialEq)]
+struct Numbers {
+    #[input]
+    text: String,
+    #[output]
+    numbers: Vec<f64>,
+}
+
+#[test]
+fn instructions_lose_the_indentation_of_the_source() {
+    let clean = "Find the numbers:\n  - all of them\n\nLeave out dates.";
+    assert_eq!(Numbers::spec().instructions, clean);
+    let text = "Find the numbers:
+        Leave out dates.
+          And ages.
+        ";
+    let cut = "Find the numbers:\nLeave out dates.\n  And ages.";
+    assert_eq!(Predict::<Numbers>::new().instructions(text).predictor().instructions(), cut);
+    assert_eq!(ChainOfThought::<Numbers>::new().instructions(text).predictor().instructions(), cut);
+    assert_eq!(
+        predict!(
+            "text -> numbers: list[float]",
+            "
+        Find the numbers:
+        Leave out dates.
+          And ages.
+    "
+        )
+        .predictor()
+        .instructions(),
+        cut
+    );
+    let signature = DynSignature::parse("text -> numbers: list[float]").unwrap().with_instructions(text);
+    assert_eq!(signature.spec().instructions, cut);
+    // Cleaned once, it stays.
+    assert_eq!(Predict::<Numbers>::new().instructions(cut).predictor().instructions(), cut);
+}
+
 /// A public one.
 #[signature(name = "Sorted", instructions = concat!("Sort", " it."))]
 pub struct Sort {

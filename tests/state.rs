@@ -302,7 +302,7 @@ fn a_file_that_cannot_be_read_is_named() {
     };
     let place = folder.file().display().to_string();
     assert!(said(b"{ \"query").starts_with(&place));
-    assert!(said(b"\x80\x05pickle").contains("save the program as .json"));
+    assert!(said(b"\x80\x05pickle").contains("program.save(\"program.json\")"));
     let missing = qa().load(folder.0.join("none.json")).unwrap_err();
     assert!(
         missing.to_string().contains("none.json: ") || missing.to_string().contains("none.json"),
@@ -320,6 +320,61 @@ fn a_file_that_cannot_be_read_is_named() {
         nowhere.to_string().contains("there.json: ") && nowhere.to_string().contains("the folder "),
         "{nowhere}"
     );
+}
+
+#[test]
+fn a_folder_with_a_pickled_program_says_what_it_is() {
+    let folder = Folder::new();
+    let said = |path: &PathBuf| qa().load(path).unwrap_err().to_string();
+    let plain = said(&folder.0);
+    assert!(plain.contains("is a folder; name the JSON file"), "{plain}");
+    std::fs::write(folder.0.join("program.pkl"), b"\x80\x05pickle").unwrap();
+    let metadata = folder.0.join("metadata.json");
+    std::fs::write(&metadata, r#"{"dependency_versions": {"python": "3.11", "dspy": "3.4.1"}}"#).unwrap();
+    for path in [&folder.0, &metadata, &folder.0.join("program.pkl")] {
+        let said = said(path);
+        assert!(said.contains("pickle") && said.contains("program.save(\"program.json\")"), "{said}");
+        assert!(said.contains(&path.display().to_string()), "{said}");
+    }
+    let written = qa().save(&folder.0).unwrap_err().to_string();
+    assert!(written.contains("is a folder"), "{written}");
+}
+
+#[test]
+fn null_in_a_demonstration_means_left_out() {
+    let mut state = learnt().to_json().unwrap();
+    let demos = json!([{ "question": null, "reasoning": null, "query": null }, { "question": "q", "query": null, "reasoning": "r" }]);
+    state["query.predict"]["demos"] = demos.clone();
+    for own in [true, false] {
+        if !own {
+            state["metadata"] = json!({ "dependency_versions": {} });
+        }
+        let program = qa().load_json(&state).unwrap();
+        let prompt = program.query.render("what?").unwrap();
+        assert_eq!(prompt.len(), 4, "one demonstration shows nothing: {prompt}");
+        let shown = prompt.to_string();
+        assert!(shown.contains("[[ ## query ## ]]\n(left out") && !shown.contains("null"), "{shown}");
+        assert_eq!(program.to_json().unwrap()["query.predict"]["demos"], demos, "the file stays as it was");
+    }
+    // Where the type has a null, it is one.
+    let program = Predict::dynamic(DynSignature::parse("a -> b: Optional[int]").unwrap());
+    let prompt =
+        program.try_demos([json!({ "a": "x", "b": null })]).unwrap().render(Record::from([("a", "y")]));
+    assert!(prompt.unwrap().to_string().contains("[[ ## b ## ]]\nnull"));
+}
+
+#[test]
+fn a_model_of_another_provider_is_saved_as_it_was() {
+    let lm = json!({
+        "_dspy_lm_class": "dspy.clients.lm.LM", "model": "anthropic/none", "model_type": "chat", "cache": true,
+        "num_retries": 3, "temperature": 0.5, "max_tokens": 4000, "thinking": { "type": "enabled" },
+        "finetuning_model": null, "launch_kwargs": {}, "train_kwargs": {}
+    });
+    let mut state = Predict::<Query>::new().to_json().unwrap();
+    state["lm"] = lm.clone();
+    state["lm"]["api_base"] = json!("http://127.0.0.1:9/v1");
+    let program = Predict::<Query>::new().load_json(&state).unwrap();
+    assert_eq!(program.to_json().unwrap()["lm"], lm);
 }
 
 #[test]

@@ -21,7 +21,10 @@ pub use crate::{
 };
 pub use ::{schemars, serde, serde_json};
 
-use crate::value::{TypeInfo, write_json};
+use crate::{
+    signature::dedented,
+    value::{TypeInfo, write_json},
+};
 
 /// What the type of a signature's field must be able to do.
 #[diagnostic::on_unimplemented(
@@ -60,7 +63,7 @@ pub const fn row_type<T: RowType>() {}
 
 /// A field of a specification.
 pub fn field<T: JsonSchema + Serialize + DeserializeOwned>(role: FieldRole, name: &str, docs: &str) -> Field {
-    Field::new(name, role, TypeInfo::of::<T>()).desc(clean(docs))
+    Field::new(name, role, TypeInfo::of::<T>()).desc(dedented(docs))
 }
 
 /// Lets a value stand in for a missing field. A value that has no JSON form is left out: it still stands in, but
@@ -79,7 +82,7 @@ pub fn spec(
     docs: &str,
     fields: impl FnOnce() -> Vec<Field>,
 ) -> Arc<SignatureSpec> {
-    cell.get_or_init(|| Arc::new(SignatureSpec::new(name, clean(docs), fields()))).clone()
+    cell.get_or_init(|| Arc::new(SignatureSpec::new(name, docs, fields()))).clone()
 }
 
 /// Like [`spec`], with what the schema of the record demands of its fields.
@@ -90,24 +93,30 @@ pub fn constrained_spec<T: JsonSchema>(
     fields: impl FnOnce() -> Vec<Field>,
 ) -> Arc<SignatureSpec> {
     let make = || {
-        let spec = SignatureSpec::new(name, clean(docs), fields());
+        let spec = SignatureSpec::new(name, docs, fields());
         Arc::new(spec.constrained_by(&::schemars::schema_for!(T)))
     };
     cell.get_or_init(make).clone()
 }
 
-/// A documentation comment as text: without the indentation that all its lines share, without blank lines at
-/// either end.
-pub fn clean(docs: &str) -> String {
-    let docs = docs.replace('\t', "    ");
-    let lines: Vec<&str> = docs.lines().map(str::trim_end).collect();
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    // The first line of a block comment has lost its indentation.
-    let indented = lines.iter().enumerate().filter(|(i, l)| !l.is_empty() && (*i > 0 || indent(l) > 0));
-    let shared = indented.map(|(_, l)| indent(l)).min().unwrap_or(0);
-    let cut: Vec<&str> = lines.iter().map(|l| &l[shared.min(indent(l))..]).collect();
-    cut.join("\n").trim_matches('\n').to_owned()
-}
+/// What this crate is built with. Its own features count, not those of the crate whose code is generated.
+#[derive(Debug)]
+pub struct Features;
+
+/// That constraints of schemas are checked.
+#[diagnostic::on_unimplemented(
+    message = "bounds, lengths, patterns and formats can only be checked with the feature `constraints` of `dspy`",
+    label = "nobody would check this",
+    note = "turn the feature on: `dspy = {{ version = \"...\", features = [\"constraints\"] }}`",
+    note = "or give an output a closure: `#[output(assert(|value: &T| condition, \"what is demanded\"))]`"
+)]
+pub trait Constraints {}
+
+#[cfg(feature = "constraints")]
+impl Constraints for Features {}
+
+/// Demands that constraints of schemas are checked, at the place where one stands.
+pub const fn constraint<T: Constraints>() {}
 
 /// A demand on a value, whose type is that of the closure's argument.
 #[derive(Debug)]
@@ -148,28 +157,4 @@ pub fn display<P: Program + ?Sized>(program: &P, f: &mut fmt::Formatter<'_>) -> 
         write!(f, "{gap}{path}: {predictor}")?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clean;
-
-    #[test]
-    fn docs_lose_their_indentation() {
-        for (docs, text) in [
-            ("", ""),
-            (" one line", "one line"),
-            (" two\n lines", "two\nlines"),
-            (" a list:\n   - indented\n\n end ", "a list:\n  - indented\n\nend"),
-            ("\n     block\n       comment\n     ", "block\n  comment"),
-            (
-                " block\n    that starts at once\n    and goes on",
-                "block\n   that starts at once\n   and goes on",
-            ),
-            ("Plain text.\n    Indented rest.", "Plain text.\nIndented rest."),
-            ("  \n\n", ""),
-        ] {
-            assert_eq!(clean(docs), text, "{docs:?}");
-        }
-    }
 }

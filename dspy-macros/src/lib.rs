@@ -3,6 +3,7 @@
 //! Each macro has a folder: `parse` turns syntax into a plain model, `check` looks for what does not fit together,
 //! `expand` writes the code and never looks at syntax. The generated code calls into `dspy::__private`.
 
+mod constraints;
 mod derives;
 mod errors;
 mod example;
@@ -99,7 +100,7 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// Bounds, lengths and patterns that `#[schemars(...)]` gives to a field are told to the model and checked on every
-/// answer; for the check, turn on the feature `constraints`.
+/// answer. They need the feature `constraints`; without it they do not compile.
 ///
 /// ```
 /// # use dspy::prelude::*;

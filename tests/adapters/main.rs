@@ -4,8 +4,9 @@
 #[path = "../model/mod.rs"]
 mod model;
 
-// Its signature has a bound on a field.
+mod every_type;
 mod marks;
+// Its signature has a bound on a field.
 #[cfg(feature = "constraints")]
 mod native;
 mod reading;

@@ -85,6 +85,102 @@ fn every_format_reads_what_leaves_no_doubt() {
     });
 }
 
+/// Rate the claim.
+#[signature]
+#[derive(PartialEq)]
+struct Rate {
+    #[input]
+    claim: String,
+    #[output]
+    why: String,
+    #[output(default = 0.5)]
+    score: f64,
+    #[output(default)]
+    tags: Vec<String>,
+    #[output]
+    note: Option<String>,
+}
+
+#[test]
+fn an_object_honours_defaults_in_every_format() {
+    let why = || "it \"is\" so".to_owned();
+    let rate = |score, note: Option<&str>| RateOutput {
+        why: why(),
+        score,
+        tags: Vec::new(),
+        note: note.map(str::to_owned),
+    };
+    let answers = [
+        (r#"{"why": "it \"is\" so"}"#, rate(0.5, None)),
+        ("```json\n{\"why\": \"it \\\"is\\\" so\", \"note\": null}\n```", rate(0.5, None)),
+        (r#"Here: {"note": "n", "why": "it \"is\" so", "score": 1}"#, rate(1.0, Some("n"))),
+    ];
+    run(async {
+        for (answer, expected) in answers {
+            let model = Model::script(&[answer]).await;
+            let program = || Predict::<Rate>::new().lm(model.lm.clone()).repairs(0);
+            for program in [
+                program().adapter(ChatAdapter::new().without_fallback()),
+                program().adapter(JsonAdapter::new()),
+                program().adapter(XmlAdapter::new().without_fallback()),
+            ] {
+                let output = program.forward("c".into()).await.map_err(|e| e.to_string());
+                assert_eq!(output, Ok(expected.clone()), "{answer}");
+            }
+        }
+    });
+}
+
+#[test]
+fn choices_with_commas_are_told_apart() {
+    #[value]
+    #[derive(PartialEq)]
+    enum Place {
+        #[serde(rename = "Paris, France")]
+        France,
+        #[serde(rename = "Paris, Texas")]
+        Texas,
+        Elsewhere,
+    }
+
+    #[signature]
+    struct Find {
+        #[input]
+        text: String,
+        #[output]
+        place: Place,
+    }
+
+    let adapters: [fn(Predict<Find>) -> Predict<Find>; 3] = [
+        |p| p.adapter(ChatAdapter::new().without_fallback()),
+        |p| p.adapter(JsonAdapter::new()),
+        |p| p.adapter(XmlAdapter::new().without_fallback()),
+    ];
+    run(async {
+        for with in adapters {
+            let program = with(Predict::<Find>::new());
+            let prompt = program.render("t").unwrap().to_string();
+            assert!(
+                prompt.contains(r#""Paris, France""#) && !prompt.contains("of Paris, France"),
+                "{prompt}"
+            );
+            for answer in ["Paris, Texas", "\"Paris, Texas\""] {
+                let text = format!("{{\"place\": {}}}", json!(answer));
+                for text in [format!("[[ ## place ## ]]\n{answer}"), format!("<place>{answer}</place>"), text]
+                {
+                    let model = Model::script(&[&text]).await;
+                    let output = with(Predict::<Find>::new())
+                        .lm(model.lm.clone())
+                        .repairs(0)
+                        .forward("t".into())
+                        .await;
+                    assert_eq!(output.unwrap().place, Place::Texas, "{text}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn a_doubtful_answer_is_refused() {
     run(async {

@@ -15,7 +15,7 @@ use super::model::Model;
 /// One of several.
 #[value]
 #[derive(PartialEq)]
-struct Item {
+pub(super) struct Item {
     name: String,
     quantity: u32,
     price: f64,
@@ -25,7 +25,7 @@ struct Item {
 
 #[value]
 #[derive(PartialEq)]
-enum Priority {
+pub(super) enum Priority {
     Low,
     Normal,
     VeryHigh,
@@ -33,7 +33,7 @@ enum Priority {
 
 #[value]
 #[derive(PartialEq)]
-enum Shape {
+pub(super) enum Shape {
     Nothing,
     Named(String),
     Pair(i32, bool),
@@ -42,7 +42,7 @@ enum Shape {
 
 #[value]
 #[derive(PartialEq)]
-struct Node {
+pub(super) struct Node {
     label: String,
     children: Vec<Node>,
 }
@@ -154,25 +154,25 @@ const PIECES: &[&str] = &[
 ];
 
 /// Any text, as it comes back: without blanks at its ends.
-fn text() -> impl Strategy<Value = String> + Clone {
+pub(super) fn text() -> impl Strategy<Value = String> + Clone {
     vec(prop::sample::select(PIECES), 0..8).prop_map(|pieces| pieces.concat().trim().to_owned())
 }
 
 /// Any text that stands inside JSON, where nothing is trimmed.
-fn inner() -> impl Strategy<Value = String> + Clone {
+pub(super) fn inner() -> impl Strategy<Value = String> + Clone {
     vec(prop::sample::select(PIECES), 0..5).prop_map(|pieces| pieces.concat())
 }
 
-fn number() -> impl Strategy<Value = f64> {
+pub(super) fn number() -> impl Strategy<Value = f64> {
     prop_oneof![Just(0.0), Just(1e300), Just(0.1), any::<i32>().prop_map(f64::from), prop::num::f64::NORMAL]
 }
 
-fn item() -> impl Strategy<Value = Item> {
+pub(super) fn item() -> impl Strategy<Value = Item> {
     (inner(), any::<u32>(), number(), vec(inner(), 0..3), option::of(inner()))
         .prop_map(|(name, quantity, price, tags, note)| Item { name, quantity, price, tags, note })
 }
 
-fn shape() -> impl Strategy<Value = Shape> {
+pub(super) fn shape() -> impl Strategy<Value = Shape> {
     prop_oneof![
         Just(Shape::Nothing),
         inner().prop_map(Shape::Named),
@@ -181,7 +181,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     ]
 }
 
-fn tree() -> impl Strategy<Value = Node> {
+pub(super) fn tree() -> impl Strategy<Value = Node> {
     let leaf = inner().prop_map(|label| Node { label, children: Vec::new() });
     leaf.prop_recursive(3, 12, 3, |node| {
         (inner(), vec(node, 0..3)).prop_map(|(label, children)| Node { label, children })
@@ -229,7 +229,7 @@ fn rich(text: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = Ri
 fn survives(adapter: &(impl Adapter + Clone), texts: impl Strategy<Value = String> + Clone) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let model = runtime.block_on(Model::saying(|asked| asked.texts("assistant").pop().unwrap_or_default()));
-    check(rich(texts), |record| {
+    check(500, rich(texts), |record| {
         let program = Predict::<Rich>::new().lm(model.lm.clone()).adapter(adapter.clone()).repairs(0);
         let program = program.demos([&record]);
         let output = runtime.block_on(program.forward(RichInput::from(&record)));
@@ -239,12 +239,13 @@ fn survives(adapter: &(impl Adapter + Clone), texts: impl Strategy<Value = Strin
     });
 }
 
-fn check<T: std::fmt::Debug>(
+pub(super) fn check<T: std::fmt::Debug>(
+    cases: u32,
     values: impl Strategy<Value = T>,
     test: impl Fn(T) -> Result<(), TestCaseError>,
 ) {
     let config =
-        Config { cases: 500, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Config::default() };
+        Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Config::default() };
     if let Err(failure) = TestRunner::new(config).run(&values, test) {
         panic!("{failure}");
     }

@@ -3,9 +3,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Error, Result, signature::SignatureSpec, value::write_json};
+use crate::{
+    Error, Result,
+    signature::{Field, SignatureSpec},
+    value::write_json,
+};
 
-/// One demonstration of a signature: values by field name. It may lack fields.
+/// One demonstration of a signature: values by field name. It may lack fields: a field without a value, or with `null`
+/// where its type has no `null`, is shown as left out.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Demo {
@@ -39,15 +44,20 @@ impl Demo {
 
     /// How much of a signature the demonstration shows.
     pub fn coverage(&self, spec: &SignatureSpec) -> Coverage {
-        let has = |name: &str| self.fields.contains_key(name);
-        if spec.fields.iter().all(|f| has(&f.name)) {
+        let has = |field: &Field| given(field, &self.fields).is_some();
+        if spec.fields.iter().all(has) {
             Coverage::Complete
-        } else if spec.inputs().any(|f| has(&f.name)) && spec.outputs().any(|f| has(&f.name)) {
+        } else if spec.inputs().any(has) && spec.outputs().any(has) {
             Coverage::Partial
         } else {
             Coverage::None
         }
     }
+}
+
+/// The value of a field, if it has one: a `null` that the field's type does not have means that there is none.
+pub(crate) fn given<'a>(field: &Field, values: &'a Map<String, Value>) -> Option<&'a Value> {
+    values.get(&field.name).filter(|value| !value.is_null() || field.ty.check(value).is_ok())
 }
 
 /// How much of a signature a demonstration shows.

@@ -67,7 +67,10 @@ impl Sides for JsonAdapter {
     fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
         let object: Map<String, Value> = values
             .iter()
-            .map(|(field, value)| (field.name.clone(), value.cloned().unwrap_or_else(|| NOT_SHOWN.into())))
+            .map(|(field, value)| {
+                let value = value.map_or_else(|| NOT_SHOWN.into(), |value| field.ty.to_answer(value));
+                (field.name.clone(), value)
+            })
             .collect();
         let text = serde_json::to_string_pretty(&object).unwrap_or_default();
         text.into()

@@ -24,7 +24,9 @@ pub(super) fn without_thoughts(text: &str) -> &str {
         let after = &text[end + close.len()..];
         let thoughts = match text.find(open).filter(|at| *at < end) {
             Some(start) => text[..start].trim().is_empty(),
-            None => after.starts_with(['\n', '\r']) && !text.trim_start().starts_with(['[', '{', '<']),
+            None => {
+                after.starts_with(['\n', '\r']) && !text.trim_start().starts_with(['[', '{', '<', '`', '~'])
+            }
         };
         if thoughts {
             return after;

@@ -25,6 +25,7 @@ use std::{fmt, sync::Arc};
 use serde_json::{Map, Value};
 
 pub use chat::ChatAdapter;
+pub(crate) use demo::given;
 pub use demo::{Coverage, Demo};
 pub use extraction::Extraction;
 pub use json::JsonAdapter;

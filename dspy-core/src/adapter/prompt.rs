@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Demo,
-    demo::{Coverage, shown},
+    demo::{Coverage, given, shown},
 };
 use crate::{
     lm::{Message, Role},
@@ -73,7 +73,7 @@ pub(super) fn type_hint(field: &Field) -> String {
 /// What an output must look like, in parentheses behind its name; empty for text.
 pub(super) fn short_hint(field: &Field) -> String {
     if let Some(choices) = choices(&field.schema()) {
-        return match choices.join(", ") {
+        return match listed(&choices) {
             choices if choices.len() <= 200 => format!(" (one of {choices})"),
             _ => " (one of the values sketched above, without quotes)".into(),
         };
@@ -83,6 +83,17 @@ pub(super) fn short_hint(field: &Field) -> String {
         hint if hint.contains('\n') || hint.len() > 80 => " (JSON as sketched above)".into(),
         hint => format!(" ({hint})"),
     }
+}
+
+/// Choices with commas between them; with those in quotes that would otherwise be taken for several, or for none.
+fn listed(choices: &[String]) -> String {
+    let unclear = |c: &String| c.trim() != c || c.is_empty() || c.contains([',', '"', '(', ')', '\n', ';']);
+    if !choices.iter().any(unclear) {
+        return choices.join(", ");
+    }
+    let quoted: Vec<String> =
+        choices.iter().map(|c| serde_json::Value::from(c.as_str()).to_string()).collect();
+    format!("{}, without the quotes", quoted.join(", "))
 }
 
 /// Writes a field's value from a demonstration.
@@ -108,7 +119,7 @@ pub(super) fn demo_messages(sides: &dyn Sides, spec: &SignatureSpec, demos: &[De
     let mut messages = Vec::new();
     for (demo, coverage) in shown(spec, demos) {
         let inputs = present(spec.inputs(), &demo.fields);
-        let outputs: Vec<_> = spec.outputs().map(|f| (f, demo.fields.get(&f.name))).collect();
+        let outputs: Vec<_> = spec.outputs().map(|f| (f, given(f, &demo.fields))).collect();
         let mut question = Content::new();
         if coverage == Coverage::Partial {
             question.push_str(GAPS);
@@ -145,7 +156,7 @@ fn present<'a>(
     fields: impl Iterator<Item = &'a Field>,
     values: &'a Map<String, Value>,
 ) -> Vec<(&'a Field, Option<&'a Value>)> {
-    fields.filter_map(|f| values.get(&f.name).map(|v| (f, Some(v)))).collect()
+    fields.filter_map(|f| given(f, values).map(|v| (f, Some(v)))).collect()
 }
 
 /// Writes the value of a demonstration's output, or what stands for it.

@@ -1,38 +1,119 @@
 //! A client as it stands in a saved program.
 
+use std::any::Any;
+
 use serde_json::{Map, Value, json};
 
-use super::{LM, Options};
-use crate::{Result, StateError};
+use super::{BoxFuture, LM, LMBuilder, LanguageModel, Options, Request, Response};
+use crate::{LmError, Result, StateError};
 
-/// Entries of a saved client that mean nothing here, or that the client sets itself.
-const SILENT: &[&str] =
-    &["_dspy_lm_class", "model", "model_type", "cache", "num_retries", "finetuning_model", "rollout_id"];
+/// Entries that the client is set up with, and those of DSPy's clients (2.6 to 3.4) that mean nothing here.
+const SILENT: &[&str] = &[
+    "_dspy_lm_class",
+    "model",
+    "model_type",
+    "cache",
+    "num_retries",
+    "cache_in_memory",
+    "callbacks",
+    "provider",
+    "finetuning_model",
+    "rollout_id",
+];
 
-/// Entries that are not taken from a file, and why.
-const REFUSED: &[(&str, &str)] = &[
-    ("api_key", "a file holds no key"),
-    ("api_base", "a file may not choose where a key is sent"),
-    ("base_url", "a file may not choose where a key is sent"),
-    ("api_version", "it belongs to an endpoint"),
-    ("headers", "a file may not choose headers"),
-    ("extra_headers", "a file may not choose headers"),
-    ("model_list", "a file may not choose endpoints"),
-    ("launch_kwargs", "nothing is launched here"),
-    ("train_kwargs", "nothing is trained here"),
-    ("engine", "there is one client"),
-    ("prompt_cache", "there is one client"),
-    ("use_developer_role", "there is one client"),
+/// Entries of DSPy's clients, and of LiteLLM below them, that are no parameters of a request.
+const FOREIGN: &[(&str, &[&str])] = &[
+    ("nothing is launched here", &["launch_kwargs"]),
+    ("nothing is trained here", &["train_kwargs"]),
+    ("there is one client", &["engine", "async_engine", "prompt_cache", "use_developer_role", "client"]),
+    (
+        "it belongs to an endpoint",
+        &["api_version", "api_type", "organization", "deployment_id", "region_name"],
+    ),
+    (
+        "it is a setting of LiteLLM",
+        &[
+            "additional_drop_params",
+            "allowed_openai_params",
+            "caching",
+            "caching_groups",
+            "context_window_fallback_dict",
+            "custom_llm_provider",
+            "custom_prompt_dict",
+            "drop_params",
+            "fallbacks",
+            "force_timeout",
+            "input_cost_per_token",
+            "logger_fn",
+            "max_retries",
+            "mock_response",
+            "mock_timeout",
+            "model_info",
+            "no-log",
+            "output_cost_per_token",
+            "request_timeout",
+            "retry_policy",
+            "retry_strategy",
+            "ssl_verify",
+            "stream_timeout",
+            "timeout",
+            "verbose",
+        ],
+    ),
+];
+
+/// How the names of entries end that hold secrets.
+const SECRETS: &[&str] = &[
+    "access_key",
+    "access_key_id",
+    "access_token",
+    "ad_token",
+    "api_key",
+    "api_token",
+    "apikey",
+    "auth",
+    "auth_token",
+    "authorization",
+    "bearer_token",
+    "credential",
+    "credentials",
+    "hf_token",
+    "password",
+    "private_key",
+    "secret",
+    "secret_key",
+    "session_token",
+];
+
+/// How the names of entries end that say where requests go.
+const ENDPOINTS: &[&str] = &[
+    "api_base",
+    "base_url",
+    "endpoint",
+    "endpoint_url",
+    "headers",
+    "host",
+    "hostname",
+    "model_list",
+    "proxy",
 ];
 
 impl LM {
     /// The client as saved programs hold it, in DSPy's shape: model, options, and whether and how often it caches and
     /// repeats. Never the key, and not the endpoint, which a reader would not accept from a file.
     pub fn state(&self) -> Value {
+        let unavailable = (self.model() as &dyn Any).downcast_ref::<Unavailable>();
         let mut state = Map::new();
-        state.insert("_dspy_lm_class".into(), json!("dspy.clients.lm.LM"));
+        if let Some(saved) = unavailable {
+            state.clone_from(&saved.entries);
+            if *self.options() == saved.options {
+                return state.into();
+            }
+        }
+        // Without a name of a class: DSPy up to 3.1 would take it for a parameter of requests, and later ones take the
+        // state for that of their own client.
         state.insert("model".into(), json!(self.id()));
-        state.insert("model_type".into(), json!("chat"));
+        state.entry("model_type").or_insert_with(|| json!("chat"));
         state.insert("cache".into(), json!(!self.cache().is_off()));
         state.insert("num_retries".into(), json!(self.retry_policy().max_retries()));
         let Options { temperature, top_p, max_tokens, stop, seed, n, extra } = self.options();
@@ -48,7 +129,7 @@ impl LM {
         set("seed", seed.map(Value::from));
         set("n", n.map(Value::from));
         // What would not be read from a file is not written to one either.
-        for (name, value) in extra.iter().filter(|(name, _)| !is_refused(name)) {
+        for (name, value) in extra.iter().filter(|(name, _)| refusal(name).is_none()) {
             set(name, Some(value.clone()));
         }
         state.into()
@@ -60,6 +141,42 @@ impl LM {
     /// # Errors
     /// [`StateError`] when an entry has the wrong type, [`LmError`](crate::LmError) when the model cannot be set up.
     pub fn from_state(state: &Value) -> Result<Self> {
+        let saved = Saved::read(state)?;
+        Ok(saved.set_up(Self::builder(&saved.model)).build()?)
+    }
+
+    /// As [`from_state`](Self::from_state), but a model that cannot be set up here, such as one of another provider or
+    /// without a key, becomes a client whose every call says why, and which is saved again as it was.
+    ///
+    /// # Errors
+    /// [`StateError`] when an entry has the wrong type, or a value that no client can have.
+    pub(crate) fn restored(state: &Value) -> Result<Self> {
+        let saved = Saved::read(state)?;
+        let error = match saved.set_up(Self::builder(&saved.model)).build() {
+            Ok(lm) => return Ok(lm),
+            Err(error) => error,
+        };
+        tracing::warn!(model = saved.model, %error, "the model that the file names cannot be set up here");
+        let mut entries = saved.entries.clone();
+        make_public(&mut entries);
+        let options = saved.options.clone();
+        let model = Unavailable { id: saved.model.clone(), error, entries, options };
+        let built = saved.set_up(Self::wrap(model)).build();
+        Ok(built.map_err(|e| StateError::new(e.message).field("lm"))?)
+    }
+}
+
+/// A client in a saved program.
+struct Saved<'a> {
+    entries: &'a Map<String, Value>,
+    model: String,
+    cache: bool,
+    retries: Option<u32>,
+    options: Options,
+}
+
+impl<'a> Saved<'a> {
+    fn read(state: &'a Value) -> Result<Self> {
         let wrong = |name: &str, expected: &str, found: &Value| {
             StateError::new(format!("expected {expected}, found {found}")).field(format!("lm.{name}"))
         };
@@ -67,28 +184,30 @@ impl LM {
             return Err(StateError::new(format!("expected an object, found {state}")).field("lm").into());
         };
         let model = match entries.get("model") {
-            Some(Value::String(model)) => model,
+            Some(Value::String(model)) => model.clone(),
             Some(other) => return Err(wrong("model", "`provider/name`", other).into()),
             None => return Err(StateError::new("the name of the model is missing").field("lm.model").into()),
         };
         if let Some(kind) = entries.get("model_type").filter(|kind| *kind != "chat") {
             tracing::warn!(%model, %kind, "the saved model is reached through chat completions here");
         }
-        let mut builder = Self::builder(model.clone());
-        if let Some(cache) = entries.get("cache") {
-            builder =
-                builder.use_cache(cache.as_bool().ok_or_else(|| wrong("cache", "true or false", cache))?);
-        }
-        if let Some(retries) = entries.get("num_retries") {
-            let n = retries.as_u64().and_then(|n| n.try_into().ok());
-            builder = builder.retries(n.ok_or_else(|| wrong("num_retries", "a number", retries))?);
-        }
+        let cache = match entries.get("cache") {
+            None => true,
+            Some(cache) => cache.as_bool().ok_or_else(|| wrong("cache", "true or false", cache))?,
+        };
+        let retries = match entries.get("num_retries") {
+            None => None,
+            Some(retries) => {
+                let n = retries.as_u64().and_then(|n| n.try_into().ok());
+                Some(n.ok_or_else(|| wrong("num_retries", "a number", retries))?)
+            }
+        };
         let mut options = Options::default();
         for (name, value) in entries {
             if SILENT.contains(&name.as_str()) || value.is_null() {
                 continue;
             }
-            if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == name) {
+            if let Some(why) = refusal(name) {
                 let empty = value.as_object().is_some_and(Map::is_empty);
                 if !empty {
                     tracing::warn!(%model, entry = %name, why, "an entry of the saved model is not taken");
@@ -109,12 +228,71 @@ impl LM {
                 _ => options = options.extra(name.clone(), value.clone()),
             }
         }
-        Ok(builder.options(options).build()?)
+        Ok(Self { entries, model, cache, retries, options })
+    }
+
+    fn set_up(&self, builder: LMBuilder) -> LMBuilder {
+        let builder = builder.use_cache(self.cache).options(self.options.clone());
+        match self.retries {
+            Some(retries) => builder.retries(retries),
+            None => builder,
+        }
     }
 }
 
-fn is_refused(name: &str) -> bool {
-    REFUSED.iter().any(|(refused, _)| *refused == name)
+/// A model that a file names and that cannot be set up here: every call says why.
+struct Unavailable {
+    id: String,
+    error: LmError,
+    /// What the file says of it, less secrets and endpoints.
+    entries: Map<String, Value>,
+    /// The options among them.
+    options: Options,
+}
+
+impl LanguageModel for Unavailable {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+        Box::pin(std::future::ready(Err(self.error.clone())))
+    }
+}
+
+/// Why an entry is not taken from a file, if it is not.
+fn refusal(name: &str) -> Option<&'static str> {
+    let foreign = || FOREIGN.iter().find(|(_, names)| names.contains(&name)).map(|(why, _)| *why);
+    private(name)
+        .or_else(foreign)
+        .or_else(|| name.starts_with("litellm_").then_some("it is a setting of LiteLLM"))
+}
+
+/// Why an entry must neither be taken from a file nor be written to one, if so.
+fn private(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let is = |ends: &[&str]| {
+        ends.iter()
+            .any(|end| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
+    };
+    match () {
+        () if is(SECRETS) || name == "token" => Some("a file holds no key"),
+        () if is(ENDPOINTS) => Some("a file may not choose where a key is sent"),
+        () => None,
+    }
+}
+
+/// Takes out what must not be in a file, however deep.
+fn make_public(entries: &mut Map<String, Value>) {
+    fn inside(value: &mut Value) {
+        match value {
+            Value::Object(entries) => make_public(entries),
+            Value::Array(items) => items.iter_mut().for_each(inside),
+            _ => {}
+        }
+    }
+    entries.retain(|name, _| private(name).is_none());
+    entries.values_mut().for_each(inside);
 }
 
 fn texts(value: &Value) -> Option<Vec<String>> {
@@ -145,8 +323,7 @@ mod tests {
         assert_eq!(
             state,
             json!({
-                "_dspy_lm_class": "dspy.clients.lm.LM", "model": "ollama/llama3", "model_type": "chat",
-                "cache": true, "num_retries": 7, "temperature": 0.5, "max_tokens": 100, "stop": ["END"], "top_k": 4
+                "model": "ollama/llama3", "model_type": "chat", "cache": true, "num_retries": 7, "temperature": 0.5, "max_tokens": 100, "stop": ["END"], "top_k": 4
             })
         );
         let back = LM::from_state(&state).unwrap();
@@ -165,6 +342,55 @@ mod tests {
         assert_eq!(lm.model().endpoint(), "http://localhost:11434/v1");
         assert!(lm.cache().is_off());
         assert_eq!(lm.options(), &Options::new().max_tokens(4000).stop(["X"]));
+    }
+
+    #[test]
+    fn only_parameters_of_requests_become_parameters() {
+        // The entries of 2.6, 3.0, 3.1 and 3.4, and what people give to LiteLLM through them.
+        let state = json!({
+            "_dspy_lm_class": "dspy.clients.lm.LM", "model": "ollama/llama3", "model_type": "responses",
+            "cache": true, "cache_in_memory": true, "num_retries": 3, "finetuning_model": null,
+            "launch_kwargs": {"port": 1}, "train_kwargs": {"n": 1}, "engine": "litellm",
+            "async_engine": {"class": "x.Y"}, "prompt_cache": {"ttl": 1}, "use_developer_role": true, "rollout_id": 7,
+            "provider": "x", "callbacks": [], "drop_params": true, "timeout": 10, "litellm_metadata": {},
+            "api_key": "k", "API-KEY": "k", "azure_ad_token": "k", "aws_secret_access_key": "k", "token": "k",
+            "vertex_credentials": "k", "api_base": "http://x", "s3_endpoint_url": "http://x", "extra_headers": {"a": "k"},
+            "model_list": ["http://x"], "api_version": "1",
+            "temperature": 0.5, "max_completion_tokens": 9, "top_k": 4, "reasoning_effort": "low",
+            "prompt_cache_key": "p", "stop_token_ids": [1], "metadata": {"a": "b"}
+        });
+        let lm = LM::from_state(&state).unwrap();
+        let options =
+            Options::new().temperature(0.5).max_tokens(9).extra("top_k", 4).extra("reasoning_effort", "low");
+        let options = options.extra("prompt_cache_key", "p").extra("stop_token_ids", json!([1]));
+        assert_eq!(lm.options(), &options.extra("metadata", json!({"a": "b"})));
+        let secret = lm.with_options(&Options::new().extra("aws_session_token", "k"));
+        assert!(!secret.state().to_string().contains("\"k\""));
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_set_up_is_saved_as_it_was() {
+        let state = json!({
+            "_dspy_lm_class": "dspy.clients.lm.LM", "model": "nobody/knows", "model_type": "responses", "cache": false,
+            "num_retries": 3, "temperature": null, "max_tokens": 4000, "stop": "X", "top_k": 4,
+            "finetuning_model": "nobody/base", "launch_kwargs": {"port": 1, "hf_token": "s", "x": [{"api_base": "s"}]},
+            "api_key": "s", "base_url": "s", "timeout": 3
+        });
+        let lm = LM::restored(&state).unwrap();
+        let mut kept = state.clone();
+        for gone in ["api_key", "base_url"] {
+            kept.as_object_mut().unwrap().shift_remove(gone);
+        }
+        kept["launch_kwargs"] = json!({"port": 1, "x": [{}]});
+        assert_eq!(lm.state(), kept);
+        assert_eq!(LM::restored(&lm.state()).unwrap().state(), kept);
+        assert_eq!((lm.cache().is_off(), lm.retry_policy().max_retries()), (true, 3));
+        // What is changed here counts, and the rest stays.
+        let changed = lm.with_options(&Options::new().temperature(0.5)).state();
+        (kept["temperature"], kept["stop"]) = (json!(0.5), json!(["X"]));
+        assert_eq!(changed, kept);
+        let wrong = LM::restored(&json!({"model": "nobody/knows", "temperature": -1})).unwrap_err();
+        assert!(matches!(&wrong, Error::State(e) if e.field.as_deref() == Some("lm")), "{wrong}");
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Predictor {
         &self.spec.instructions
     }
 
-    /// Replaces the instruction.
+    /// Replaces the instruction, as it is.
     pub fn set_instructions(&mut self, instructions: impl Into<String>) {
         let instructions = instructions.into();
         self.edit_spec(|spec| spec.instructions = instructions);

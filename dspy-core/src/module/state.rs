@@ -8,7 +8,14 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::predictor::Predictor;
-use crate::{Result, StateError, adapter::Demo, files, lm::LM, signature::FieldRole};
+use crate::{
+    Result, StateError,
+    adapter::Demo,
+    files,
+    lm::LM,
+    signature::{FieldRole, SignatureSpec},
+    value::{Kind, TypeInfo},
+};
 
 /// Where a program that is itself a predictor has its only predictor.
 pub(super) const ROOT: &str = "self";
@@ -54,7 +61,7 @@ fn state_of(predictor: &Predictor) -> Result<Map<String, Value>> {
         .iter()
         .map(|field| json!({ "prefix": field.prefix, "description": saved_desc(&field.name, &field.desc) }))
         .collect();
-    let demos: Vec<Value> = predictor.demos().iter().map(saved_demo).collect();
+    let demos: Vec<Value> = predictor.demos().iter().map(|demo| saved_demo(spec, demo)).collect();
     let mut state = Map::new();
     state.insert("traces".into(), json!([]));
     state.insert("train".into(), json!([]));
@@ -73,13 +80,39 @@ fn saved_desc(name: &str, desc: &str) -> String {
     if desc.is_empty() { placeholder(name) } else { desc.to_owned() }
 }
 
-fn saved_demo(demo: &Demo) -> Value {
+fn saved_demo(spec: &SignatureSpec, demo: &Demo) -> Value {
     let mut saved = Map::new();
     if demo.augmented {
         saved.insert(AUGMENTED.into(), true.into());
     }
-    saved.extend(demo.fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+    saved.extend(converted(spec, &demo.fields, TypeInfo::to_saved));
     saved.into()
+}
+
+/// Values with those of known fields brought into another form by their types, in earlier turns of a conversation, too.
+pub(super) fn converted(
+    spec: &SignatureSpec,
+    values: &Map<String, Value>,
+    convert: fn(&TypeInfo, &Value) -> Value,
+) -> Map<String, Value> {
+    let one = |(name, value): (&String, &Value)| {
+        let Some(field) = spec.field(name) else { return (name.clone(), value.clone()) };
+        let mut new = convert(&field.ty, value);
+        if *field.kind() == Kind::History
+            && let Some(Value::Array(turns)) = new.get_mut("messages")
+        {
+            for turn in turns.iter_mut().filter_map(Value::as_object_mut) {
+                // A conversation within a turn of a conversation does not exist, so this goes one deep.
+                for (name, value) in turn.iter_mut() {
+                    if let Some(field) = spec.field(name) {
+                        *value = convert(&field.ty, value);
+                    }
+                }
+            }
+        }
+        (name.clone(), new)
+    };
+    values.iter().map(one).collect()
 }
 
 fn record_of(predictor: &Predictor) -> Value {
@@ -104,6 +137,9 @@ pub(super) fn write(path: &Path, state: &Value) -> Result<()> {
         error.file = Some(path.to_owned());
         error
     };
+    if path.is_dir() {
+        return Err(fail("this is a folder; name a file in it, such as `program.json`".to_owned()).into());
+    }
     let mut text = serde_json::to_vec_pretty(state).map_err(|e| fail(e.to_string()))?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let failed = |e| fail(format!("the folder {} cannot be made: {e}", folder.display()));
@@ -121,12 +157,37 @@ pub(super) fn read(path: &Path) -> Result<Value> {
         error.file = Some(path.to_owned());
         error
     };
+    if path.is_dir() {
+        return Err(fail(folder(path)).into());
+    }
     let bytes = std::fs::read(path).map_err(|e| fail(format!("the file cannot be read: {e}")))?;
+    if is_pickle(&bytes) {
+        return Err(fail(format!(
+            "the file is a pickle of Python, which would have to be run to be read; {CURE}"
+        ))
+        .into());
+    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let state = serde_json::from_slice(bytes).map_err(|e| {
-        let pickled = bytes.first() == Some(&0x80);
-        let cure = if pickled { "; it looks like a pickle: save the program as .json" } else { "" };
-        fail(format!("the file is not JSON ({e}){cure}"))
-    })?;
-    Ok(state)
+    serde_json::from_slice(bytes).map_err(|e| fail(format!("the file is not JSON: {e}")).into())
+}
+
+/// How something that DSPy pickled is turned into something that can be loaded.
+pub(super) const CURE: &str =
+    "load it with DSPy and save its state as JSON: `program.save(\"program.json\")`";
+
+/// Why a folder is no saved program.
+fn folder(path: &Path) -> String {
+    let pickled = ["program.pkl", "metadata.json"].iter().any(|name| path.join(name).is_file());
+    match pickled {
+        true => format!(
+            "this folder holds a whole program of DSPy, pickled with its Python code (`save_program=True`), which \
+             cannot run here; {CURE}"
+        ),
+        false => "this is a folder; name the JSON file of the program in it".to_owned(),
+    }
+}
+
+/// Whether bytes begin as a pickle of protocol 2 or later does.
+fn is_pickle(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x80, 2..=5, ..])
 }

@@ -4,13 +4,14 @@ use serde_json::{Map, Value};
 
 use super::{
     predictor::Predictor,
-    state::{AUGMENTED, FORMAT, METADATA, OWN_RECORD, ROOT, placeholder, role},
+    state::{AUGMENTED, CURE, FORMAT, METADATA, OWN_RECORD, ROOT, converted, placeholder, role},
 };
 use crate::{
-    Error, LmError, Result, StateError,
-    adapter::Demo,
-    lm::{BoxFuture, LM, LanguageModel, Request, Response},
+    Error, Result, StateError,
+    adapter::{Demo, given},
+    lm::LM,
     signature::{Field, SignatureSpec, default_prefix},
+    value::TypeInfo,
 };
 
 /// What is to become of one predictor.
@@ -46,6 +47,13 @@ pub(super) fn plan(predictors: &[(String, &Predictor)], state: &Value) -> Result
         Some(other) => Some(object(other, || StateError::new("`metadata` must be an object"))?),
     };
     let record = own_record(metadata)?;
+    if state.len() == 1 && state.contains_key("dependency_versions") {
+        let message = format!(
+            "this is the `metadata.json` of a folder into which DSPy pickled a whole program, which cannot run here; \
+             {CURE}"
+        );
+        return Err(StateError::new(message).into());
+    }
     let inline = predictors.len() == 1 && predictors[0].0 == ROOT;
     if !inline {
         check_paths(predictors, state)?;
@@ -250,11 +258,12 @@ fn demos(
     };
     let mut demos = Vec::with_capacity(saved.len());
     for (i, saved) in saved.iter().enumerate() {
-        let mut fields = object(saved, || StateError::new(format!("demos[{i}] must be an object")))?.clone();
+        let saved = object(saved, || StateError::new(format!("demos[{i}] must be an object")))?;
+        let mut fields = converted(spec, saved, TypeInfo::from_saved);
         let marked = spec.field(AUGMENTED).is_none().then(|| fields.shift_remove(AUGMENTED)).flatten();
         if types_checked {
             for field in &spec.fields {
-                if let Some(misfit) = fields.get(&field.name).and_then(|value| field.ty.check(value).err()) {
+                if let Some(misfit) = given(field, &fields).and_then(|value| field.ty.check(value).err()) {
                     return Err(StateError::new(format!("demos[{i}]: {misfit}")).field(&field.name));
                 }
             }
@@ -286,31 +295,7 @@ fn saved_lm(predictor: &Predictor, saved: &Value) -> Result<Option<LM>> {
     if let Some(own) = predictor.lm().filter(|own| own.id() == model) {
         return Ok(Some(own.clone()));
     }
-    match LM::from_state(saved) {
-        Ok(lm) => Ok(Some(lm)),
-        // The program fits all the same; what is missing here, such as a key, can be set before the first call.
-        Err(Error::Lm(error)) => {
-            tracing::warn!(model, %error, "the model that the file names cannot be set up here");
-            Ok(Some(LM::from_model(Unavailable { id: model.to_owned(), error: *error })))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// A model that a file names and that cannot be set up here: every call says why.
-struct Unavailable {
-    id: String,
-    error: LmError,
-}
-
-impl LanguageModel for Unavailable {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
-        Box::pin(std::future::ready(Err(self.error.clone())))
-    }
+    Ok(Some(LM::restored(saved)?))
 }
 
 fn object(value: &Value, error: impl FnOnce() -> StateError) -> Result<&Map<String, Value>, StateError> {

@@ -27,7 +27,7 @@ use crate::{
     context::{Context, Record, show_messages},
     lm::{LM, Message, Options},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
-    signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
+    signature::{DynSignature, Signature, SignatureSpec, StaticSignature, dedented},
 };
 
 /// Asks a model to fill in the outputs of a signature.
@@ -94,10 +94,10 @@ impl<S: Signature> Predict<S> {
         self
     }
 
-    /// Gives it other instructions.
+    /// Gives it other instructions, without the indentation that their lines share.
     #[must_use]
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
-        self.predictor.set_instructions(instructions);
+        self.predictor.set_instructions(dedented(&instructions.into()));
         self
     }
 

@@ -7,7 +7,7 @@ use serde::ser::Error as _;
 use serde_json::Value;
 
 use super::{
-    Field, FieldReader, FieldRole, FieldWriter, Record, Signature, SignatureSpec,
+    Field, FieldReader, FieldRole, FieldWriter, Record, Signature, SignatureSpec, dedented,
     types::{Dynamic, Types, constant},
 };
 use crate::{
@@ -76,10 +76,10 @@ impl DynSignature {
         Ok(SignatureSpec::new("DynSignature", "", fields).into())
     }
 
-    /// Sets the instruction to the model.
+    /// Sets the instruction to the model, without the indentation that its lines share.
     #[must_use]
     pub fn with_instructions(mut self, instructions: impl Into<String>) -> Self {
-        self.edit(|spec| spec.instructions = instructions.into());
+        self.edit(|spec| spec.instructions = dedented(&instructions.into()));
         self
     }
 

@@ -1,6 +1,7 @@
 //! What a step takes and gives.
 
 mod checks;
+mod dedent;
 mod dynamic;
 mod fields;
 mod reasoning;
@@ -13,6 +14,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 pub use checks::{Checks, Violation};
+pub(crate) use dedent::dedented;
 pub use dspy_grammar::GrammarError;
 pub use dynamic::DynSignature;
 pub(crate) use fields::guard_since;

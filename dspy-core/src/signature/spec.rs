@@ -3,6 +3,7 @@
 use schemars::Schema;
 use serde_json::Value;
 
+use super::dedented;
 use crate::value::{Kind, TypeInfo};
 
 /// Whether a field is given or asked for.
@@ -108,13 +109,14 @@ pub struct SignatureSpec {
 }
 
 impl SignatureSpec {
-    /// A signature of these fields; inputs are moved before outputs. Empty instructions become a sentence that
-    /// names the fields.
+    /// A signature of these fields; inputs are moved before outputs. The instructions lose the indentation that their
+    /// lines share; empty ones become a sentence that names the fields.
     pub fn new(name: impl Into<String>, instructions: impl Into<String>, fields: Vec<Field>) -> Self {
         let mut fields = fields;
         fields.sort_by_key(|f| f.role == FieldRole::Output);
-        let mut spec = Self { name: name.into(), instructions: instructions.into(), fields };
-        if spec.instructions.trim().is_empty() {
+        let instructions = dedented(&instructions.into());
+        let mut spec = Self { name: name.into(), instructions, fields };
+        if spec.instructions.is_empty() {
             spec.instructions = spec.default_instructions();
         }
         spec

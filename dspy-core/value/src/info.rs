@@ -11,8 +11,8 @@ use super::{
     de::{Slot, read_slot},
     hint::is_nullable,
     read,
-    ser::{Write, WriteError, Writer, tree, write_output_value, write_value},
-    types::{KIND_KEY, LANGUAGE_KEY},
+    ser::{Write, WriteError, Writer, answer_tree, saved_tree, tree, write_output_value, write_value},
+    types::{KIND_KEY, LANGUAGE_KEY, has_marks},
 };
 
 /// What sort of type a field has, as far as prompts and adapters treat it differently.
@@ -124,6 +124,16 @@ pub trait DynTypeInfo: Send + Sync {
     /// Writes a value as an output.
     fn write_output(&self, value: &Value, out: &mut Content) {
         write_untyped(value, out, write_output_value);
+    }
+
+    /// An output as a member of the JSON object that an answer is.
+    fn to_answer(&self, value: &Value) -> Value {
+        value.clone()
+    }
+
+    /// A value as a saved program holds it: media in DSPy's marks.
+    fn to_saved(&self, value: &Value) -> Value {
+        value.clone()
     }
 
     /// Reads a value from a raw piece of an answer.
@@ -257,11 +267,23 @@ impl Functions {
     fn write(&self, value: &Value, out: &mut Content, with: WriteValue) {
         let mut done = false;
         let text = value.to_string();
-        let _ = self.read(Raw::json(&text), &ReadOptions::strict(), &mut |typed| {
+        let _ = self.read(Raw::json(&text), &ReadOptions::written(), &mut |typed| {
             done = with(typed, out).is_ok();
         });
         if !done {
             write_untyped(value, out, with);
+        }
+    }
+
+    /// A value in another JSON form. One that the form does not change, or that is none of the type, stays as it is.
+    fn rewritten(&self, value: &Value, form: fn(&dyn Write) -> Result<Value, WriteError>) -> Value {
+        let (mut own, mut other) = (None, None);
+        let _ = self.read(Raw::json(&value.to_string()), &ReadOptions::written(), &mut |typed| {
+            (own, other) = (tree(typed).ok(), form(typed).ok());
+        });
+        match other {
+            Some(other) if own.as_ref() != Some(&other) => other,
+            _ => value.clone(),
         }
     }
 }
@@ -329,11 +351,55 @@ impl TypeInfo {
 
     /// Writes a JSON value, as it is kept in a demonstration, like an output of this type. A value that is none of
     /// the type is written as the JSON it is.
+    ///
+    /// A text that would be read as something else, such as `42` where any JSON may stand, is written as a JSON string.
     pub fn write_output(&self, value: &Value, out: &mut Content) {
+        let start = out.mark();
         match &self.0 {
             Inner::Static(of) => of.write(value, out, write_output_value),
             Inner::Dyn(of) => of.write_output(value, out),
         }
+        if value.is_string() && !self.reads_as(&out.text()[start.0..], value) {
+            let quoted = value.to_string();
+            if self.reads_as(&quoted, value) {
+                out.rewind(start);
+                out.push_str(&quoted);
+            }
+        }
+    }
+
+    /// Whether a text of a model is read as this value.
+    fn reads_as(&self, text: &str, value: &Value) -> bool {
+        self.read(Raw::text(text), &ReadOptions::default()).is_ok_and(|reading| reading.value == *value)
+    }
+
+    /// A JSON value, as it is kept in a demonstration, as a member of the JSON object that an answer is: as it is, but
+    /// program text that would be taken for a fence stands in one.
+    pub fn to_answer(&self, value: &Value) -> Value {
+        match &self.0 {
+            Inner::Static(of) => of.rewritten(value, answer_tree),
+            Inner::Dyn(of) => of.to_answer(value),
+        }
+    }
+
+    /// A JSON value, as it is kept in a demonstration, in the form in which a saved program holds it: the media in it
+    /// become the marked texts that DSPy reads. A value without media, and one that is none of the type, stays as it
+    /// is.
+    pub fn to_saved(&self, value: &Value) -> Value {
+        match &self.0 {
+            Inner::Static(of) => of.rewritten(value, saved_tree),
+            Inner::Dyn(of) => of.to_saved(value),
+        }
+    }
+
+    /// A value that a saved program holds in the form in which demonstrations keep it: media in DSPy's marks become
+    /// their plain objects. A value without marks, and one that is none of the type, stays as it is.
+    pub fn from_saved(&self, value: &Value) -> Value {
+        if !has_marks(value) {
+            return value.clone();
+        }
+        let read = self.read(Raw::json(&value.to_string()), &ReadOptions::written());
+        read.map_or_else(|_| value.clone(), |reading| reading.value)
     }
 
     /// Whether a JSON value is one of this type.
@@ -343,7 +409,7 @@ impl TypeInfo {
     pub fn check(&self, value: &Value) -> Result<(), ReadError> {
         match &self.0 {
             Inner::Static(of) => {
-                of.read(Raw::json(&value.to_string()), &ReadOptions::strict(), &mut |_| {}).map(drop)
+                of.read(Raw::json(&value.to_string()), &ReadOptions::written(), &mut |_| {}).map(drop)
             }
             Inner::Dyn(of) => of.check(value),
         }

@@ -16,7 +16,7 @@ pub use de::{
 };
 pub use hint::{HintStyle, choices, hint, hint_with, strict_object, strict_schema};
 pub use info::{DynTypeInfo, Kind, TypeInfo};
-pub use ser::{WriteError, write, write_json, write_output};
+pub use ser::{WriteError, write, write_answer, write_json, write_output, write_saved};
 
 /// Values of types that the code need not know: what is generic over a type calls this and stays thin.
 #[doc(hidden)]

@@ -88,7 +88,8 @@ pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Content) -> Result<(), 
 /// Writes an *output* as a model is to write it: what stands in a demonstration, and what [`read`](super::read) takes
 /// back to the same value.
 ///
-/// As [`write()`], but a list of texts is a JSON array, and [`Code`](super::Code) stands in a fence of its language.
+/// As [`write()`], but a list of texts is a JSON array, [`Code`](super::Code) stands in a fence of its language, and a
+/// medium is its plain object, such as `{"url": …}`: models write text.
 ///
 /// # Errors
 /// As [`write()`].
@@ -139,10 +140,42 @@ pub fn write_json<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError>
 /// # Errors
 /// As [`write_json()`].
 pub fn tree(value: &dyn Write) -> Result<Value, WriteError> {
+    tree_for(Target::Tree, value)
+}
+
+/// A value as the JSON tree that a saved program holds, in the shape that DSPy writes: as [`write_json()`], but media
+/// are texts in DSPy's marks, wherever in the value they stand.
+///
+/// # Errors
+/// As [`write_json()`].
+pub fn write_saved<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError> {
+    saved_tree(&value)
+}
+
+/// An output as a member of the JSON object that an answer is: as [`write_json()`], but program text that would be taken
+/// for a fence stands in one.
+///
+/// # Errors
+/// As [`write_json()`].
+pub fn write_answer<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError> {
+    answer_tree(&value)
+}
+
+/// As [`write_answer()`], of whatever type.
+pub(crate) fn answer_tree(value: &dyn Write) -> Result<Value, WriteError> {
+    tree_for(Target::Output, value)
+}
+
+/// As [`write_saved()`], of whatever type.
+pub(crate) fn saved_tree(value: &dyn Write) -> Result<Value, WriteError> {
+    tree_for(Target::Saved, value)
+}
+
+fn tree_for(target: Target, value: &dyn Write) -> Result<Value, WriteError> {
     // Through text, because a tree would widen `0.1f32` to `0.10000000149011612`.
     let mut out = Content::new();
     let mut to = Sink { out: &mut out, not_text: false };
-    value.write(Writer { to: &mut to, form: Form::Json(Target::Tree) })?;
+    value.write(Writer { to: &mut to, form: Form::Json(target) })?;
     serde_json::from_str(out.text()).map_err(|e| WriteError::new(e.to_string()))
 }
 

@@ -8,7 +8,7 @@ use super::{
     model::{Check, Field, Model, Role},
     types::{bounds, default_fn, is_narrow_number, is_string},
 };
-use crate::facade::Facade;
+use crate::{constraints, facade::Facade};
 
 /// Names that the user's own code in closures and defaults cannot see.
 pub(super) fn hidden(name: &str) -> Ident {
@@ -47,6 +47,8 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
         expander.spec(),
         expander.conversions(),
         expander.input_values(),
+        // Inputs are the program's own, and are not checked.
+        constraints::demanded(&expander.private, expander.fields(Role::Output).flat_map(|f| &f.attrs)),
     ];
     parts.into_iter().collect()
 }
@@ -184,11 +186,7 @@ impl Expander<'_> {
         });
         let spec = hidden("SPEC");
         // What `#[schemars(range(...))]` and the like say of a field stands in the schema of the record.
-        let constrained = self.model.fields.iter().any(|f| {
-            let says =
-                |a: &syn::Attribute| ["schemars", "validate", "garde"].iter().any(|t| a.path().is_ident(t));
-            f.attrs.iter().any(says)
-        });
+        let constrained = self.model.fields.iter().any(|f| f.attrs.iter().any(constraints::may_hold));
         let make = match constrained {
             true => quote!(#private::constrained_spec::<Self>),
             false => quote!(#private::spec),

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::DeriveInput;
 
-use crate::{derives, errors::Errors, facade::Facade, read};
+use crate::{constraints, derives, errors::Errors, facade::Facade, read};
 
 pub(crate) fn expand(options: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -25,6 +25,7 @@ pub(crate) fn expand(options: &TokenStream, item: &TokenStream) -> TokenStream {
         (!derives::has(&listed, "Deserialize")).then(|| read::of_value(&facade.private(), &input)).flatten();
     let left = if own.is_some() { "Deserialize" } else { "" };
     let needed = derives::needed_without(left, &listed, &input.attrs, &facade);
+    let constraints = constraints::demanded_by(&facade.private(), &input);
     let (errors, item) = (errors.into_tokens(), input.to_token_stream());
-    quote!(#errors #needed #item #own)
+    quote!(#errors #needed #item #own #constraints)
 }

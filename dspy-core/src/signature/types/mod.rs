@@ -131,6 +131,14 @@ impl DynTypeInfo for Dynamic {
         write::output(&self.shape, value, out);
     }
 
+    fn to_answer(&self, value: &Value) -> Value {
+        write::answer(&self.shape, value)
+    }
+
+    fn to_saved(&self, value: &Value) -> Value {
+        write::saved(&self.shape, value)
+    }
+
     fn read(&self, raw: Raw<'_>, options: &ReadOptions) -> Result<Reading<Value>, ReadError> {
         match &*self.shape {
             // Its own reader knows best.

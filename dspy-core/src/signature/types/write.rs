@@ -7,7 +7,9 @@ use serde::{
 use serde_json::Value;
 
 use super::Shape;
-use crate::value::{Content, write as write_as_input, write_output as write_as_output};
+use crate::value::{
+    Content, write as write_as_input, write_answer, write_output as write_as_output, write_saved,
+};
 
 /// Writes an input.
 pub(super) fn input(shape: &Shape, value: &Value, out: &mut Content) {
@@ -23,6 +25,22 @@ pub(super) fn output(shape: &Shape, value: &Value, out: &mut Content) {
     match shape {
         Shape::Known(info) => info.write_output(value, out),
         shape => drop(write_as_output(&Typed { shape, value }, out)),
+    }
+}
+
+/// An output as a member of the JSON object that an answer is.
+pub(super) fn answer(shape: &Shape, value: &Value) -> Value {
+    match shape {
+        Shape::Known(info) => info.to_answer(value),
+        shape => write_answer(&Typed { shape, value }).unwrap_or_else(|_| value.clone()),
+    }
+}
+
+/// A value as a saved program holds it.
+pub(super) fn saved(shape: &Shape, value: &Value) -> Value {
+    match shape {
+        Shape::Known(info) => info.to_saved(value),
+        shape => write_saved(&Typed { shape, value }).unwrap_or_else(|_| value.clone()),
     }
 }
 

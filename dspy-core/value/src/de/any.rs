@@ -133,6 +133,10 @@ impl<'n, 'c: 'n> De<'n, 'c> {
         if core.is_empty() {
             return Err(self.refuse("a value"));
         }
+        // A text in the notation of JSON, which a text needs that would be something else without quotes.
+        if let Some(text) = json_text(core) {
+            return Ok(Step::Ready(Any::Text(Cow::Owned(text))));
+        }
         let lot = self.lot(rest, base)?;
         let begun = core.starts_with(['{', '[', '`', '(']);
         let quoted = core.chars().next().is_some_and(|c| lex::closing(c).is_some());
@@ -183,4 +187,10 @@ impl<'n, 'c: 'n> De<'n, 'c> {
             None => Err(self.refuse("a value")),
         }
     }
+}
+
+/// The text that a JSON string stands for, unless it is a structure in quotes.
+fn json_text(core: &str) -> Option<String> {
+    let text: String = core.starts_with('"').then(|| serde_json::from_str(core).ok())??;
+    (!text.trim_start().starts_with(['{', '[', '(', '`'])).then_some(text)
 }

@@ -480,7 +480,7 @@ impl<'n, 'c: 'n> De<'n, 'c> {
     pub(super) fn code(self, language: &str) -> Result<Cow<'n, str>, Fail> {
         let text: &'n str = match &self.node.kind {
             Kind::Free(text) => self.answer(text)?.0,
-            Kind::Text(text) if text.trim_start().starts_with("```") => {
+            Kind::Text(text) if text.trim_start().starts_with("```") && !self.cx.options.written => {
                 self.take()?;
                 text
             }

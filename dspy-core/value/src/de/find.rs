@@ -97,15 +97,16 @@ pub(super) fn only_fence(text: &str) -> &str {
 }
 
 /// The answer behind thoughts that a reasoning model wrote down, or nothing where these have no end. The opening tag
-/// may be missing; then the closing one must end a line.
+/// may be missing; then the closing one must end a line, and the text may not begin as an answer does.
 pub(super) fn without_thoughts(text: &str) -> Option<&str> {
     if !text.contains('<') {
         return Some(text);
     }
+    let begun = text.trim_start().starts_with(['[', '{', '`', '~']);
     for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
         let opened = text.trim_start().starts_with(open);
         match text.find(close).map(|end| &text[end + close.len()..]) {
-            Some(after) if opened || after.starts_with(['\n', '\r']) && !text.contains(open) => {
+            Some(after) if opened || after.starts_with(['\n', '\r']) && !text.contains(open) && !begun => {
                 return Some(after);
             }
             None if opened => return None,

@@ -66,12 +66,19 @@ pub struct ReadOptions {
     /// Which sentences are understood, [`Language::English`] by default.
     pub prose: Prose,
     refused: Kinds,
+    /// Whether the text was written by a program, so that nothing in it is a model's packing.
+    pub(super) written: bool,
 }
 
 impl ReadOptions {
     /// Options that refuse everything that needs a coercion.
     pub fn strict() -> Self {
         Self { refused: Kinds::ALL, ..Self::default() }
+    }
+
+    /// Options for what a program wrote: strict, and program text stands without a fence.
+    pub(crate) fn written() -> Self {
+        Self { written: true, ..Self::strict() }
     }
 
     /// Refuses what needs one of these coercions.
@@ -112,7 +119,12 @@ impl ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { max_depth: 128, prose: Prose::Sentences(Language::English), refused: Kinds::default() }
+        Self {
+            max_depth: 128,
+            prose: Prose::Sentences(Language::English),
+            refused: Kinds::default(),
+            written: false,
+        }
     }
 }
 

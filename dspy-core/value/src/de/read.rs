@@ -108,7 +108,7 @@ pub fn read_seed<'de, S: DeserializeSeed<'de>>(
 /// [`ReadError`] when the tree does not fit the type.
 pub fn read_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, ReadError> {
     let text = value.to_string();
-    read(Raw::json(&text), &ReadOptions::strict()).map(|reading| reading.value)
+    read(Raw::json(&text), &ReadOptions::written()).map(|reading| reading.value)
 }
 
 /// Reads what stands in for a field that is missing: nothing, for an `Option`. Whether there is such a thing.

@@ -15,7 +15,10 @@ use super::{
     text::{FloatText, push_displayed, push_fence, push_float, push_passage, push_string},
     tree,
 };
-use crate::{Content, Part, types::CODE_TOKEN};
+use crate::{
+    Content, Part,
+    types::{CODE_TOKEN, to_dspy_marker, to_dspy_marker_inside},
+};
 
 /// How a value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,9 @@ pub(super) enum Form {
     Passage,
     /// A text in a fence of a language.
     Fence(&'static str),
+    /// Program text of a language as a JSON string. One that begins as a fence does stands in a fence, because the
+    /// outermost one is taken for none of it.
+    JsonCode(&'static str),
 }
 
 /// How lists of texts stand, and with them whether the value is an input or an output.
@@ -48,10 +54,16 @@ pub(super) enum Lists {
 /// What the JSON is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A prompt: media become parts.
+    /// An input: media become parts.
     Prompt,
+    /// An output: media are their plain objects, which is how a model writes them.
+    Output,
     /// A tree: media are their plain objects, and integers must fit 64 bits.
     Tree,
+    /// A tree for saved programs: media are the marked texts that DSPy writes.
+    Saved,
+    /// What is within a list or a structure of such a tree.
+    SavedInside,
 }
 
 /// A value of any type that can be written.
@@ -107,12 +119,13 @@ impl<'a, 'c> Writer<'a, 'c> {
     /// Refuses what a key or a text cannot be; otherwise what the JSON is for.
     fn json(&mut self, what: &str) -> Result<Target, WriteError> {
         match self.form {
+            Form::Prompt(Lists::Json) => Ok(Target::Output),
             Form::Prompt(_) => Ok(Target::Prompt),
             Form::Json(target) => Ok(target),
             Form::Key => Err(WriteError::new(format!(
                 "a map key cannot be {what}: use a text, a number or a unit variant"
             ))),
-            Form::Raw | Form::Passage | Form::Fence(_) => Err(self.no_text()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => Err(self.no_text()),
         }
     }
 
@@ -132,7 +145,7 @@ impl<'a, 'c> Writer<'a, 'c> {
     }
 
     fn wide(self, value: fmt::Arguments<'_>, fits: bool) -> Result<(), WriteError> {
-        if self.form == Form::Json(Target::Tree) && !fits {
+        if matches!(self.form, Form::Json(Target::Tree | Target::Saved | Target::SavedInside)) && !fits {
             return Err(WriteError::new(format!(
                 "{value} needs more than 64 bits, which a JSON tree cannot hold"
             )));
@@ -163,12 +176,17 @@ impl<'a, 'c> Writer<'a, 'c> {
             Form::Json(_) | Form::Key => push_displayed(self.to.text(), value),
             Form::Prompt(_) => write!(self.to.text(), "{value}")
                 .map_err(|_| WriteError::new("its Display implementation failed")),
-            Form::Raw | Form::Passage | Form::Fence(_) => self.serialize_str(&value.to_string()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => {
+                self.serialize_str(&value.to_string())
+            }
         }
     }
 
     fn open(mut self, what: &str, open: &str, close: &'static str) -> Result<Compound<'a, 'c>, WriteError> {
-        let items = Form::Json(self.json(what)?);
+        let items = Form::Json(match self.json(what)? {
+            Target::Saved => Target::SavedInside,
+            target => target,
+        });
         self.to.push(open);
         Ok(Compound { to: self.to, items, close, count: 0, key: 0..0 })
     }
@@ -196,11 +214,26 @@ impl<'a, 'c> Writer<'a, 'c> {
     /// How the value inside a newtype stands; `None` when it is written already.
     fn newtype(&mut self, name: &'static str, value: &dyn Write) -> Result<Option<Form>, WriteError> {
         match self.form {
-            Form::Json(Target::Prompt) | Form::Prompt(_) if push_part(self.to.out, name, value)? => {
+            Form::Json(Target::Prompt) | Form::Prompt(Lists::Passages | Lists::MixedInput)
+                if push_part(self.to.out, name, value)? =>
+            {
                 return Ok(None);
             }
+            Form::Json(target @ (Target::Saved | Target::SavedInside)) => {
+                if let Some(kind) = name.strip_prefix(PART_TOKEN) {
+                    let part = Part { kind, data: tree(value)? };
+                    let marked = match target {
+                        Target::SavedInside => to_dspy_marker_inside(&part),
+                        _ => to_dspy_marker(&part),
+                    };
+                    push_string(self.to.text(), &marked);
+                    return Ok(None);
+                }
+            }
             Form::Prompt(Lists::Json) if name == CODE_TOKEN => return Ok(Some(Form::Fence(""))),
+            Form::Json(Target::Output) if name == CODE_TOKEN => return Ok(Some(Form::JsonCode(""))),
             // The newtype inside a `Code` is named after its language.
+            Form::JsonCode(_) => return Ok(Some(Form::JsonCode(name))),
             Form::Fence(_) => return Ok(Some(Form::Fence(name))),
             Form::Passage => {
                 let end = self.to.out.mark();
@@ -264,7 +297,7 @@ impl<'a, 'c> Serializer for Writer<'a, 'c> {
         match self.form {
             Form::Prompt(_) => self.to.text().push(v),
             Form::Json(_) | Form::Key => push_string(self.to.text(), v.encode_utf8(&mut [0; 4])),
-            Form::Raw | Form::Passage | Form::Fence(_) => return Err(self.no_text()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => return Err(self.no_text()),
         }
         Ok(())
     }
@@ -275,6 +308,12 @@ impl<'a, 'c> Serializer for Writer<'a, 'c> {
             Form::Prompt(_) | Form::Raw => out.push_str(v),
             Form::Passage => push_passage(out, v),
             Form::Fence(language) => push_fence(out, language, v),
+            Form::JsonCode(language) if v.trim_start().starts_with("```") => {
+                let mut fenced = String::new();
+                push_fence(&mut fenced, language, v);
+                push_string(out, &fenced);
+            }
+            Form::JsonCode(_) => push_string(out, v),
         }
         Ok(())
     }
@@ -294,7 +333,7 @@ impl<'a, 'c> Serializer for Writer<'a, 'c> {
     fn serialize_some<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), WriteError> {
         match self.form {
             // A list of optional texts is JSON whether or not a `None` is in it.
-            Form::Raw | Form::Passage | Form::Fence(_) => Err(self.no_text()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => Err(self.no_text()),
             _ => value.serialize(self),
         }
     }
@@ -311,7 +350,7 @@ impl<'a, 'c> Serializer for Writer<'a, 'c> {
         variant: &'static str,
     ) -> Result<(), WriteError> {
         match self.form {
-            Form::Raw | Form::Passage | Form::Fence(_) => Err(self.no_text()),
+            Form::Raw | Form::Passage | Form::Fence(_) | Form::JsonCode(_) => Err(self.no_text()),
             _ => self.serialize_str(variant),
         }
     }

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
+use schemars::JsonSchema;
+
 use super::*;
-use crate::{Content, Part, read_json, write, write_json};
+use crate::{Content, Part, TypeInfo, read_json, write, write_json};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n0000";
 
@@ -30,6 +32,63 @@ fn media_survive_both_forms() {
     survives(&File::from_bytes(b"%PDF-", "application/pdf").named("a.pdf"));
     survives(&File::from_id("file-1"));
     survives(&Document::new("text").titled("t").with_context("c"));
+}
+
+#[test]
+fn marks_of_dspy_26_are_in_the_notation_of_python() {
+    let marked = |blocks: &str| {
+        json!(format!("<<CUSTOM-TYPE-START-IDENTIFIER>>{blocks}<<CUSTOM-TYPE-END-IDENTIFIER>>"))
+    };
+    let image = marked("[{'type': 'image_url', 'image_url': {'url': 'data:image/gif;base64,R0lGODlh'}}]");
+    assert_eq!(read_json::<Image>(&image).unwrap().bytes().unwrap(), b"GIF89a");
+    let first: Image = read_json(&json!("<DSPY_IMAGE_START>https://a.b/c.png<DSPY_IMAGE_END>")).unwrap();
+    assert_eq!(first.url(), Some("https://a.b/c.png"));
+    let audio = marked("[{'type': 'input_audio', 'input_audio': {'data': 'AAAA', 'format': 'wav'}}]");
+    assert_eq!(read_json::<Audio>(&audio).unwrap().format(), "wav");
+    let document = marked(
+        r#"[{'type': 'document', 'source': {'type': 'text', 'media_type': 'text/plain', 'data': "it's\n\\n \"x\" é\x07\u200b\U0001f600"}, 'title': None, 'citations': {'enabled': True}, 'context': 'so \'c\': "d", '}]"#,
+    );
+    let document: Document = read_json(&document).unwrap();
+    assert_eq!(document.text, "it's\n\\n \"x\" é\u{7}\u{200b}😀");
+    assert_eq!((document.title, document.context.as_deref()), (None, Some("so 'c': \"d\", ")));
+    for broken in
+        ["[{'type': 'image_url'", "[exec('x')]", "['\\q']", "[{'type': 'image_url', 'image_url': nan}]", "'"]
+    {
+        assert!(read_json::<Image>(&marked(broken)).is_err(), "{broken}");
+    }
+}
+
+#[test]
+fn media_are_marked_in_saved_values_wherever_they_stand() {
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
+    struct Page {
+        scan: Option<Image>,
+        notes: Vec<String>,
+        more: std::collections::BTreeMap<String, (u8, File)>,
+    }
+    let info = TypeInfo::of::<Vec<Page>>();
+    let file = File::from_id("file-1");
+    let page = Page {
+        scan: Some(Image::from_bytes(PNG).unwrap()),
+        notes: vec!["n".into()],
+        more: [("a".into(), (1, file.clone()))].into(),
+    };
+    let own =
+        write_json(&vec![page, Page { scan: None, notes: Vec::new(), more: Default::default() }]).unwrap();
+    let saved = info.to_saved(&own);
+    let scan = saved[0]["scan"].as_str().unwrap();
+    assert!(scan.starts_with("<<CUSTOM-TYPE-START-IDENTIFIER>>[{'type':'image_url'"), "{scan}");
+    let image = Image::from_bytes(PNG).unwrap();
+    let alone = TypeInfo::of::<Image>().to_saved(&write_json(&image).unwrap());
+    assert_eq!(alone, to_dspy_marker(&part(&image)));
+    assert_eq!(saved[0]["more"]["a"], json!([1, to_dspy_marker(&part(&file))]));
+    assert_eq!((&saved[0]["notes"], &saved[1]), (&own[0]["notes"], &own[1]));
+    assert_eq!(info.from_saved(&saved), own);
+    // What is none of the type stays, and so do marks in plain texts.
+    let other = json!([{"scan": 3}, scan]);
+    assert_eq!((info.to_saved(&other), info.from_saved(&other)), (other.clone(), other));
+    let text = TypeInfo::of::<String>();
+    assert_eq!((text.to_saved(&json!(scan)), text.from_saved(&json!(scan))), (json!(scan), json!(scan)));
 }
 
 #[test]
