@@ -14,7 +14,12 @@ use std::{
     time::Duration,
 };
 
-use dspy::{adapter::Coverage, lm::Cache, prelude::*};
+use dspy::{
+    adapter::Coverage,
+    lm::Cache,
+    optimize::{BetterTogether, KNNFewShot, SIMBA, Strategy},
+    prelude::*,
+};
 use serde_json::Value;
 use support::{demo_model, http};
 
@@ -460,8 +465,8 @@ async fn failures_of_the_program_are_bad_scores_and_failures_of_the_metric_are_n
         let error = search.compile(Predict::<Sort>::new(), &train, broken).await.unwrap_err();
         assert!(error.kind() == "limit" && error.to_string().contains("no judge today"), "{error}");
         let panics = |_: &Sort, _: &SortOutput| -> bool { panic!("oh") };
-        let compiled = search.compile(Predict::<Sort>::new(), &train[..4], panics).await.unwrap();
-        assert_eq!((compiled.score(), compiled.report.candidates[0].failures), (Some(0.0), 4));
+        let error = search.compile(Predict::<Sort>::new(), &train[..4], panics).await.unwrap_err();
+        assert!(error.kind() == "limit" && error.to_string().contains("the metric panicked: oh"), "{error}");
     })
     .await;
 }
@@ -542,4 +547,79 @@ async fn labelled_rows_are_chosen_by_the_seed() {
     let compiled = LabeledFewShot::new().k(2).compile(TwoSteps::new(), &train, right).await.unwrap();
     let shown: Vec<usize> = compiled.program.predictors().iter().map(|(_, p)| p.demos().len()).collect();
     assert_eq!(shown, [0, 2]);
+}
+
+#[tokio::test]
+async fn the_nearest_rows_are_chosen_for_each_call_and_saved_with_the_program() {
+    let (server, seen) = server(None);
+    let (train, dev) = (train(), dev());
+    dspy::with(|c| c.lm(model(&server, "demo")), async {
+        let program = TwoSteps::new();
+        let before = score(&program, &dev).await;
+        let optimizer = KNNFewShot::new(3).bootstrap(true).seed(2);
+        let compiled = optimizer.compile(program, (&train, &dev), right).await.unwrap();
+        // Demonstrations of the first step are in no row: they come from runs.
+        for (path, predictor) in compiled.program.predictors() {
+            let nearest = predictor.nearest_demos().unwrap_or_else(|| panic!("{path} has none"));
+            assert!(nearest.k() == 3 && nearest.pool().len() > 10 && predictor.demos().is_empty());
+        }
+        assert!(seen.spoiled.lock().unwrap().is_empty());
+        let after = score(&compiled.program, &dev).await;
+        assert!(after > before + 0.2, "{before} -> {after}");
+
+        let file = tempfile();
+        compiled.save(&file).unwrap();
+        let loaded = TwoSteps::new().load(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let asked = seen.requests.load(Ordering::SeqCst);
+        assert_eq!(score(&loaded, &dev).await, after);
+        assert_eq!(seen.requests.load(Ordering::SeqCst), asked, "the loaded program asks the same");
+        assert!(
+            loaded
+                .load_json(&TwoSteps::new().to_json().unwrap())
+                .unwrap()
+                .sum
+                .predictor()
+                .nearest_demos()
+                .is_none()
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_is_never_among_its_own_nearest() {
+    let (server, seen) = server(None);
+    let train = &train()[..20];
+    dspy::with(|c| c.lm(model(&server, "demo")), async {
+        let chain =
+            BetterTogether::of(KNNFewShot::new(2), BootstrapFewShotWithRandomSearch::new().num_candidates(1));
+        let strategy = Strategy::prompts().then_weights();
+        let compiled = chain.strategy(strategy).compile(Predict::<Sort>::new(), train, right).await.unwrap();
+        assert!(compiled.report.candidates.iter().any(|c| c.name == "1 prompts" && c.complete), "{compiled}");
+    })
+    .await;
+    assert!(seen.spoiled.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn simba_learns_from_good_runs() {
+    let (server, _) = server(None);
+    let (train, dev) = (train(), dev());
+    dspy::with(|c| c.lm(model(&server, "demo")), async {
+        let simba =
+            SIMBA::new().batch_size(16).max_steps(3).num_candidates(3).draws(3).seed(4).progress(false);
+        // The model knows nothing without demonstrations.
+        let program = LabeledFewShot::new().k(4).seed(1).apply(Predict::<Sort>::new(), &train).unwrap();
+        let before = score(&program, &dev).await;
+        let compiled = simba.clone().compile(program.clone(), (&train, &dev), right).await.unwrap();
+        assert!(compiled.score().unwrap() > before, "{compiled}");
+        let again =
+            simba.clone().concurrency(3).compile(program.clone(), (&train, &dev), right).await.unwrap();
+        assert_eq!(again.program.to_json().unwrap(), compiled.program.to_json().unwrap());
+        assert_eq!(program.predictor().demos().len(), 4);
+        let error = simba.compile(program, &train[..5], right).await.unwrap_err();
+        assert!(error.to_string().contains("`batch_size`"), "{error}");
+    })
+    .await;
 }

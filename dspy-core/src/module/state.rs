@@ -21,6 +21,8 @@ use crate::{
 pub(super) const ROOT: &str = "self";
 pub(super) const METADATA: &str = "metadata";
 pub(super) const OWN_RECORD: &str = "dspy_rs";
+/// The key of the demonstrations that are chosen for each call, which DSPy does not know.
+pub(super) const NEAREST: &str = "nearest";
 /// The version of our own record.
 pub(super) const FORMAT: u64 = 1;
 /// The key by which DSPy marks the demonstrations that an optimizer made.
@@ -120,7 +122,12 @@ fn record_of(predictor: &Predictor) -> Value {
     let field =
         |f: &crate::signature::Field| json!({ "name": f.name, "role": role(f.role), "type": f.ty.name() });
     let fields: Vec<Value> = spec.fields.iter().map(field).collect();
-    json!({ "signature": spec.name, "fields": fields })
+    let mut record = json!({ "signature": spec.name, "fields": fields });
+    if let Some(nearest) = predictor.nearest_demos() {
+        let pool: Vec<Value> = nearest.pool().iter().map(|demo| saved_demo(spec, demo)).collect();
+        record[NEAREST] = json!({ "k": nearest.k(), "pool": pool });
+    }
+    record
 }
 
 pub(super) fn role(role: FieldRole) -> &'static str {

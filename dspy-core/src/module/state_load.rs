@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::{
+    nearest::NearestDemos,
     predictor::Predictor,
-    state::{AUGMENTED, CURE, FORMAT, METADATA, OWN_RECORD, ROOT, converted, placeholder, role},
+    state::{AUGMENTED, CURE, FORMAT, METADATA, NEAREST, OWN_RECORD, ROOT, converted, placeholder, role},
 };
 use crate::{
     Error, Result, StateError,
@@ -20,6 +21,7 @@ pub(super) struct Change {
     /// Label and description of each field.
     words: Vec<(String, String)>,
     demos: Vec<Demo>,
+    nearest: Option<NearestDemos>,
     lm: Option<LM>,
 }
 
@@ -32,6 +34,7 @@ impl Change {
             }
         });
         predictor.set_demos(self.demos);
+        predictor.set_nearest_demos(self.nearest);
         // A file without a model says nothing about it: the program keeps the one it has.
         if self.lm.is_some() {
             predictor.set_lm(self.lm);
@@ -78,8 +81,8 @@ pub(super) fn plan(predictors: &[(String, &Predictor)], state: &Value) -> Result
             };
             return Err(at(StateError::new(message)).into());
         }
-        let fields = record.and_then(|r| r.get("predictors")?.get(path)?.get("fields")?.as_array());
-        changes.push(change(predictor, own, fields).map_err(at_any)?);
+        let own_record = record.and_then(|r| r.get("predictors")?.get(path)?.as_object());
+        changes.push(change(predictor, own, own_record).map_err(at_any)?);
     }
     Ok(changes)
 }
@@ -124,7 +127,12 @@ fn check_paths(predictors: &[(String, &Predictor)], state: &Map<String, Value>) 
     Ok(())
 }
 
-fn change(predictor: &Predictor, state: &Map<String, Value>, record: Option<&Vec<Value>>) -> Result<Change> {
+fn change(
+    predictor: &Predictor,
+    state: &Map<String, Value>,
+    own_record: Option<&Map<String, Value>>,
+) -> Result<Change> {
+    let record = own_record.and_then(|record| record.get("fields")?.as_array());
     if state.contains_key("extended_signature") {
         let message = "the file has the shape of DSPy before 2.5 (`extended_signature`); save it again with a newer DSPy";
         return Err(StateError::new(message).into());
@@ -143,12 +151,14 @@ fn change(predictor: &Predictor, state: &Map<String, Value>, record: Option<&Vec
     let instructions =
         instructions.ok_or_else(|| StateError::new("`signature.instructions` must be text"))?;
     let words = words(spec, signature, record.is_some())?;
-    let demos = demos(spec, state, record.is_some())?;
+    let nearest =
+        own_record.and_then(|record| record.get(NEAREST)).map(|saved| nearest(spec, saved)).transpose()?;
+    let demos = demos(spec, state, "demos", record.is_some())?;
     let lm = match state.get("lm") {
         None | Some(Value::Null) => None,
         Some(saved) => saved_lm(predictor, saved)?,
     };
-    Ok(Change { instructions: instructions.to_owned(), words, demos, lm })
+    Ok(Change { instructions: instructions.to_owned(), words, demos, nearest, lm })
 }
 
 /// The fields that our own record names are those of the program.
@@ -247,24 +257,34 @@ fn check_position(spec: &SignatureSpec, field: &Field, prefix: &str, desc: &str)
     Ok(())
 }
 
+/// The demonstrations that are chosen for each call.
+fn nearest(spec: &SignatureSpec, saved: &Value) -> Result<NearestDemos, StateError> {
+    let saved = object(saved, || StateError::new(format!("`{NEAREST}` must be an object")))?;
+    let k = saved.get("k").and_then(Value::as_u64).and_then(|k| usize::try_from(k).ok());
+    let k = k.ok_or_else(|| StateError::new(format!("`{NEAREST}.k` must be a number of demonstrations")))?;
+    Ok(NearestDemos::new(spec, k, demos(spec, saved, "pool", true)?))
+}
+
+/// The demonstrations under a key.
 fn demos(
     spec: &SignatureSpec,
     state: &Map<String, Value>,
+    key: &str,
     types_checked: bool,
 ) -> Result<Vec<Demo>, StateError> {
-    let saved = match state.get("demos") {
+    let saved = match state.get(key) {
         Some(Value::Array(demos)) => demos,
-        _ => return Err(StateError::new("`demos` must be a list")),
+        _ => return Err(StateError::new(format!("`{key}` must be a list"))),
     };
     let mut demos = Vec::with_capacity(saved.len());
     for (i, saved) in saved.iter().enumerate() {
-        let saved = object(saved, || StateError::new(format!("demos[{i}] must be an object")))?;
+        let saved = object(saved, || StateError::new(format!("{key}[{i}] must be an object")))?;
         let mut fields = converted(spec, saved, TypeInfo::from_saved);
         let marked = spec.field(AUGMENTED).is_none().then(|| fields.shift_remove(AUGMENTED)).flatten();
         if types_checked {
             for field in &spec.fields {
                 if let Some(misfit) = given(field, &fields).and_then(|value| field.ty.check(value).err()) {
-                    return Err(StateError::new(format!("demos[{i}]: {misfit}")).field(&field.name));
+                    return Err(StateError::new(format!("{key}[{i}]: {misfit}")).field(&field.name));
                 }
             }
         }

@@ -117,11 +117,11 @@ impl Optimizer for KNNFewShot {
                 break;
             }
             engine.stage(format!("bootstrap, pass {}", pass + 1), open.len());
-            // The first time as the teacher is, then with what was found.
-            let teacher = match pass {
-                0 => engine.teacher_parameters(),
-                _ => self.show(engine, &made)?,
-            };
+            // A teacher that knows something is asked as it is; one that does not, and every later pass, with what there
+            // is so far.
+            let teacher = engine.teacher_parameters();
+            let knows = teacher.iter().any(|(_, own)| !own.demos.is_empty() || own.nearest.is_some());
+            let teacher = if pass == 0 && knows { teacher } else { self.show(engine, &made)? };
             let wish = Bootstrap::all(&open, 1);
             let found =
                 engine.bootstrap(&Arc::new(teacher), &self.attempts, std::slice::from_ref(&wish)).await?;
