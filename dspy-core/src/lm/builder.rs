@@ -9,7 +9,7 @@ use super::{
     Cache, Capabilities, LM, LanguageModel, Options,
     client::Core,
     http::Timeouts,
-    provider::{self, Provider},
+    provider::{self, Access, Endpoint, Provider},
     retry::RetryPolicy,
     wire::{endpoint::Address, openai_chat::OpenAiChat},
 };
@@ -232,28 +232,33 @@ impl LMBuilder {
                 }
                 model
             }
-            Source::Named(_) if id.starts_with(LOCAL) => {
-                if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
-                    let message = "api_base, api_key and header are for models of a provider; a model in this \
-                                   process has none of them";
-                    return Err(wrong(message.into()));
-                }
-                local(&id)?
-            }
             Source::Named(_) => {
                 let (provider, name) = split(&id).map_err(wrong)?;
-                let place = place(provider, name, self.api_base, self.api_key, env).map_err(wrong)?;
-                let mut timeouts = self.timeouts;
-                timeouts.read = timeouts.read.min(timeouts.total);
-                let address = Address {
-                    id: id.clone(),
-                    api_base: place.api_base,
-                    key: place.key,
-                    headers: self.headers,
-                    timeouts,
-                };
-                let max_tokens_name = self.max_tokens_name.unwrap_or(place.max_tokens_name);
-                Arc::new(OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?)
+                match &provider.access {
+                    Access::OpenAiChat(endpoint) => {
+                        let place = place(provider.name, endpoint, name, self.api_base, self.api_key, env)
+                            .map_err(wrong)?;
+                        let mut timeouts = self.timeouts;
+                        timeouts.read = timeouts.read.min(timeouts.total);
+                        let address = Address {
+                            id: id.clone(),
+                            api_base: place.api_base,
+                            key: place.key,
+                            headers: self.headers,
+                            timeouts,
+                        };
+                        let max_tokens_name = self.max_tokens_name.unwrap_or(place.max_tokens_name);
+                        Arc::new(OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?)
+                    }
+                    Access::InProcess => {
+                        if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
+                            let message = "api_base, api_key and header are for models that are served \
+                                           elsewhere; a model in this process has none of them";
+                            return Err(wrong(message.into()));
+                        }
+                        in_process(&id, name)?
+                    }
+                }
             }
         };
         Ok(LM::assemble(
@@ -263,17 +268,13 @@ impl LMBuilder {
     }
 }
 
-/// What stands before the path of a model in this process.
-const LOCAL: &str = "local/";
-
 #[cfg(feature = "local")]
-fn local(id: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
-    let path = id.strip_prefix(LOCAL).unwrap_or(id);
-    Ok(crate::local::shared(id, path.as_ref())?)
+fn in_process(_: &str, path: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
+    Ok(Arc::new(super::LocalModel::shared(path)?))
 }
 
 #[cfg(not(feature = "local"))]
-fn local(id: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
+fn in_process(id: &str, _: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
     let message = "models in this process need the feature `local`: `dspy = { features = [\"local\"] }`";
     Err(LmError::new(LmErrorKind::Configuration, id, message))
 }
@@ -306,7 +307,8 @@ struct Place {
 }
 
 fn place(
-    provider: &Provider,
+    provider: &str,
+    endpoint: &Endpoint,
     name: &str,
     api_base: Option<String>,
     api_key: Option<SecretString>,
@@ -314,20 +316,19 @@ fn place(
 ) -> Result<Place, String> {
     let from_code = api_base.is_some();
     let base = api_base
-        .or_else(|| provider.base_vars.iter().find_map(|var| env(var)))
-        .or_else(|| provider.api_base.map(str::to_owned))
+        .or_else(|| endpoint.base_vars.iter().find_map(|var| env(var)))
+        .or_else(|| endpoint.api_base.map(str::to_owned))
         .ok_or_else(|| {
             format!(
-                "`{}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
-                provider.name,
-                provider.base_vars.join(" or ")
+                "`{provider}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
+                endpoint.base_vars.join(" or ")
             )
         })?;
     let base = base.trim_end_matches('/').to_owned();
-    let official = provider.api_base == Some(&*base);
+    let official = endpoint.api_base == Some(&*base);
     // A key of the environment belongs to the place that the environment, or the provider, names: an endpoint that was
     // chosen elsewhere must not receive it.
-    let env_key = || provider.key_vars.iter().find_map(|var| env(var)).map(SecretString::from);
+    let env_key = || endpoint.key_vars.iter().find_map(|var| env(var)).map(SecretString::from);
     let key = match api_key {
         Some(key) => Some(key),
         None if from_code && !official => None,
@@ -336,15 +337,15 @@ fn place(
     if key.is_none() && official && base.starts_with("https://") {
         return Err(format!(
             "there is no API key: set {} in the environment, or `LM::builder(..).api_key(..)`",
-            provider.key_vars.join(" or ")
+            endpoint.key_vars.join(" or ")
         ));
     }
-    let openai = provider.name == "openai";
+    let openai = provider == "openai";
     Ok(Place {
         capabilities: match (openai, official) {
             (true, true) => provider::openai_capabilities(name),
             (true, false) => provider::server_capabilities(),
-            _ => provider.capabilities,
+            _ => endpoint.capabilities,
         },
         max_tokens_name: if openai { provider::max_tokens_name(name) } else { "max_tokens" },
         api_base: base,
@@ -374,7 +375,10 @@ mod tests {
     fn found(model: &str, base: Option<&str>, vars: &[(&str, &str)]) -> Result<Place, String> {
         let (provider, name) = split(model)?;
         let env = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        place(provider, name, base.map(str::to_owned), None, env)
+        let Access::OpenAiChat(endpoint) = &provider.access else {
+            return Err("runs in this process".into());
+        };
+        place(provider.name, endpoint, name, base.map(str::to_owned), None, env)
     }
 
     fn key(place: &Place) -> Option<&str> {

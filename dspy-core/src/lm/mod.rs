@@ -11,6 +11,8 @@ mod call;
 mod client;
 pub mod history;
 mod http;
+#[cfg(feature = "local")]
+mod local;
 mod message;
 mod model;
 mod prefix;
@@ -31,6 +33,10 @@ pub use builder::LMBuilder;
 pub use cache::Cache;
 pub use client::{Answer, LM};
 pub use history::{HistoryEntry, Inspection, inspect_history};
+#[cfg(feature = "local")]
+pub use local::LocalModel;
+#[cfg(feature = "local")]
+pub(crate) use local::{lm_error, texts};
 pub use message::{Message, Role};
 pub use model::{BoxFuture, Capabilities, Delta, DeltaSink, LanguageModel};
 pub use prefix::{Prefix, Prompt};
