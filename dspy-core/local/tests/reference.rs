@@ -208,59 +208,53 @@ fn continued(model: &Model, prompt: &[u32], like: &Continuation) -> Continuation
 fn answers_are_the_likeliest_tokens() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     // All conversations at the same time, and again with what is kept of the first time.
-    {
-        for_each(|entry, path, model, expected, wrong| {
-            let fresh = Model::open(path).unwrap();
-            let options = GenerateOptions {
-                temperature: Some(0.0),
-                max_tokens: Some(24),
-                ..GenerateOptions::default()
-            };
-            let packed = packed(&entry.name);
-            // With packed weights the answers are our own. They cost time: those to the longest conversation do.
-            let wanted = |name: &str| expected.answers.contains_key(name) && (!packed || name == "turns");
-            let mut own = BTreeMap::new();
-            for conversation in expected.conversations.iter().filter(|c| packed && wanted(&c.name)) {
-                let prompt = conversation.ids.as_deref().unwrap();
-                let answer = continued(model, prompt, &expected.answers[&conversation.name]);
-                own.insert(&conversation.name, answer);
-            }
-            for time in 0..2 {
-                let asked: Vec<_> = expected
-                    .conversations
-                    .iter()
-                    .filter(|conversation| wanted(&conversation.name))
-                    .map(|conversation| (conversation, conversation.messages()))
-                    .collect();
-                let answers = asked.iter().map(|(_, messages)| fresh.generate(messages, &options));
-                let answers = runtime.block_on(join_all(answers));
-                for ((conversation, _), answer) in asked.iter().zip(answers) {
-                    let answer = answer.unwrap();
-                    let theirs = &expected.answers[&conversation.name];
-                    let likeliest = own.get(&conversation.name).unwrap_or(theirs);
-                    // Behind a choice that was as good as even, both go their own ways.
-                    let close = likeliest.margins.iter().position(|margin| *margin < even(&entry.name));
-                    let text = model.decode(&likeliest.ids[..close.unwrap_or(likeliest.ids.len())]).unwrap();
-                    let found = &answer.answers[0].text;
-                    let right = match close {
-                        None => *found == text,
-                        Some(_) => found.starts_with(text.trim_end_matches('\u{fffd}')),
-                    };
-                    let place = format!("{}: {}, time {time}", entry.name, conversation.name);
-                    let tokens = answer.prompt_tokens;
-                    if time == 1 && tokens > 64 && answer.cached_prompt_tokens == 0 {
-                        wrong.push(format!("{place}: nothing was kept of {tokens} tokens"));
-                    }
-                    if !right {
-                        wrong.push(format!("{place}: {found:?}, not {text:?}"));
-                    }
-                    let ended = likeliest.ids.len() < 24;
-                    if !packed && close.is_none() && (answer.answers[0].finish == Finish::Stop) != ended
-                    {
-                        wrong.push(format!("{place}: ended by {:?}", answer.answers[0].finish));
-                    }
+    for_each(|entry, path, model, expected, wrong| {
+        let fresh = Model::open(path).unwrap();
+        let options =
+            GenerateOptions { temperature: Some(0.0), max_tokens: Some(24), ..GenerateOptions::default() };
+        let packed = packed(&entry.name);
+        // With packed weights the answers are our own. They cost time: those to the longest conversation do.
+        let wanted = |name: &str| expected.answers.contains_key(name) && (!packed || name == "turns");
+        let mut own = BTreeMap::new();
+        for conversation in expected.conversations.iter().filter(|c| packed && wanted(&c.name)) {
+            let prompt = conversation.ids.as_deref().unwrap();
+            let answer = continued(model, prompt, &expected.answers[&conversation.name]);
+            own.insert(&conversation.name, answer);
+        }
+        for time in 0..2 {
+            let asked: Vec<_> = expected
+                .conversations
+                .iter()
+                .filter(|conversation| wanted(&conversation.name))
+                .map(|conversation| (conversation, conversation.messages()))
+                .collect();
+            let answers = asked.iter().map(|(_, messages)| fresh.generate(messages, &options));
+            let answers = runtime.block_on(join_all(answers));
+            for ((conversation, _), answer) in asked.iter().zip(answers) {
+                let answer = answer.unwrap();
+                let theirs = &expected.answers[&conversation.name];
+                let likeliest = own.get(&conversation.name).unwrap_or(theirs);
+                // Behind a choice that was as good as even, both go their own ways.
+                let close = likeliest.margins.iter().position(|margin| *margin < even(&entry.name));
+                let text = model.decode(&likeliest.ids[..close.unwrap_or(likeliest.ids.len())]).unwrap();
+                let found = &answer.answers[0].text;
+                let right = match close {
+                    None => *found == text,
+                    Some(_) => found.starts_with(text.trim_end_matches('\u{fffd}')),
+                };
+                let place = format!("{}: {}, time {time}", entry.name, conversation.name);
+                let tokens = answer.prompt_tokens;
+                if time == 1 && tokens > 64 && answer.cached_prompt_tokens == 0 {
+                    wrong.push(format!("{place}: nothing was kept of {tokens} tokens"));
+                }
+                if !right {
+                    wrong.push(format!("{place}: {found:?}, not {text:?}"));
+                }
+                let ended = likeliest.ids.len() < 24;
+                if !packed && close.is_none() && (answer.answers[0].finish == Finish::Stop) != ended {
+                    wrong.push(format!("{place}: ended by {:?}", answer.answers[0].finish));
                 }
             }
-        });
+        }
     });
 }
