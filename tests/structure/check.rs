@@ -86,15 +86,17 @@ fn way_back(graph: &Graph<'_>, file: &str) -> Option<Vec<Import>> {
     None
 }
 
+/// The module of a file among those that `lib.rs` declares.
+pub fn module_of(file: &str) -> &str {
+    file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
+}
+
 /// The imports of a module that `lib.rs` declares before the one that it imports.
-pub fn upward(modules: &[String], imports: &BTreeSet<Import>) -> Vec<String> {
-    let place = |file: &str| {
-        let name = file.split('/').next().unwrap_or(file).trim_end_matches(".rs");
-        modules.iter().position(|module| module == name)
-    };
+pub fn upward<'a>(modules: &[String], imports: &'a BTreeSet<Import>) -> Vec<&'a Import> {
+    let place = |file: &str| modules.iter().position(|module| module == module_of(file));
     let wrong =
         |import: &&Import| matches!((place(&import.from), place(&import.to)), (Some(a), Some(b)) if a < b);
-    imports.iter().filter(wrong).map(|i| format!("{} -> {} ({})", i.from, i.to, i.item)).collect()
+    imports.iter().filter(wrong).collect()
 }
 
 #[cfg(test)]
@@ -129,7 +131,8 @@ mod tests {
     #[test]
     fn an_import_of_a_later_module_is_found() {
         let modules = ["low", "high"].map(str::to_owned);
-        let found = upward(&modules, &imports(&[("low/a.rs", "high/mod.rs"), ("high/b.rs", "low/a.rs")]));
-        assert_eq!(found, ["low/a.rs -> high/mod.rs (high/mod.rs::X)"]);
+        let imports = imports(&[("low/a.rs", "high/mod.rs"), ("high/b.rs", "low/a.rs")]);
+        let found: Vec<_> = upward(&modules, &imports).into_iter().map(|import| &*import.from).collect();
+        assert_eq!(found, ["low/a.rs"]);
     }
 }

@@ -3,9 +3,9 @@
 mod check;
 mod read;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use check::{circles, upward};
+use check::{circles, module_of, upward};
 use read::Crate;
 
 /// The crates, and whether their `lib.rs` promises that a module uses only those above it.
@@ -19,11 +19,15 @@ const CRATES: &[(&str, bool)] = &[
     ("dspy-macros/src", false),
 ];
 
-/// Circles that are known and not resolved yet, each as the files of which it consists.
-const KNOWN: &[&[&str]] = &[
-    &["module/mod.rs", "module/prediction.rs", "predict/mod.rs", "predict/stream.rs"],
+/// Circles of files that are known and not resolved yet. To be emptied.
+const KNOWN_CIRCLES: &[&[&str]] = &[
+    &["lm/wire/openai_chat/body.rs", "lm/wire/openai_chat/mod.rs"],
+    &["module/batch.rs", "module/mod.rs"],
     &["predict/ask.rs", "predict/drive.rs"],
 ];
+
+/// Modules of `dspy-core` that import from one below them, and the one. To be emptied.
+const KNOWN_UPWARD: &[(&str, &str)] = &[("module", "predict")];
 
 fn read(folder: &str) -> Crate {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
@@ -32,27 +36,40 @@ fn read(folder: &str) -> Crate {
 
 #[test]
 fn files_do_not_import_each_other_in_circles() {
-    let (mut wrong, mut met) = (Vec::new(), vec![false; KNOWN.len()]);
+    let (mut wrong, mut met) = (Vec::new(), vec![false; KNOWN_CIRCLES.len()]);
     for (folder, _) in CRATES {
         for circle in circles(&read(folder).imports) {
-            match KNOWN.iter().position(|known| circle.files.iter().all(|file| known.contains(&&**file))) {
+            match KNOWN_CIRCLES
+                .iter()
+                .position(|known| circle.files.iter().all(|file| known.contains(&&**file)))
+            {
                 Some(known) => met[known] = true,
                 None => wrong.push(format!("{folder}: {circle}")),
             }
         }
     }
     assert!(wrong.is_empty(), "files that import each other:\n{}", wrong.join("\n"));
-    let resolved: Vec<_> = KNOWN.iter().zip(met).filter(|(_, met)| !met).map(|(known, _)| known).collect();
-    assert!(resolved.is_empty(), "these circles are gone; take them off the list `KNOWN`: {resolved:?}");
+    let resolved: Vec<_> =
+        KNOWN_CIRCLES.iter().zip(met).filter(|(_, met)| !met).map(|(known, _)| known).collect();
+    assert!(
+        resolved.is_empty(),
+        "these circles are gone; take them off the list `KNOWN_CIRCLES`: {resolved:?}"
+    );
 }
 
 #[test]
 fn modules_import_only_those_above_them() {
-    let mut wrong = Vec::new();
+    let (mut wrong, mut met) = (Vec::new(), BTreeSet::new());
     for (folder, _) in CRATES.iter().filter(|(_, ordered)| *ordered) {
         let found = read(folder);
-        wrong
-            .extend(upward(&found.modules, &found.imports).into_iter().map(|why| format!("{folder}: {why}")));
+        for import in upward(&found.modules, &found.imports) {
+            let modules = (module_of(&import.from), module_of(&import.to));
+            match KNOWN_UPWARD.contains(&modules) {
+                true => _ = met.insert((modules.0.to_owned(), modules.1.to_owned())),
+                false => wrong.push(format!("{folder}: {} -> {} ({})", import.from, import.to, import.item)),
+            }
+        }
     }
     assert!(wrong.is_empty(), "imports against the order of lib.rs:\n{}", wrong.join("\n"));
+    assert_eq!(met.len(), KNOWN_UPWARD.len(), "some of `KNOWN_UPWARD` are gone; take them off: only {met:?}");
 }

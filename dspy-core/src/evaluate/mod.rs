@@ -5,6 +5,7 @@ mod judge;
 mod metric;
 mod progress;
 mod report;
+mod row;
 mod run;
 mod stats;
 mod text;
@@ -13,7 +14,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score, WithoutReasoning};
 pub(crate) use progress::Progress;
-pub use report::{Evaluation, Failure, Row};
+pub use report::Evaluation;
+pub use row::{Failure, Row};
 pub(crate) use run::{Plan, run_rows, score_of};
 pub use stats::{Comparison, Interval, Test, ruled_out};
 pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};

@@ -40,13 +40,34 @@ enum Source {
     Model(Arc<dyn LanguageModel>),
 }
 
+impl LM {
+    /// The model `provider/name` at its provider, with default settings. The key comes from the provider's variable
+    /// (`OPENAI_API_KEY`), the endpoint from `OPENAI_BASE_URL` or `OPENAI_API_BASE` if one of them is set.
+    ///
+    /// # Errors
+    /// [`LmErrorKind::Configuration`] when the provider is unknown or the key is missing.
+    pub fn new(model: impl Into<String>) -> Result<Self, LmError> {
+        Self::builder(model).build()
+    }
+
+    /// Sets up the model `provider/name`.
+    pub fn builder(model: impl Into<String>) -> LMBuilder {
+        LMBuilder::named(model.into())
+    }
+
+    /// Sets up a client of a model of one's own; see [`LM::from_model`].
+    pub fn wrap(model: impl LanguageModel) -> LMBuilder {
+        LMBuilder::wrapped(Arc::new(model))
+    }
+}
+
 impl LMBuilder {
-    pub(super) fn named(model: String) -> Self {
+    fn named(model: String) -> Self {
         Self::of(Source::Named(model), Some(CONCURRENCY), Cache::shared())
     }
 
     /// Models of the user's own have no connections that could run out; and their names are not known to be unique.
-    pub(super) fn wrapped(model: Arc<dyn LanguageModel>) -> Self {
+    fn wrapped(model: Arc<dyn LanguageModel>) -> Self {
         Self::of(Source::Model(model), None, Cache::private())
     }
 

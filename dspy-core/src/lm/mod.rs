@@ -4,6 +4,7 @@
 //! requests in flight, the retry loop, and the wire: the provider's protocol over HTTP. [`LM`] is all of it; a
 //! [`LanguageModel`] is the last part alone.
 
+mod answer;
 mod budget;
 mod builder;
 mod cache;
@@ -27,11 +28,12 @@ mod tuned;
 mod wire;
 
 pub use crate::value::{ToolCall, ToolSpec};
+pub use answer::Answer;
 pub(crate) use budget::Meter;
 pub use budget::{Budget, Price, Spent};
 pub use builder::LMBuilder;
 pub use cache::Cache;
-pub use client::{Answer, LM};
+pub use client::LM;
 pub use history::{HistoryEntry, Inspection, inspect_history};
 #[cfg(feature = "local")]
 pub use local::LocalModel;

@@ -1,11 +1,12 @@
 //! Answers are paid once: the cache in memory and on disk.
 
+pub(super) mod digest;
 #[cfg(feature = "disk-cache")]
 mod disk;
 #[cfg(feature = "disk-cache")]
 mod file;
 mod flight;
-pub(super) mod key;
+mod key;
 mod location;
 mod memory;
 

@@ -19,7 +19,6 @@ pub use source::MediaError;
 pub use tool::{ToolCall, ToolCalls, ToolSpec};
 
 pub(crate) use code::CODE_TOKEN;
-pub(crate) use source::base64_len;
 
 /// The key in a schema under which a field type names its kind.
 pub(crate) const KIND_KEY: &str = "x-dspy";
