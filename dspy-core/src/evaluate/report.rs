@@ -1,6 +1,6 @@
 //! What an evaluation found.
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use serde::Serialize;
 
@@ -8,9 +8,7 @@ use super::{
     export::{self, Columns},
     row::{Failure, Row},
 };
-use crate::{
-    Error, LmErrorKind, Result, context::UsageReport, data::Example, error::shorten, module::Prediction,
-};
+use crate::{Result, context::UsageReport, data::Example, error::shorten};
 
 /// What an evaluation found. Displays as a table.
 #[derive(Debug, Clone)]
@@ -45,7 +43,7 @@ impl<E, O> Evaluation<E, O> {
         score_of_answered(&self.rows)
     }
 
-    /// How many rows failed for each kind of error; see [`Error::kind`].
+    /// How many rows failed for each kind of error; see [`Error::kind`](crate::Error::kind).
     pub fn errors_by_kind(&self) -> BTreeMap<&'static str, usize> {
         let mut kinds = BTreeMap::new();
         for (_, failure) in self.failures() {
@@ -75,7 +73,7 @@ impl<E: Example, O: Serialize> Evaluation<E, O> {
     /// `pred_<name>`; lists and structs stand as JSON. The file is written whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Other`] when the file cannot be written or a row cannot be turned into fields.
+    /// [`Error::Other`](crate::Error::Other) when the file cannot be written or a row cannot be turned into fields.
     pub fn save_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         export::csv(&Columns::of(&self.rows, &self.metric)?, path.as_ref())
     }
