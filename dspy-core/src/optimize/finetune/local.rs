@@ -6,10 +6,9 @@ use std::{
 };
 
 use dspy_local::{Conversation, Error as EngineError, Message, Next, Trained, Training};
-
-use super::{ChatRow, FineTuneJob, FineTuneTask, FineTuner, JobControl, Tuned, TuningStatus};
 use serde_json::json;
 
+use super::{ChatRow, FineTuneJob, FineTuneTask, FineTuner, JobControl, Tuned, TuningStatus};
 use crate::{
     Error, Result,
     lm::{LocalModel, lm_error, texts},
