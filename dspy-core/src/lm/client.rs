@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::{
-    Answer, Cache, Capabilities, DeltaSink, HistoryEntry, LanguageModel, Options, Request, Response,
+    Answer, Cache, Capabilities, DeltaSink, HistoryEntry, LanguageModel, Meter, Options, Request, Response,
     ResponseStream, RetryPolicy, Usage,
     budget::Admitted,
     cache::Key,
@@ -262,7 +262,9 @@ impl LM {
 
     /// Asks the meter of the work that a request belongs to.
     fn admit(&self, key: Option<&Key>, request: &Request) -> Result<Option<Admitted>, LmError> {
-        request.meter.as_ref().map(|meter| meter.admit(self.id(), key, request)).transpose()
+        let max_tokens = request.options.max_tokens;
+        let admit = |meter: &Arc<Meter>| meter.admit(self.id(), key, &request.prompt, max_tokens);
+        request.meter.as_ref().map(admit).transpose()
     }
 
     /// Sends a request until it is answered or there is no hope.

@@ -5,6 +5,11 @@ use sha2::{Digest, Sha256};
 
 use crate::lm::Message;
 
+/// SHA-256 of everything that decides what a model answers: messages with roles and media, model, endpoint, options,
+/// response format, tools and rollout. Never the API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key(pub(crate) [u8; 32]);
+
 /// Hashes messages. Every text is preceded by its length, so that no two lists of messages feed the same bytes.
 pub(crate) fn messages(mut h: Sha256, messages: &[Message]) -> Sha256 {
     for message in messages {

@@ -2,16 +2,11 @@
 
 use sha2::{Digest, Sha256};
 
-use super::digest::{messages, number, object, optional, text, value};
+use super::digest::{Key, messages, number, object, optional, text, value};
 use crate::lm::{LanguageModel, Options, Request, ResponseFormat};
 
 /// Changes whenever what is hashed changes its form, so that no entry is ever read under a key of another meaning.
 const FORMAT: u64 = 1;
-
-/// SHA-256 of everything that decides what a model answers: messages with roles and media, model, endpoint, options,
-/// response format, tools and rollout. Never the API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key(pub(crate) [u8; 32]);
 
 impl Key {
     pub(crate) fn of(model: &dyn LanguageModel, request: &Request) -> Self {

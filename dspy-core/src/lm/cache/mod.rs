@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-pub(crate) use self::key::Key;
+pub(crate) use self::digest::Key;
 use self::{flight::Flights, memory::Memory};
 use super::Response;
 use crate::LmError;

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::OpenAiChat;
 use crate::{
     LmError, LmErrorKind,
     lm::{Message, Options, Request, ResponseFormat, Role, ToolSpec},
@@ -17,26 +16,38 @@ type Member<'a> = Option<Cow<'a, str>>;
 /// The name under which a prefix remembers its bytes.
 const WIRE: &str = "openai_chat";
 
-/// How every body of the model `name` begins.
-pub(super) fn head(name: &str) -> Vec<u8> {
-    let mut out = b"{\"model\":".to_vec();
-    json(&mut out, name);
-    out
+/// What the bodies of all requests to a model have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    /// How every body begins: `{"model":"name"`.
+    head: Box<[u8]>,
+    /// The parameter that limits the tokens of an answer.
+    pub(super) max_tokens_name: &'static str,
 }
 
-pub(super) fn body(model: &OpenAiChat, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
+impl Form {
+    /// The form of requests to the model `name`.
+    pub(super) fn new(name: &str, max_tokens_name: &'static str) -> Self {
+        let mut head = b"{\"model\":".to_vec();
+        json(&mut head, name);
+        Self { head: head.into(), max_tokens_name }
+    }
+}
+
+/// The body of a request to the model that errors call `id`.
+pub(super) fn body(form: &Form, id: &str, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
     let extra = &request.options.extra;
     for taken in ["model", "messages", "stream", "api_key", "api_base", "base_url"] {
         if !extra.is_empty() && extra.contains_key(taken) {
             let message = format!("`{taken}` cannot be an extra parameter: the client sets it itself");
-            return Err(LmError::new(LmErrorKind::InvalidRequest, model.endpoint.id(), message));
+            return Err(LmError::new(LmErrorKind::InvalidRequest, id, message));
         }
     }
     let prefix = request.prompt.prefix.rendered(WIRE, messages);
     let tail: usize = request.prompt.tail.iter().map(|m| m.content.text().len() + 64).sum();
-    let mut out = Vec::with_capacity(model.head.len() + prefix.len() + tail + tail / 8 + 256);
-    out.extend_from_slice(&model.head);
-    options(&mut out, &request.options, model.max_tokens_name);
+    let mut out = Vec::with_capacity(form.head.len() + prefix.len() + tail + tail / 8 + 256);
+    out.extend_from_slice(&form.head);
+    options(&mut out, &request.options, form.max_tokens_name);
     match &request.format {
         ResponseFormat::Text => {}
         ResponseFormat::JsonObject => out.extend_from_slice(br#","response_format":{"type":"json_object"}"#),

@@ -8,6 +8,7 @@ mod stream;
 
 use reqwest::header::AUTHORIZATION;
 
+use self::body::Form;
 use super::endpoint::{Address, Endpoint};
 use crate::{
     LmError,
@@ -28,9 +29,7 @@ pub(crate) fn write_chat_tools(out: &mut Vec<u8>, tools: &[ToolSpec]) {
 pub(crate) struct OpenAiChat {
     endpoint: Endpoint,
     capabilities: Capabilities,
-    /// How every body begins: `{"model":"name"`.
-    head: Box<[u8]>,
-    max_tokens_name: &'static str,
+    form: Form,
 }
 
 impl OpenAiChat {
@@ -43,7 +42,7 @@ impl OpenAiChat {
         max_tokens_name: &'static str,
     ) -> Result<Self, LmError> {
         let endpoint = Endpoint::new(address, "chat/completions", (AUTHORIZATION, "Bearer "))?;
-        Ok(Self { endpoint, capabilities, head: body::head(name).into(), max_tokens_name })
+        Ok(Self { endpoint, capabilities, form: Form::new(name, max_tokens_name) })
     }
 
     /// Where it is.
@@ -56,8 +55,7 @@ impl OpenAiChat {
         Self {
             endpoint: self.endpoint.for_model(id),
             capabilities: self.capabilities,
-            head: body::head(name).into(),
-            max_tokens_name: self.max_tokens_name,
+            form: Form::new(name, self.form.max_tokens_name),
         }
     }
 }
@@ -76,12 +74,13 @@ impl LanguageModel for OpenAiChat {
     }
 
     fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
-        body::body(self, request, false)
+        body::body(&self.form, self.endpoint.id(), request, false)
     }
 
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
-            let answer = self.endpoint.ask(body::body(self, request, false)?).await?;
+            let answer =
+                self.endpoint.ask(body::body(&self.form, self.endpoint.id(), request, false)?).await?;
             read::response(&self.endpoint, &answer)
         })
     }
@@ -92,7 +91,8 @@ impl LanguageModel for OpenAiChat {
         sink: &'a mut DeltaSink<'_>,
     ) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
-            let reply = self.endpoint.open(body::body(self, request, true)?).await?;
+            let reply =
+                self.endpoint.open(body::body(&self.form, self.endpoint.id(), request, true)?).await?;
             stream::read(&self.endpoint, reply, sink).await
         })
     }
