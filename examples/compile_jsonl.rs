@@ -1,8 +1,8 @@
 //! Evaluate and compile on files of JSON lines, save the program, load it again.
 //!
 //! ```text
-//! cargo run --release --example compile_jsonl
-//! cargo run --release --example compile_jsonl -- --model openai/gpt-4o-mini \
+//! cargo run -p dspy-examples --bin compile_jsonl
+//! cargo run -p dspy-examples --features tls --bin compile_jsonl -- --model openai/gpt-4o-mini \
 //!     --train train.jsonl --dev dev.jsonl --out sort.json --optimizer random-search
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! Typed extraction: a list of structs, an enum and an option from a text.
 //!
 //! ```text
-//! cargo run --example extraction -- --model openai/gpt-4o-mini
+//! cargo run -p dspy-examples --features tls --bin extraction -- --model openai/gpt-4o-mini
 //! ```
 //!
 //! Without `--model` and `--api-base` it starts the demonstration server, which fills in the types with pieces of the

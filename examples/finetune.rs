@@ -1,8 +1,8 @@
 //! Train a model on what its program did well: bootstrap, tune the weights, save, load.
 //!
 //! ```text
-//! cargo run --release --features local --example finetune
-//! cargo run --release --features local --example finetune -- --model local/<directory of a model>
+//! cargo run -p dspy-examples --bin finetune
+//! cargo run -p dspy-examples --bin finetune -- --model local/<directory of a model>
 //! ```
 //!
 //! Without `--model` it tunes the tiny model in `examples/models/tiny`; see there what it is and what it is not.

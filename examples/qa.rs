@@ -1,7 +1,7 @@
 //! Simple question answering: one signature, one predictor.
 //!
 //! ```text
-//! cargo run --example qa -- --model openai/gpt-4o-mini "Which river flows through Vienna?"
+//! cargo run -p dspy-examples --features tls --bin qa -- --model openai/gpt-4o-mini "Which river flows through Vienna?"
 //! ```
 //!
 //! Without `--model` and `--api-base` it starts the demonstration server, which cannot know the answer.

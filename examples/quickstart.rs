@@ -1,8 +1,8 @@
 //! Compile a program, see it improve, save it, load it.
 //!
 //! ```text
-//! cargo run --release --features local --example quickstart
-//! cargo run --release --features local --example quickstart -- --model openai/gpt-4o-mini
+//! cargo run -p dspy-examples
+//! cargo run -p dspy-examples --features tls -- --model openai/gpt-4o-mini
 //! ```
 //!
 //! Without `--model` it asks the tiny model in `examples/models/tiny`, in this process. That is a real decoder, but a

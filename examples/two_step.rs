@@ -1,7 +1,7 @@
 //! A program of two steps: the first sorts a message, the second answers it.
 //!
 //! ```text
-//! cargo run --example two_step -- --model openai/gpt-4o-mini "The courier lost my parcel."
+//! cargo run -p dspy-examples --features tls --bin two_step -- --model openai/gpt-4o-mini "The courier lost my parcel."
 //! ```
 //!
 //! Without `--model` and `--api-base` it starts the demonstration server, which copies from the prompt.

@@ -7,6 +7,7 @@ mod support;
 use std::{
     collections::{BTreeMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -80,12 +81,17 @@ fn right(gold: &Sort, found: &SortOutput) -> bool {
     gold.topic == found.topic
 }
 
+/// A file of the examples.
+fn examples(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "examples", "data", name].iter().collect()
+}
+
 fn train() -> Vec<Sort> {
-    dspy::data::jsonl(support::data("tickets-train.jsonl")).unwrap()
+    dspy::data::jsonl(examples("tickets-train.jsonl")).unwrap()
 }
 
 fn dev() -> Vec<Sort> {
-    dspy::data::jsonl(support::data("tickets-dev.jsonl")).unwrap()
+    dspy::data::jsonl(examples("tickets-dev.jsonl")).unwrap()
 }
 
 /// What the server saw.

@@ -4,12 +4,16 @@
 #![cfg(feature = "local")]
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
 use dspy::{
-    BootstrapFinetune,
+    BootstrapFinetune, FineTuner, LmErrorKind,
     lm::{Cache, FinishReason, Message, Request},
     local::{LocalFineTuner, LocalModel, Training},
+    optimize::finetune::{ChatRow, FineTuneTask},
     prelude::*,
 };
 
@@ -167,4 +171,105 @@ async fn the_model_ends_its_answers() {
     let response = dspy::LanguageModel::generate(&model, &request).await.unwrap();
     assert_eq!(response.choices[0].finish, FinishReason::Stop, "{}", response.choices[0].text);
     assert!(response.choices[0].text.contains("[[ ## group ## ]]"), "{}", response.choices[0].text);
+}
+
+fn short(text: &str) -> Request {
+    let mut request = Request::new(vec![Message::system("Say something."), Message::user(text)]);
+    request.options = Options::new().temperature(0.0).max_tokens(12);
+    request
+}
+
+#[tokio::test]
+async fn a_path_is_the_name_of_a_model() {
+    let id = format!("local/{}", example("models/tiny").display());
+    let (lm, opened) = (LM::new(id.clone()).unwrap(), LocalModel::open(example("models/tiny")).unwrap());
+    assert_eq!(lm.id(), id);
+    assert_eq!(lm.model().endpoint(), dspy::LanguageModel::endpoint(&opened));
+    let ours = lm.generate(short("cat")).await.unwrap().response;
+    let theirs = dspy::LanguageModel::generate(&opened, &short("cat")).await.unwrap();
+    assert_eq!(ours.choices, theirs.choices);
+    assert_eq!((ours.model, ours.usage.calls), (id.clone(), 1));
+    let error = LM::builder(id).api_key("k").build().unwrap_err();
+    assert!(error.message.contains("in this process"), "{error}");
+    let error = LM::new("local/nowhere/at/all").unwrap_err();
+    assert_eq!(error.kind, LmErrorKind::Configuration);
+    assert!(error.message.contains("nowhere/at/all"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_local_model_cannot_do_is_refused() {
+    let model = LocalModel::open(example("models/tiny")).unwrap();
+    let mut request = short("cat");
+    request.options = request.options.extra("reasoning_effort", "low");
+    let error = dspy::LanguageModel::generate(&model, &request).await.unwrap_err();
+    assert_eq!(error.kind, LmErrorKind::InvalidRequest);
+    let error = dspy::LanguageModel::generate(&model, &short(&"long ".repeat(5000))).await.unwrap_err();
+    assert_eq!(error.kind, LmErrorKind::ContextWindow);
+}
+
+fn sounds() -> Vec<ChatRow> {
+    let row = |(animal, sound): (&str, &str)| {
+        let messages =
+            vec![Message::system("Say something."), Message::user(animal), Message::assistant(sound)];
+        ChatRow::new(messages).unwrap()
+    };
+    [("cat", "meow"), ("dog", "woof"), ("cow", "moo"), ("duck", "quack")].map(row).into()
+}
+
+fn quick() -> Training {
+    Training::new().epochs(40).batch(4).learning_rate(3e-3)
+}
+
+#[tokio::test]
+async fn a_tuner_trains_a_task_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let lm = LM::builder(tiny().id()).temperature(0.0).build().unwrap();
+    let tuner = LocalFineTuner::new(dir.path().join("weights")).training(quick());
+    let task = || FineTuneTask::new(lm.clone(), sounds()).name("animals").seed(3);
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let seen = steps.clone();
+    let job = tuner.start(task()).on_progress(move |p| seen.lock().unwrap().extend(p.step));
+    let tuned = job.await.unwrap();
+    assert_eq!(steps.lock().unwrap().len(), 41, "forty steps, and the end");
+    assert!(!tuned.taken_up && tuned.loss.unwrap() < 0.1);
+    assert_eq!(tuned.lm.options().temperature, Some(0.0));
+    assert_eq!(tuned.lm.generate(short("dog")).await.unwrap().response.choices[0].text, "woof");
+    let again = tuner.start(task()).await.unwrap();
+    assert!(again.taken_up && again.lm.id() == tuned.lm.id());
+    let other = tuner.start(task().seed(4)).await.unwrap();
+    assert!(!other.taken_up && other.lm.id() != tuned.lm.id());
+}
+
+#[tokio::test]
+async fn a_task_that_is_cancelled_goes_on_another_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let lm = tiny();
+    let tuner = LocalFineTuner::new(dir.path().join("weights")).training(quick());
+    let task = || FineTuneTask::new(lm.clone(), sounds());
+    let job = tuner.start(task());
+    let control = job.control();
+    let stop = control.clone();
+    let error = job
+        .on_progress(move |p| {
+            if p.step == Some(7) {
+                stop.cancel();
+            }
+        })
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("cancelled"), "{error}");
+    let first = Arc::new(Mutex::new(None));
+    let seen = first.clone();
+    tuner
+        .start(task())
+        .on_progress(move |p| {
+            let mut first = seen.lock().unwrap();
+            *first = first.or(p.step);
+        })
+        .await
+        .unwrap();
+    assert_eq!(*first.lock().unwrap(), Some(8));
+    let hosted = LM::builder("openai/m").api_base("http://127.0.0.1:9/v1").build().unwrap();
+    let error = tuner.start(FineTuneTask::new(hosted, sounds())).await.unwrap_err();
+    assert!(error.to_string().contains("not a model in this process"), "{error}");
 }

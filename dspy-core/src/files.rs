@@ -58,14 +58,6 @@ fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(temporary))
 }
 
-/// A path in the same folder, named after this one.
-#[cfg(feature = "local")]
-pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
-    let mut name = path.file_name().map_or_else(|| OsString::from("dspy"), OsString::from);
-    name.push(format!(".{what}"));
-    path.with_file_name(name)
-}
-
 /// Puts the rename itself on the disk, where the system can do that. The content is safe either way.
 fn sync_folder(path: &Path) {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

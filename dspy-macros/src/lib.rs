@@ -8,8 +8,10 @@ mod derives;
 mod errors;
 mod example;
 mod facade;
+mod field_type;
 mod inline;
 mod module;
+mod predict;
 mod read;
 mod signature;
 mod text;
@@ -322,5 +324,5 @@ pub fn example(item: TokenStream) -> TokenStream {
 /// is needed, as in the field of a struct, write `#[signature("...")] struct Name;`.
 #[proc_macro]
 pub fn predict(input: TokenStream) -> TokenStream {
-    inline::predict(input.into()).into()
+    predict::expand(input.into()).into()
 }

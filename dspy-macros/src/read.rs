@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{Attribute, Data, DeriveInput, Expr, Fields, Lit, Meta, Type, ext::IdentExt};
 
-use crate::{derives, signature::is_standard};
+use crate::{derives, field_type::is_standard};
 
 /// Most fields that the library reads at once.
 const MOST_FIELDS: usize = 12;

@@ -1,7 +1,7 @@
 //! A model behind an endpoint that speaks OpenAI's protocol, so that any client can use it.
 //!
 //! ```text
-//! cargo run --release --features local --example serve -- --model local/path/to/model
+//! cargo run --release -p dspy-examples --features serve --bin serve -- --model local/path/to/model
 //!
 //! curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \
 //!     -d '{"model": "model", "messages": [{"role": "user", "content": "Hello"}]}'

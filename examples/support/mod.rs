@@ -23,7 +23,7 @@ pub struct Setup {
 }
 
 /// The tiny model of this repository, in this process.
-pub const TINY: &str = concat!("local/", env!("CARGO_MANIFEST_DIR"), "/examples/models/tiny");
+pub const TINY: &str = concat!("local/", env!("CARGO_MANIFEST_DIR"), "/models/tiny");
 
 /// Reads the command line and configures the model that it names. When it names none, the demonstration server is
 /// started. `options` are those that the example takes besides, each with what it means.
@@ -100,5 +100,5 @@ impl Setup {
 
 /// A file of `examples/data`.
 pub fn data(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "examples", "data", name].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "data", name].iter().collect()
 }

@@ -1,6 +1,6 @@
 """Runs the example `testbed` on worlds of the testbed and sets its results beside those of other libraries.
 
-    cargo build --release --example testbed
+    cargo build --release -p dspy-examples --bin testbed
     python examples/testbed/compare.py --testbed path/to/testbed --optimizers bootstrap,rs10 --worlds desk,hops,math \
         --seeds 0,1,2,3,4 --out results.json
 
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BINARY = HERE.parent.parent / "target" / "release" / "examples" / "testbed"
+BINARY = HERE.parent.parent / "target" / "release" / "testbed"
 
 
 def key(result: dict) -> tuple:

@@ -1,7 +1,7 @@
 //! Measures an optimizer on a world of the testbed: a simulated model with a known response surface.
 //!
 //! ```text
-//! cargo run --release --example testbed -- \
+//! cargo run --release -p dspy-examples --bin testbed -- \
 //!     --api-base http://127.0.0.1:4000/v1 --rows rows/desk --world desk --optimizer bootstrap --seed 0
 //! ```
 //!

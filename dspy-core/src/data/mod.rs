@@ -11,7 +11,6 @@ mod json;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod published;
-mod rng;
 
 use std::{fmt, path::Path};
 
@@ -22,11 +21,11 @@ pub use self::csv::{CsvReader, csv};
 pub use self::parquet::{ParquetReader, parquet};
 pub use array::{JsonReader, json};
 pub use divide::{sample, shuffle, split};
+pub use dspy_random::Rng;
 pub use example::Example;
 pub(crate) use example::record_of;
 pub use json::{JsonlReader, jsonl};
 pub use published::{Banking77, Gsm8k, HotPotKind, HotPotLevel, HotPotQa, Passage, SupportingFact};
-pub use rng::Rng;
 
 use crate::{Error, Result};
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, io::Write, path::Path};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Row;
+use super::row::Row;
 use crate::{
     Error, Result,
     data::Example,

@@ -6,6 +6,7 @@ mod metric;
 mod progress;
 mod report;
 mod results;
+mod row;
 mod run;
 mod scores;
 mod stats;
@@ -22,8 +23,9 @@ pub use judge::{
 };
 pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score, WithoutReasoning};
 pub(crate) use progress::Progress;
-pub use report::{Evaluation, Failure, Row};
+pub use report::Evaluation;
 pub use results::{ResultFailure, ResultRow, results};
+pub use row::{Failure, Row};
 pub(crate) use run::{Plan, run_rows, score_of};
 pub use scores::Scores;
 pub use stats::{Comparison, Interval, Test, ruled_out};

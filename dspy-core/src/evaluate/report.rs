@@ -1,95 +1,14 @@
 //! What an evaluation found.
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use serde::Serialize;
 
-use super::export::{self, Columns};
-use crate::{
-    Error, LmErrorKind, Result, context::UsageReport, data::Example, error::shorten, module::Prediction,
+use super::{
+    export::{self, Columns},
+    row::{Failure, Row},
 };
-
-/// Why a row has no score of its own.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Failure {
-    /// The program gave no output.
-    Program(Error),
-    /// The program gave an output, but the metric could not judge it.
-    Metric(Error),
-}
-
-impl Failure {
-    /// The error.
-    pub fn error(&self) -> &Error {
-        match self {
-            Self::Program(error) | Self::Metric(error) => error,
-        }
-    }
-
-    /// The error.
-    pub fn into_error(self) -> Error {
-        match self {
-            Self::Program(error) | Self::Metric(error) => error,
-        }
-    }
-
-    /// Whether the fault lies outside the program: the model could not be reached, or refused to work. Such a
-    /// failure says nothing about how good the program is. A prompt that is too long is the program's own fault.
-    pub fn is_infrastructure(&self) -> bool {
-        match self.error() {
-            Error::Lm(e) => !matches!(e.kind, LmErrorKind::ContextWindow | LmErrorKind::InvalidRequest),
-            Error::Context(_) | Error::Limit(_) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the failure says nothing about how good the program is: the fault lies outside of it, or the metric
-    /// could not judge its output.
-    pub fn is_no_fault_of_the_program(&self) -> bool {
-        self.is_infrastructure() || matches!(self, Self::Metric(_))
-    }
-
-    /// Whether every other row must fail in the same way.
-    pub(crate) fn is_hopeless(&self) -> bool {
-        match self.error() {
-            Error::Lm(e) => {
-                matches!(e.kind, LmErrorKind::Auth | LmErrorKind::NotFound | LmErrorKind::Configuration)
-            }
-            Error::Context(_) => true,
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Program(error) => write!(f, "{error}"),
-            Self::Metric(error) => write!(f, "the metric failed: {error}"),
-        }
-    }
-}
-
-/// One row with what the program made of it.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Row<E, O> {
-    /// Its place in the data.
-    pub index: usize,
-    /// The row.
-    pub example: Arc<E>,
-    /// What the program gave; `None` when it failed.
-    pub prediction: Option<Prediction<O>>,
-    /// What the metric says, or what a failure counts.
-    pub score: f64,
-    /// What the metric says in words.
-    pub feedback: Option<String>,
-    /// Why there is no score.
-    pub failure: Option<Failure>,
-    /// How long program and metric took.
-    pub duration: Duration,
-}
+use crate::{Result, context::UsageReport, data::Example, error::shorten};
 
 impl<E, O> Row<E, O> {
     /// Whether there is no score, through no fault of the program.
@@ -132,7 +51,7 @@ impl<E, O> Evaluation<E, O> {
         score_of_answered(&self.rows)
     }
 
-    /// How many rows failed for each kind of error; see [`Error::kind`].
+    /// How many rows failed for each kind of error; see [`Error::kind`](crate::Error::kind).
     pub fn errors_by_kind(&self) -> BTreeMap<&'static str, usize> {
         let mut kinds = BTreeMap::new();
         for (_, failure) in self.failures() {
@@ -162,7 +81,7 @@ impl<E: Example, O: Serialize> Evaluation<E, O> {
     /// `pred_<name>`; lists and structs stand as JSON. The file is written whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Other`] when the file cannot be written or a row cannot be turned into fields.
+    /// [`Error::Other`](crate::Error::Other) when the file cannot be written or a row cannot be turned into fields.
     pub fn save_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         export::csv(&Columns::of(&self.rows, &self.metric)?, path.as_ref())
     }

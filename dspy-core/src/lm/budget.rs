@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Request, Usage, cache::Key};
+use super::{Prompt, Usage, cache::Key};
 use crate::{LmError, LmErrorKind};
 
 /// How much a piece of work may spend: calls, tokens, US dollars, time, or several of them.
@@ -243,10 +243,11 @@ impl Meter {
         self: &Arc<Self>,
         model: &str,
         key: Option<&Key>,
-        request: &Request,
+        prompt: &Prompt,
+        max_tokens: Option<u32>,
     ) -> Result<Admitted, LmError> {
         let outer = match &self.outer {
-            Some(outer) => Some(Box::new(outer.admit(model, key, request)?)),
+            Some(outer) => Some(Box::new(outer.admit(model, key, prompt, max_tokens)?)),
             None => None,
         };
         let why = {
@@ -254,7 +255,7 @@ impl Meter {
             if key.is_some_and(|key| state.seen.contains(key)) {
                 return Ok(Admitted { meter: self.clone(), counts: false, tokens: 0, usd: 0.0, outer });
             }
-            match self.fits(&state, model, request) {
+            match self.fits(&state, model, prompt, max_tokens) {
                 Ok((tokens, usd)) => {
                     state.seen.extend(key.copied());
                     state.spent.calls += 1;
@@ -275,7 +276,13 @@ impl Meter {
     }
 
     /// The tokens and dollars that a request is expected to take, if they fit into what is left.
-    fn fits(&self, state: &State, model: &str, request: &Request) -> Result<(u64, f64), String> {
+    fn fits(
+        &self,
+        state: &State,
+        model: &str,
+        prompt: &Prompt,
+        max_tokens: Option<u32>,
+    ) -> Result<(u64, f64), String> {
         let reached = |what: String| Err(format!("the budget of {what} is spent"));
         let budget = &self.budget;
         if let Some(limit) = budget.calls.filter(|limit| state.spent.calls >= *limit) {
@@ -287,9 +294,9 @@ impl Meter {
         if budget.tokens.is_none() && budget.usd.is_none() {
             return Ok((0, 0.0));
         }
-        let prompt = request.prompt.messages().map(|m| m.content.text().len() as u64 / 4).sum::<u64>();
+        let prompt = prompt.messages().map(|m| m.content.text().len() as u64 / 4).sum::<u64>();
         let answer = match state.answered {
-            0 => request.options.max_tokens.map_or(256, u64::from),
+            0 => max_tokens.map_or(256, u64::from),
             n => state.answer_tokens.div_ceil(n),
         };
         let tokens = prompt + answer;
@@ -319,7 +326,7 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lm::Message;
+    use crate::lm::{Message, Request};
 
     fn request(text: &str) -> Request {
         Request::new(vec![Message::user(text)])
@@ -333,13 +340,13 @@ mod tests {
     fn equal_requests_count_once_and_the_call_that_is_too_many_is_refused() {
         let meter = Meter::new(Budget::calls(2), None);
         for n in [1, 1, 2, 1] {
-            let admitted = meter.admit("m", Some(&key(n)), &request("a")).unwrap();
+            let admitted = meter.admit("m", Some(&key(n)), &request("a").prompt, None).unwrap();
             drop(admitted);
         }
         assert_eq!((meter.spent().calls, meter.calls_left()), (2, Some(0)));
-        let error = meter.admit("m", Some(&key(3)), &request("a")).map(|_| ()).unwrap_err();
+        let error = meter.admit("m", Some(&key(3)), &request("a").prompt, None).map(|_| ()).unwrap_err();
         assert!(error.kind == LmErrorKind::Budget && error.to_string().contains("2 calls"), "{error}");
-        let admitted = meter.admit("m", Some(&key(2)), &request("a")).unwrap();
+        let admitted = meter.admit("m", Some(&key(2)), &request("a").prompt, None).unwrap();
         drop(admitted);
     }
 
@@ -347,10 +354,10 @@ mod tests {
     fn an_inner_refusal_leaves_the_outer_meter_as_it_was() {
         let outer = Meter::new(Budget::calls(5), None);
         let inner = Meter::new(Budget::calls(0), Some(outer.clone()));
-        assert!(inner.admit("m", Some(&key(1)), &request("a")).is_err());
+        assert!(inner.admit("m", Some(&key(1)), &request("a").prompt, None).is_err());
         assert_eq!(outer.spent().calls, 0);
         let inner = Meter::new(Budget::calls(9), Some(outer.clone()));
-        let admitted = inner.admit("m", Some(&key(1)), &request("a")).unwrap();
+        let admitted = inner.admit("m", Some(&key(1)), &request("a").prompt, None).unwrap();
         drop(admitted);
         assert_eq!((outer.spent().calls, inner.calls_left()), (1, Some(4)));
     }
@@ -361,15 +368,17 @@ mod tests {
         let meter = Meter::new(Budget::tokens(1000).and(Budget::usd(1.0).price("m", price)), None);
         let mut asked = request("four");
         asked.options.max_tokens = Some(100);
-        let admitted = meter.admit("m", Some(&key(1)), &asked).unwrap();
+        let admitted = meter.admit("m", Some(&key(1)), &asked.prompt, asked.options.max_tokens).unwrap();
         let usage = Usage { prompt_tokens: 400, completion_tokens: 590, ..Usage::default() };
         admitted.settle("m", &usage);
         assert_eq!(meter.spent().tokens, 990);
         assert!((meter.spent().usd - 0.00158).abs() < 1e-9);
-        assert!(meter.admit("m", Some(&key(2)), &asked).is_err());
+        assert!(meter.admit("m", Some(&key(2)), &asked.prompt, asked.options.max_tokens).is_err());
         assert!(meter.refused().unwrap().contains("1000 tokens"));
-        let unknown =
-            Meter::new(Budget::usd(1.0), None).admit("other", None, &asked).map(|_| ()).unwrap_err();
+        let unknown = Meter::new(Budget::usd(1.0), None)
+            .admit("other", None, &asked.prompt, asked.options.max_tokens)
+            .map(|_| ())
+            .unwrap_err();
         assert!(unknown.to_string().contains("Budget::price"), "{unknown}");
     }
 }

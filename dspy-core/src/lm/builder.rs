@@ -9,7 +9,7 @@ use super::{
     Cache, Capabilities, LM, LanguageModel, Options,
     client::Core,
     http::Timeouts,
-    provider::{self, Provider},
+    provider::{self, Access, Endpoint, Provider},
     retry::RetryPolicy,
     wire::{
         endpoint::Address,
@@ -44,13 +44,34 @@ enum Source {
     Model(Arc<dyn LanguageModel>),
 }
 
+impl LM {
+    /// The model `provider/name` at its provider, with default settings. The key comes from the provider's variable
+    /// (`OPENAI_API_KEY`), the endpoint from `OPENAI_BASE_URL` or `OPENAI_API_BASE` if one of them is set.
+    ///
+    /// # Errors
+    /// [`LmErrorKind::Configuration`] when the provider is unknown or the key is missing.
+    pub fn new(model: impl Into<String>) -> Result<Self, LmError> {
+        Self::builder(model).build()
+    }
+
+    /// Sets up the model `provider/name`.
+    pub fn builder(model: impl Into<String>) -> LMBuilder {
+        LMBuilder::named(model.into())
+    }
+
+    /// Sets up a client of a model of one's own; see [`LM::from_model`].
+    pub fn wrap(model: impl LanguageModel) -> LMBuilder {
+        LMBuilder::wrapped(Arc::new(model))
+    }
+}
+
 impl LMBuilder {
-    pub(super) fn named(model: String) -> Self {
+    fn named(model: String) -> Self {
         Self::of(Source::Named(model), Some(CONCURRENCY), Cache::shared())
     }
 
     /// Models of the user's own have no connections that could run out; and their names are not known to be unique.
-    pub(super) fn wrapped(model: Arc<dyn LanguageModel>) -> Self {
+    fn wrapped(model: Arc<dyn LanguageModel>) -> Self {
         Self::of(Source::Model(model), None, Cache::private())
     }
 
@@ -241,14 +262,16 @@ impl LMBuilder {
         {
             return Err(wrong(format!("`{name}` cannot be the parameter of the draw: it is one already")));
         }
-        let remote = matches!(&self.source, Source::Named(_)) && !id.starts_with(LOCAL);
-        if self.rollout_name.is_some() && !remote {
-            let message =
-                "rollout_parameter is for models behind a server; others see the draw in the request";
-            return Err(wrong(message.into()));
-        }
+        let draws_are_sent = self.rollout_name.is_some();
+        let served = |served: bool| match draws_are_sent && !served {
+            true => Err(wrong(
+                "rollout_parameter is for models behind a server; others see the draw in the request".into(),
+            )),
+            false => Ok(()),
+        };
         let model: Arc<dyn LanguageModel> = match self.source {
             Source::Model(model) => {
+                served(false)?;
                 if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
                     let message = "api_base, api_key and header are for models of a provider; a model of one's own \
                                    that is wrapped has none of them";
@@ -256,29 +279,36 @@ impl LMBuilder {
                 }
                 model
             }
-            Source::Named(_) if id.starts_with(LOCAL) => {
-                if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
-                    let message = "api_base, api_key and header are for models of a provider; a model in this \
-                                   process has none of them";
-                    return Err(wrong(message.into()));
-                }
-                local(&id)?
-            }
             Source::Named(_) => {
                 let (provider, name) = split(&id).map_err(wrong)?;
-                let place = place(provider, name, self.api_base, self.api_key, env).map_err(wrong)?;
-                let mut timeouts = self.timeouts;
-                timeouts.read = timeouts.read.min(timeouts.total);
-                let address = Address {
-                    id: id.clone(),
-                    api_base: place.api_base,
-                    key: place.key,
-                    headers: self.headers,
-                    timeouts,
-                };
-                let max_tokens_name = self.max_tokens_name.unwrap_or(place.max_tokens_name);
-                let chat = OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?;
-                Arc::new(chat.with_rollout_name(self.rollout_name))
+                match &provider.access {
+                    Access::OpenAiChat(endpoint) => {
+                        served(true)?;
+                        let place = place(provider.name, endpoint, name, self.api_base, self.api_key, env)
+                            .map_err(wrong)?;
+                        let mut timeouts = self.timeouts;
+                        timeouts.read = timeouts.read.min(timeouts.total);
+                        let address = Address {
+                            id: id.clone(),
+                            api_base: place.api_base,
+                            key: place.key,
+                            headers: self.headers,
+                            timeouts,
+                        };
+                        let max_tokens_name = self.max_tokens_name.unwrap_or(place.max_tokens_name);
+                        let chat = OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?;
+                        Arc::new(chat.with_rollout_name(self.rollout_name))
+                    }
+                    Access::InProcess => {
+                        served(false)?;
+                        if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
+                            let message = "api_base, api_key and header are for models that are served \
+                                           elsewhere; a model in this process has none of them";
+                            return Err(wrong(message.into()));
+                        }
+                        in_process(&id, name)?
+                    }
+                }
             }
         };
         Ok(LM::assemble(
@@ -288,17 +318,13 @@ impl LMBuilder {
     }
 }
 
-/// What stands before the path of a model in this process.
-const LOCAL: &str = "local/";
-
 #[cfg(feature = "local")]
-fn local(id: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
-    let path = id.strip_prefix(LOCAL).unwrap_or(id);
-    Ok(crate::local::shared(id, path.as_ref())?)
+fn in_process(_: &str, path: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
+    Ok(Arc::new(super::LocalModel::shared(path)?))
 }
 
 #[cfg(not(feature = "local"))]
-fn local(id: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
+fn in_process(id: &str, _: &str) -> Result<Arc<dyn LanguageModel>, LmError> {
     let message = "models in this process need the feature `local`: `dspy = { features = [\"local\"] }`";
     Err(LmError::new(LmErrorKind::Configuration, id, message))
 }
@@ -331,7 +357,8 @@ struct Place {
 }
 
 fn place(
-    provider: &Provider,
+    provider: &str,
+    endpoint: &Endpoint,
     name: &str,
     api_base: Option<String>,
     api_key: Option<SecretString>,
@@ -339,20 +366,19 @@ fn place(
 ) -> Result<Place, String> {
     let from_code = api_base.is_some();
     let base = api_base
-        .or_else(|| provider.base_vars.iter().find_map(|var| env(var)))
-        .or_else(|| provider.api_base.map(str::to_owned))
+        .or_else(|| endpoint.base_vars.iter().find_map(|var| env(var)))
+        .or_else(|| endpoint.api_base.map(str::to_owned))
         .ok_or_else(|| {
             format!(
-                "`{}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
-                provider.name,
-                provider.base_vars.join(" or ")
+                "`{provider}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
+                endpoint.base_vars.join(" or ")
             )
         })?;
     let base = base.trim_end_matches('/').to_owned();
-    let official = provider.api_base == Some(&*base);
+    let official = endpoint.api_base == Some(&*base);
     // A key of the environment belongs to the place that the environment, or the provider, names: an endpoint that was
     // chosen elsewhere must not receive it.
-    let env_key = || provider.key_vars.iter().find_map(|var| env(var)).map(SecretString::from);
+    let env_key = || endpoint.key_vars.iter().find_map(|var| env(var)).map(SecretString::from);
     let key = match api_key {
         Some(key) => Some(key),
         None if from_code && !official => None,
@@ -361,15 +387,15 @@ fn place(
     if key.is_none() && official && base.starts_with("https://") {
         return Err(format!(
             "there is no API key: set {} in the environment, or `LM::builder(..).api_key(..)`",
-            provider.key_vars.join(" or ")
+            endpoint.key_vars.join(" or ")
         ));
     }
-    let openai = provider.name == "openai";
+    let openai = provider == "openai";
     Ok(Place {
         capabilities: match (openai, official) {
             (true, true) => provider::openai_capabilities(name),
             (true, false) => provider::server_capabilities(),
-            _ => provider.capabilities,
+            _ => endpoint.capabilities,
         },
         max_tokens_name: if openai { provider::max_tokens_name(name) } else { "max_tokens" },
         api_base: base,
@@ -399,7 +425,10 @@ mod tests {
     fn found(model: &str, base: Option<&str>, vars: &[(&str, &str)]) -> Result<Place, String> {
         let (provider, name) = split(model)?;
         let env = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        place(provider, name, base.map(str::to_owned), None, env)
+        let Access::OpenAiChat(endpoint) = &provider.access else {
+            return Err("runs in this process".into());
+        };
+        place(provider.name, endpoint, name, base.map(str::to_owned), None, env)
     }
 
     fn key(place: &Place) -> Option<&str> {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::{
-    Cache, Capabilities, DeltaSink, HistoryEntry, LMBuilder, LanguageModel, Options, Request, Response,
+    Answer, Cache, Capabilities, DeltaSink, HistoryEntry, LanguageModel, Meter, Options, Request, Response,
     ResponseStream, RetryPolicy, Usage,
     budget::Admitted,
     cache::Key,
@@ -61,23 +61,6 @@ struct Spent {
     reasoning_tokens: AtomicU64,
 }
 
-/// A model's answer, and whether it was paid for.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Answer {
-    /// The response.
-    pub response: Arc<Response>,
-    /// Whether it came from a cache or was shared with an equal request in flight.
-    pub cached: bool,
-}
-
-impl Answer {
-    /// What this answer cost: the provider's own count, or one cached call that cost nothing.
-    pub fn usage(&self) -> Usage {
-        if self.cached { Usage { cached_calls: 1, ..Usage::default() } } else { self.response.usage }
-    }
-}
-
 impl<M: LanguageModel> From<M> for LM {
     fn from(model: M) -> Self {
         Self::from_model(model)
@@ -106,34 +89,15 @@ impl Core {
 }
 
 impl LM {
-    /// The model `provider/name` at its provider, with default settings. The key comes from the provider's variable
-    /// (`OPENAI_API_KEY`), the endpoint from `OPENAI_BASE_URL` or `OPENAI_API_BASE` if one of them is set.
-    ///
-    /// # Errors
-    /// [`LmErrorKind::Configuration`] when the provider is unknown or the key is missing.
-    pub fn new(model: impl Into<String>) -> Result<Self, LmError> {
-        Self::builder(model).build()
-    }
-
-    /// Sets up the model `provider/name`.
-    pub fn builder(model: impl Into<String>) -> LMBuilder {
-        LMBuilder::named(model.into())
-    }
-
     /// A client of a model of one's own: it has the same single-flight and retries, no limit of requests in flight, and
     /// a cache of its own in memory.
     ///
-    /// Its answers are kept on disk if one says so, with [`LM::wrap`] and [`LMBuilder::cache`]. Then
+    /// Its answers are kept on disk if one says so, with [`LM::wrap`] and [`LMBuilder::cache`](super::LMBuilder::cache). Then
     /// [`LanguageModel::id`] and [`LanguageModel::endpoint`] must tell it from every other model that ever uses the same
     /// cache.
     pub fn from_model(model: impl LanguageModel) -> Self {
         let core = Core::new(Arc::new(model), None, RetryPolicy::default(), None, Cache::private());
         Self::assemble(core, Options::default())
-    }
-
-    /// Sets up a client of a model of one's own; see [`LM::from_model`].
-    pub fn wrap(model: impl LanguageModel) -> LMBuilder {
-        LMBuilder::wrapped(Arc::new(model))
     }
 
     pub(super) fn assemble(core: Core, options: Options) -> Self {
@@ -298,7 +262,9 @@ impl LM {
 
     /// Asks the meter of the work that a request belongs to.
     fn admit(&self, key: Option<&Key>, request: &Request) -> Result<Option<Admitted>, LmError> {
-        request.meter.as_ref().map(|meter| meter.admit(self.id(), key, request)).transpose()
+        let max_tokens = request.options.max_tokens;
+        let admit = |meter: &Arc<Meter>| meter.admit(self.id(), key, &request.prompt, max_tokens);
+        request.meter.as_ref().map(admit).transpose()
     }
 
     /// Sends a request until it is answered or there is no hope.

@@ -4,6 +4,7 @@
 //! requests in flight, the retry loop, and the wire: the provider's protocol over HTTP. [`LM`] is all of it; a
 //! [`LanguageModel`] is the last part alone.
 
+mod answer;
 mod budget;
 mod builder;
 mod cache;
@@ -11,6 +12,8 @@ mod call;
 mod client;
 pub mod history;
 mod http;
+#[cfg(feature = "local")]
+mod local;
 mod message;
 mod model;
 mod prefix;
@@ -25,12 +28,17 @@ mod tuned;
 mod wire;
 
 pub use crate::value::{ToolCall, ToolSpec};
+pub use answer::Answer;
 pub(crate) use budget::Meter;
 pub use budget::{Budget, Price, Spent};
 pub use builder::LMBuilder;
 pub use cache::Cache;
-pub use client::{Answer, LM};
+pub use client::LM;
 pub use history::{HistoryEntry, Inspection, inspect_history};
+#[cfg(feature = "local")]
+pub use local::LocalModel;
+#[cfg(feature = "local")]
+pub(crate) use local::{lm_error, texts};
 pub use message::{Message, Role};
 pub use model::{BoxFuture, Capabilities, Delta, DeltaSink, LanguageModel};
 pub use prefix::{Prefix, Prompt};

@@ -8,7 +8,7 @@ use std::{
 
 use sha2::Sha256;
 
-use super::{Message, cache::key};
+use super::{Message, cache::digest};
 
 /// How many wire formats one prefix remembers its bytes for.
 const WIRES: usize = 4;
@@ -62,7 +62,7 @@ impl Prefix {
     /// The state of the cache key's hash after these messages: cloned and carried on with each call's tail, so that
     /// a key depends on the messages alone and not on where prefix and tail meet.
     pub(crate) fn hasher(&self) -> Sha256 {
-        self.hasher.get_or_init(|| key::messages(Sha256::default(), &self.messages)).clone()
+        self.hasher.get_or_init(|| digest::messages(Sha256::default(), &self.messages)).clone()
     }
 }
 

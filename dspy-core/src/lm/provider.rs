@@ -2,10 +2,24 @@
 
 use super::Capabilities;
 
-/// A provider that speaks a protocol known here.
+/// A provider of models.
 pub(crate) struct Provider {
-    /// What stands before the slash of `provider/model`.
+    /// What is before the slash of `provider/model`.
     pub(crate) name: &'static str,
+    /// How its models are reached.
+    pub(crate) access: Access,
+}
+
+/// How the models of a provider are reached.
+pub(crate) enum Access {
+    /// Over HTTP, by OpenAI's chat protocol.
+    OpenAiChat(Endpoint),
+    /// They run in this process; the name of a model is the path of its files.
+    InProcess,
+}
+
+/// Where a provider's protocol is served.
+pub(crate) struct Endpoint {
     /// Its official endpoint; `None` where each user has their own.
     pub(crate) api_base: Option<&'static str>,
     /// Variables that name another endpoint, the first that is set counts.
@@ -23,80 +37,103 @@ const HOSTED: Capabilities = Capabilities::all().reasoning(false);
 pub(crate) const PROVIDERS: &[Provider] = &[
     Provider {
         name: "openai",
-        api_base: Some("https://api.openai.com/v1"),
-        base_vars: &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
-        key_vars: &["OPENAI_API_KEY"],
-        capabilities: HOSTED,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("https://api.openai.com/v1"),
+            base_vars: &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
+            key_vars: &["OPENAI_API_KEY"],
+            capabilities: HOSTED,
+        }),
     },
     Provider {
         name: "deepseek",
-        api_base: Some("https://api.deepseek.com/v1"),
-        base_vars: &["DEEPSEEK_API_BASE"],
-        key_vars: &["DEEPSEEK_API_KEY"],
-        capabilities: HOSTED.json_schema(false),
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("https://api.deepseek.com/v1"),
+            base_vars: &["DEEPSEEK_API_BASE"],
+            key_vars: &["DEEPSEEK_API_KEY"],
+            capabilities: HOSTED.json_schema(false),
+        }),
     },
     Provider {
         name: "fireworks_ai",
-        api_base: Some("https://api.fireworks.ai/inference/v1"),
-        base_vars: &["FIREWORKS_API_BASE"],
-        key_vars: &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
-        capabilities: HOSTED,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("https://api.fireworks.ai/inference/v1"),
+            base_vars: &["FIREWORKS_API_BASE"],
+            key_vars: &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
+            capabilities: HOSTED,
+        }),
     },
     Provider {
         name: "groq",
-        api_base: Some("https://api.groq.com/openai/v1"),
-        base_vars: &["GROQ_API_BASE"],
-        key_vars: &["GROQ_API_KEY"],
-        capabilities: HOSTED.json_schema(false),
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("https://api.groq.com/openai/v1"),
+            base_vars: &["GROQ_API_BASE"],
+            key_vars: &["GROQ_API_KEY"],
+            capabilities: HOSTED.json_schema(false),
+        }),
     },
     Provider {
         name: "hosted_vllm",
-        api_base: None,
-        base_vars: &["HOSTED_VLLM_API_BASE"],
-        key_vars: &["HOSTED_VLLM_API_KEY"],
-        capabilities: SERVER,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: None,
+            base_vars: &["HOSTED_VLLM_API_BASE"],
+            key_vars: &["HOSTED_VLLM_API_KEY"],
+            capabilities: SERVER,
+        }),
     },
+    Provider { name: "local", access: Access::InProcess },
     Provider {
         name: "mistral",
-        api_base: Some("https://api.mistral.ai/v1"),
-        base_vars: &["MISTRAL_API_BASE"],
-        key_vars: &["MISTRAL_API_KEY"],
-        capabilities: HOSTED,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("https://api.mistral.ai/v1"),
+            base_vars: &["MISTRAL_API_BASE"],
+            key_vars: &["MISTRAL_API_KEY"],
+            capabilities: HOSTED,
+        }),
     },
     Provider {
         name: "ollama",
-        api_base: Some("http://localhost:11434/v1"),
-        base_vars: &["OLLAMA_API_BASE"],
-        key_vars: &["OLLAMA_API_KEY"],
-        capabilities: SERVER,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("http://localhost:11434/v1"),
+            base_vars: &["OLLAMA_API_BASE"],
+            key_vars: &["OLLAMA_API_KEY"],
+            capabilities: SERVER,
+        }),
     },
     Provider {
         name: "ollama_chat",
-        api_base: Some("http://localhost:11434/v1"),
-        base_vars: &["OLLAMA_API_BASE"],
-        key_vars: &["OLLAMA_API_KEY"],
-        capabilities: SERVER,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("http://localhost:11434/v1"),
+            base_vars: &["OLLAMA_API_BASE"],
+            key_vars: &["OLLAMA_API_KEY"],
+            capabilities: SERVER,
+        }),
     },
     Provider {
         name: "openrouter",
-        api_base: Some("https://openrouter.ai/api/v1"),
-        base_vars: &["OPENROUTER_API_BASE"],
-        key_vars: &["OPENROUTER_API_KEY"],
-        capabilities: HOSTED,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("https://openrouter.ai/api/v1"),
+            base_vars: &["OPENROUTER_API_BASE"],
+            key_vars: &["OPENROUTER_API_KEY"],
+            capabilities: HOSTED,
+        }),
     },
     Provider {
         name: "together_ai",
-        api_base: Some("https://api.together.xyz/v1"),
-        base_vars: &["TOGETHERAI_API_BASE"],
-        key_vars: &["TOGETHERAI_API_KEY", "TOGETHER_API_KEY"],
-        capabilities: HOSTED,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("https://api.together.xyz/v1"),
+            base_vars: &["TOGETHERAI_API_BASE"],
+            key_vars: &["TOGETHERAI_API_KEY", "TOGETHER_API_KEY"],
+            capabilities: HOSTED,
+        }),
     },
     Provider {
         name: "xai",
-        api_base: Some("https://api.x.ai/v1"),
-        base_vars: &["XAI_API_BASE"],
-        key_vars: &["XAI_API_KEY"],
-        capabilities: HOSTED,
+        access: Access::OpenAiChat(Endpoint {
+            api_base: Some("https://api.x.ai/v1"),
+            base_vars: &["XAI_API_BASE"],
+            key_vars: &["XAI_API_KEY"],
+            capabilities: HOSTED,
+        }),
     },
 ];
 

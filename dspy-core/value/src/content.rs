@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde_json::Value;
 
-use super::types::base64_len;
+use crate::encoded::base64_len;
 
 /// Text of a prompt, with media parts anchored at byte offsets of the text.
 ///

@@ -1,5 +1,6 @@
 //! How a type is told to the model.
 
+mod node;
 mod notes;
 mod plain;
 mod sketch;
@@ -8,8 +9,9 @@ mod strict;
 use schemars::Schema;
 use serde_json::Value;
 
-pub(crate) use self::notes::is_natural_bound;
+use self::node::resolve;
 pub use self::strict::{strict_object, strict_schema};
+pub(crate) use self::{node::is_nullable, notes::is_natural_bound};
 
 /// How types are shown in a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -49,17 +51,6 @@ pub fn hint_with(schema: &Schema, style: HintStyle) -> String {
     }
 }
 
-/// The schema that a reference points to, and the name under which it stands; the root for `#`.
-fn resolve<'a>(root: &'a Value, reference: &str) -> Option<(String, &'a Value)> {
-    let pointer = reference.strip_prefix('#')?;
-    let target = root.pointer(pointer)?;
-    let name = match pointer.rsplit('/').next() {
-        Some("") | None => target.get("title").and_then(Value::as_str).unwrap_or("Self").to_owned(),
-        Some(name) => name.replace("~1", "/").replace("~0", "~"),
-    };
-    Some((name, target))
-}
-
 /// The texts that a type consists of, when it is a choice of texts and nothing else.
 pub fn choices(schema: &Schema) -> Option<Vec<String>> {
     fn collect(root: &Value, node: &Value, depth: usize, out: &mut Vec<String>) -> Option<()> {
@@ -83,19 +74,6 @@ pub fn choices(schema: &Schema) -> Option<Vec<String>> {
     let mut out = Vec::new();
     collect(schema.as_value(), schema.as_value(), 16, &mut out)?;
     (!out.is_empty()).then_some(out)
-}
-
-/// Whether the schema allows `null` beside other values.
-pub(crate) fn is_nullable(node: &Value) -> bool {
-    let is_null = |t: &Value| t == "null";
-    match node.get("type") {
-        Some(Value::Array(types)) if types.iter().any(is_null) => return true,
-        Some(t) if is_null(t) => return true,
-        _ => {}
-    }
-    ["anyOf", "oneOf"].iter().any(|key| {
-        node.get(*key).and_then(Value::as_array).is_some_and(|variants| variants.iter().any(is_nullable))
-    }) || node.get("enum").and_then(Value::as_array).is_some_and(|values| values.contains(&Value::Null))
 }
 
 #[cfg(test)]

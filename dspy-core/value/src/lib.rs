@@ -2,10 +2,12 @@
 
 mod content;
 mod de;
+mod encoded;
 mod hint;
 mod info;
 pub mod lang;
 mod ser;
+mod shorten;
 mod types;
 mod validate;
 
@@ -17,6 +19,7 @@ pub use de::{
 pub use hint::{HintStyle, choices, hint, hint_with, strict_object, strict_schema};
 pub use info::{DynTypeInfo, Kind, TypeInfo};
 pub use ser::{WriteError, write, write_answer, write_json, write_output, write_saved};
+pub use shorten::shorten;
 
 /// Values of types that the code need not know: what is generic over a type calls this and stays thin.
 #[doc(hidden)]
@@ -32,11 +35,3 @@ pub use types::{
     ToolCalls, ToolSpec, Turn, to_dspy_marker,
 };
 pub use validate::{Validator, Violation};
-
-/// The first `max` characters of a text, with a mark where more is left out.
-pub fn shorten(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
-    match text.char_indices().nth(max) {
-        None => text.into(),
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-    }
-}

@@ -3,67 +3,19 @@
 //! A value is written straight into the text of a [`Content`]: there is no tree in between and nothing is allocated
 //! but that text. Media types announce themselves by the name of their newtype (see [`super::Part`]) and become parts.
 
+mod error;
 mod text;
 mod writer;
-
-use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use self::writer::{Form, Lists, Sink, Target};
-pub use self::writer::{Write, Writer};
+use self::writer::{Form, Lists, Sink, Target, tree_for};
+pub use self::{
+    error::WriteError,
+    writer::{Write, Writer, tree},
+};
 use super::Content;
-
-/// How the name of a newtype starts that stands for a medium; the kind follows.
-pub(crate) const PART_TOKEN: &str = "$dspy::Part:";
-
-/// A value that could not be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WriteError {
-    /// Where in the value, such as `items[2].price`; empty for the value itself.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl WriteError {
-    fn new(message: impl Into<String>) -> Self {
-        Self { path: String::new(), message: message.into() }
-    }
-
-    /// The same error, seen from the list that holds the value.
-    fn in_item(mut self, index: usize) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        self.path = format!("[{index}]{dot}{}", self.path);
-        self
-    }
-
-    /// The same error, seen from the object that holds the value.
-    pub fn in_field(mut self, name: &str) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        self.path = format!("{name}{dot}{}", self.path);
-        self
-    }
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "at `{}`: ", self.path)?;
-        }
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for WriteError {}
-
-impl serde::ser::Error for WriteError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
-    }
-}
 
 /// Writes an *input* as it stands in a prompt.
 ///
@@ -135,14 +87,6 @@ pub fn write_json<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError>
     tree(&value)
 }
 
-/// As [`write_json()`], of whatever type.
-///
-/// # Errors
-/// As [`write_json()`].
-pub fn tree(value: &dyn Write) -> Result<Value, WriteError> {
-    tree_for(Target::Tree, value)
-}
-
 /// A value as the JSON tree that a saved program holds, in the shape that DSPy writes: as [`write_json()`], but media
 /// are texts in DSPy's marks, wherever in the value they stand.
 ///
@@ -169,14 +113,6 @@ pub(crate) fn answer_tree(value: &dyn Write) -> Result<Value, WriteError> {
 /// As [`write_saved()`], of whatever type.
 pub(crate) fn saved_tree(value: &dyn Write) -> Result<Value, WriteError> {
     tree_for(Target::Saved, value)
-}
-
-fn tree_for(target: Target, value: &dyn Write) -> Result<Value, WriteError> {
-    // Through text, because a tree would widen `0.1f32` to `0.10000000149011612`.
-    let mut out = Content::new();
-    let mut to = Sink { out: &mut out, not_text: false };
-    value.write(Writer { to: &mut to, form: Form::Json(target) })?;
-    serde_json::from_str(out.text()).map_err(|e| WriteError::new(e.to_string()))
 }
 
 #[cfg(test)]

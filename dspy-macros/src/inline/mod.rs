@@ -1,21 +1,19 @@
-//! Signatures written as a text: `#[signature("question -> answer")]` and `predict!("question -> answer")`.
+//! The fields of signatures written as a text: `#[signature("question -> answer")]`, `predict!("question -> answer")`.
 
 mod choices;
+mod name;
 mod types;
 
 use dspy_grammar::GrammarError;
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote};
-use syn::{Expr, LitStr, Token, Visibility, parse::ParseStream, parse::Parser};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::{Expr, LitStr, Visibility};
 
-use self::types::Types;
+use self::{name::ident, types::Types};
 use crate::{
     errors::Errors,
     facade::Facade,
-    signature::{
-        self,
-        model::{DefaultValue, Field, Model, Name, Role},
-    },
+    signature::model::{DefaultValue, Field, Name, Role},
 };
 
 /// The fields that a text names, and the types that have to be made for them.
@@ -80,16 +78,6 @@ fn field(
     })
 }
 
-/// A name as an identifier, raw where it must be; `None` when it cannot be one.
-fn ident(name: &str, span: Span) -> Option<Ident> {
-    if syn::parse_str::<Ident>(name).is_ok() {
-        return Some(Ident::new(name, span));
-    }
-    // `self`, `super`, `crate` and `Self` have no raw form.
-    let raw = syn::parse_str::<Ident>(&format!("r#{name}")).is_ok();
-    raw.then(|| Ident::new_raw(name, span))
-}
-
 /// The mistake at its characters where the compiler lets a macro point there, otherwise at the text; with the line and
 /// a mark under it in any case.
 fn at_its_place(text: &LitStr, error: &GrammarError) -> syn::Error {
@@ -105,56 +93,4 @@ fn at_its_place(text: &LitStr, error: &GrammarError) -> syn::Error {
         literal.subspan(start..end.min(written.len()))
     });
     syn::Error::new(precise.unwrap_or_else(|| text.span()), error)
-}
-
-/// `predict!("question -> answer")`, `predict!("question -> answer", "instruction")`.
-pub(crate) fn predict(input: TokenStream) -> TokenStream {
-    let mut errors = Errors::default();
-    let usage = "write the signature as a text: `predict!(\"question -> answer\")`, with the instruction behind it if \
-                 there is one: `predict!(\"question -> answer\", \"Answer in one word.\")`";
-    let parts = |input: ParseStream<'_>| -> syn::Result<(LitStr, Option<Expr>)> {
-        if input.is_empty() {
-            return Err(syn::Error::new(Span::call_site(), usage));
-        }
-        let text: LitStr = input.parse().map_err(|e| syn::Error::new(e.span(), usage))?;
-        if input.parse::<Option<Token![,]>>()?.is_none() || input.is_empty() {
-            if !input.is_empty() {
-                return Err(syn::Error::new(input.span(), usage));
-            }
-            return Ok((text, None));
-        }
-        let instructions: Expr = input.parse()?;
-        input.parse::<Option<Token![,]>>()?;
-        if !input.is_empty() {
-            return Err(syn::Error::new(input.span(), usage));
-        }
-        Ok((text, Some(instructions)))
-    };
-    let Some((text, instructions)) = errors.keep(parts.parse2(input)) else {
-        let errors = errors.into_tokens();
-        return quote!({ #errors });
-    };
-    let ident = Ident::new("Inline", Span::mixed_site());
-    let vis = Visibility::Inherited;
-    let code = fields(&text, &ident, &vis, &mut errors).map(|Inline { fields, items }| {
-        let mut model = Model {
-            attrs: vec![syn::parse_quote!(#[doc = "A signature written as a text."])],
-            vis,
-            name: ident.to_string(),
-            ident,
-            instructions: instructions.map_or_else(|| quote!(""), |i| i.to_token_stream()),
-            fields,
-            checks: Vec::new(),
-            items,
-        };
-        let facade = Facade::find();
-        let (private, ident) = (facade.private(), model.ident.clone());
-        let code = signature::expand_model(&mut model, &facade, &mut errors);
-        quote!(#code #private::Predict::<#ident>::new())
-    });
-    if !errors.is_empty() {
-        let errors = errors.into_tokens();
-        return quote!({ #errors });
-    }
-    quote!({ #code })
 }

@@ -9,7 +9,7 @@ use syn::Visibility;
 
 use super::{
     choices::{Choices, pascal},
-    ident,
+    name::ident,
 };
 
 /// The field types of the library, by the names that stand behind `dspy.`.

@@ -5,26 +5,14 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{Expr, Pat, Type, spanned::Spanned};
 
 use super::{
+    expander::{Expander, bounds, default_fn, hidden},
     model::{Check, Field, Model, Role},
-    types::{bounds, default_fn, is_narrow_number, is_string},
 };
-use crate::{constraints, facade::Facade};
-
-/// Names that the user's own code in closures and defaults cannot see.
-pub(super) fn hidden(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
-}
-
-pub(super) struct Expander<'a> {
-    pub(super) model: &'a Model,
-    pub(super) facade: &'a Facade,
-    /// The path of the hidden module.
-    pub(super) private: TokenStream,
-    pub(super) input: Ident,
-    pub(super) output: Ident,
-    /// What every implementation demands of the types of the fields.
-    pub(super) bounds: Vec<TokenStream>,
-}
+use crate::{
+    constraints,
+    facade::Facade,
+    field_type::{is_narrow_number, is_string},
+};
 
 /// The record, its two sides, and what they implement.
 pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
@@ -54,10 +42,6 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
 }
 
 impl Expander<'_> {
-    pub(super) fn fields(&self, role: Role) -> impl Iterator<Item = &Field> {
-        self.model.fields.iter().filter(move |f| f.role == Some(role))
-    }
-
     fn signature(&self) -> TokenStream {
         let Self { private, input, output, bounds, .. } = self;
         let ident = &self.model.ident;

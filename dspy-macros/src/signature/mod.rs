@@ -2,11 +2,10 @@
 
 mod check;
 mod expand;
+mod expander;
 pub(crate) mod model;
 mod parse;
 mod types;
-
-pub(crate) use types::is_standard;
 
 use proc_macro2::TokenStream;
 use quote::quote;

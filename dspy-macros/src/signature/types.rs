@@ -1,16 +1,14 @@
 //! The record and its two sides as types: structs, data, defaults.
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{format_ident, quote};
-use syn::{
-    Attribute, Expr, GenericArgument, Lit, Path, PathArguments, Type, ext::IdentExt, spanned::Spanned,
-};
+use quote::quote;
+use syn::{Attribute, Expr, Lit, Path, ext::IdentExt, spanned::Spanned};
 
 use super::{
-    expand::{Expander, hidden},
+    expander::{Expander, default_fn, hidden},
     model::{DefaultValue, Field, Model, Name, Role},
 };
-use crate::{derives, read};
+use crate::{derives, field_type::is_standard, read};
 
 impl Expander<'_> {
     /// The user's struct.
@@ -157,57 +155,5 @@ impl Expander<'_> {
             #[doc(hidden)]
             impl #ident { #(#functions)* }
         }
-    }
-}
-
-/// The name of the function that makes a field's default.
-pub(super) fn default_fn(field: &Field) -> Ident {
-    format_ident!("__dspy_default_{}", field.ident.unraw())
-}
-
-/// What the implementations demand of those types of which it is not certain that they can be fields.
-///
-/// Without it, a type that cannot be one would be reported by each line of each implementation. So it is reported
-/// once, where the type stands, and the implementations are not there. A condition on a type without parameters must
-/// hold at once, unless it is under a `for`.
-pub(super) fn bounds(model: &Model, private: &TokenStream) -> Vec<TokenStream> {
-    let types = model.fields.iter().map(|f| &f.ty).filter(|ty| !is_standard(ty));
-    types.map(|ty| quote!(for<'__dspy> #ty: #private::FieldType)).collect()
-}
-
-/// Whether the type is of the standard library and can certainly be a field.
-pub(crate) fn is_standard(ty: &Type) -> bool {
-    const STANDARD: [&str; 20] = [
-        "String", "bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
-        "u128", "usize", "f32", "f64", "Vec", "Option", "Box",
-    ];
-    let Type::Path(path) = ty else { return false };
-    // `String`, or `::std::string::String`, which is never anything else.
-    let first = path.path.segments.first().map(|s| s.ident.to_string()).unwrap_or_default();
-    let full = path.path.leading_colon.is_some() && (first == "std" || first == "core");
-    let Some(segment) = path.path.segments.last().filter(|_| full || path.path.segments.len() == 1) else {
-        return false;
-    };
-    let inner = match &segment.arguments {
-        PathArguments::None => true,
-        PathArguments::AngleBracketed(list) => {
-            list.args.iter().all(|a| matches!(a, GenericArgument::Type(ty) if is_standard(ty)))
-        }
-        PathArguments::Parenthesized(_) => false,
-    };
-    inner && STANDARD.iter().any(|name| segment.ident == name)
-}
-
-/// Whether a literal of this type would be taken for an `i32` or an `f64`, which do not convert into it, where any type
-/// is taken that converts.
-pub(super) fn is_narrow_number(ty: &Type) -> bool {
-    const NARROW: [&str; 10] = ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "isize", "f32"];
-    matches!(ty, Type::Path(path) if NARROW.iter().any(|name| path.path.is_ident(name)))
-}
-
-pub(super) fn is_string(ty: &Type) -> bool {
-    match ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|s| s.ident == "String"),
-        _ => false,
     }
 }

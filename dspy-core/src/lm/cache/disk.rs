@@ -13,8 +13,8 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
+    digest::Key,
     file::{Fault, File},
-    key::Key,
 };
 use crate::lm::Response;
 

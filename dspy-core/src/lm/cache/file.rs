@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
-use super::key::Key;
+use super::digest::Key;
 use crate::lm::Response;
 
 const NAME: &str = "lm.sqlite3";

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{key::Key, memory::FirstBytes};
+use super::{digest::Key, memory::FirstBytes};
 use crate::{LmError, lm::Response};
 
 /// The outcome of a request, for all that wait for it.

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::key::Key;
+use super::digest::Key;
 use crate::lm::Response;
 
 const SHARDS: usize = 16;

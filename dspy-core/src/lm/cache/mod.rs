@@ -1,11 +1,12 @@
 //! Answers are paid once: the cache in memory and on disk.
 
+pub(super) mod digest;
 #[cfg(feature = "disk-cache")]
 mod disk;
 #[cfg(feature = "disk-cache")]
 mod file;
 mod flight;
-pub(super) mod key;
+mod key;
 mod location;
 mod memory;
 
@@ -15,7 +16,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-pub(crate) use self::key::Key;
+pub(crate) use self::digest::Key;
 use self::{flight::Flights, memory::Memory};
 use super::Response;
 use crate::LmError;

@@ -6,6 +6,8 @@
 mod balance;
 mod groups;
 mod job;
+#[cfg(feature = "local")]
+mod local;
 mod openai;
 mod program;
 mod row;
@@ -17,6 +19,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use job::{FineTuneJob, JobControl, TuningProgress, TuningStatus};
+#[cfg(feature = "local")]
+pub use local::LocalFineTuner;
 pub use openai::OpenAiFineTuner;
 pub use program::BootstrapFinetune;
 pub use row::{ChatRow, read_jsonl, to_jsonl, write_jsonl};

@@ -3,6 +3,7 @@
 mod library;
 mod read;
 mod schema;
+mod shape;
 mod write;
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
@@ -12,7 +13,10 @@ use schemars::{JsonSchema, Schema};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use self::library::Library;
+use self::{
+    library::Library,
+    shape::{Int, Shape},
+};
 use crate::value::{Content, DynTypeInfo, Raw, ReadError, ReadOptions, Reading, TypeInfo, read_seed};
 
 /// Types of a program by the names under which signatures that arrive as data know them.
@@ -54,47 +58,6 @@ impl Types {
             return Some(Shape::Known(info.clone()));
         }
         Library::named(path).map(Shape::Library)
-    }
-}
-
-/// A type as a tree.
-#[derive(Debug, Clone)]
-pub(super) enum Shape {
-    Text,
-    Bool,
-    Int(Int),
-    Float,
-    Any,
-    List(Box<Shape>),
-    Set(Box<Shape>),
-    Dict(Box<Shape>, Box<Shape>),
-    Tuple(Vec<Shape>),
-    Optional(Box<Shape>),
-    Union(Vec<Shape>),
-    /// Texts, whole numbers and truth values.
-    Literal(Vec<Value>),
-    Library(Library),
-    Known(TypeInfo),
-}
-
-/// A range of whole numbers, named after the Rust type that has it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Int {
-    name: &'static str,
-    min: i128,
-    max: i128,
-}
-
-impl Int {
-    fn named(name: &'static str) -> Self {
-        let (unsigned, bits) = (name.starts_with('u'), name.get(1..).and_then(|b| b.parse().ok()));
-        // JSON trees hold no more than 64 bits.
-        let bits: u32 = bits.unwrap_or(64).min(64);
-        let (min, max) = match unsigned {
-            true => (0, (1_i128 << bits) - 1),
-            false => (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1),
-        };
-        Self { name, min, max }
     }
 }
 

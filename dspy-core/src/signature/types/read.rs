@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-use super::{Int, Shape};
+use super::shape::{Int, Shape};
 use crate::value::{Choice, ReadOptions, choose};
 
 /// Asks a deserializer for what a typed field would ask it for.

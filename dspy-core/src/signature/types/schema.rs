@@ -3,7 +3,7 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use super::Shape;
+use super::shape::Shape;
 
 /// The schema of a type.
 pub(super) fn of(shape: &Shape) -> Schema {

@@ -6,7 +6,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::Shape;
+use super::shape::Shape;
 use crate::value::{
     Content, write as write_as_input, write_answer, write_output as write_as_output, write_saved,
 };

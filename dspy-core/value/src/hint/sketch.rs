@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{notes::notes, resolve};
+use super::{
+    node::{is_nullable, resolve},
+    notes::notes,
+};
 use crate::types::{KIND_KEY, LANGUAGE_KEY};
 
 /// The longest object or union that stays on one line.
@@ -201,7 +204,7 @@ impl<'a> Sketcher<'a> {
                 _ => ("", String::new()),
             };
             if !text.is_empty() {
-                let nullable = super::is_nullable(node);
+                let nullable = is_nullable(node);
                 return Shape { notes: vec![note], nullable, ..Shape::new(text) };
             }
         }

@@ -3,7 +3,7 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use super::{is_nullable, resolve};
+use super::node::{is_nullable, resolve};
 
 /// The schema in the form that providers can enforce: every object closed, every property required, optional ones
 /// nullable, one kind of union, no constraints.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::WriteError;
+use super::error::WriteError;
 
 /// A number that shows its shortest form that reads back to the same value.
 pub(super) trait FloatText: fmt::Debug + fmt::Display {}

@@ -9,16 +9,19 @@ use serde::{
     Serialize,
     ser::{self, Serializer},
 };
+use serde_json::Value;
 
 use super::{
-    PART_TOKEN, WriteError,
+    error::WriteError,
     text::{FloatText, push_displayed, push_fence, push_float, push_passage, push_string},
-    tree,
 };
 use crate::{
     Content, Part,
     types::{CODE_TOKEN, to_dspy_marker, to_dspy_marker_inside},
 };
+
+/// How the name of a newtype starts that stands for a medium; the kind follows.
+const PART_TOKEN: &str = "$dspy::Part:";
 
 /// How a value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -542,4 +545,21 @@ impl ser::SerializeMap for Compound<'_, '_> {
     fn end(self) -> Result<(), WriteError> {
         self.close()
     }
+}
+
+/// As [`write_json()`], of whatever type.
+///
+/// # Errors
+/// As [`write_json()`].
+pub fn tree(value: &dyn Write) -> Result<Value, WriteError> {
+    tree_for(Target::Tree, value)
+}
+
+/// A value as a JSON tree for what the target is for.
+pub(super) fn tree_for(target: Target, value: &dyn Write) -> Result<Value, WriteError> {
+    // Through text, because a tree would widen `0.1f32` to `0.10000000149011612`.
+    let mut out = Content::new();
+    let mut to = Sink { out: &mut out, not_text: false };
+    value.write(Writer { to: &mut to, form: Form::Json(target) })?;
+    serde_json::from_str(out.text()).map_err(|e| WriteError::new(e.to_string()))
 }

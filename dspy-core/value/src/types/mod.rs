@@ -20,7 +20,6 @@ pub use tool::{ToolCall, ToolCalls, ToolSpec};
 
 pub(crate) use code::CODE_TOKEN;
 pub(crate) use marker::{has_marks, to_dspy_marker_inside};
-pub(crate) use source::base64_len;
 
 /// The key in a schema under which a field type names its kind.
 pub(crate) const KIND_KEY: &str = "x-dspy";

@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::marker::{self, OwnedFields};
+use crate::encoded::base64_len;
 
 /// A medium that could not be made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -114,12 +115,6 @@ impl fmt::Debug for Source {
             Self::Data { media_type, data } => write!(f, "{media_type}, {} bytes", base64_len(data)),
         }
     }
-}
-
-/// How many bytes a base64 text stands for.
-pub(crate) fn base64_len(text: &str) -> usize {
-    let padding = text.bytes().rev().take_while(|&b| b == b'=').count();
-    (text.len() / 4 * 3).saturating_sub(padding)
 }
 
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, MediaError> {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::OpenAiChat;
 use crate::{
     LmError, LmErrorKind,
     lm::{Message, Options, Request, ResponseFormat, Role, ToolSpec},
@@ -21,28 +20,42 @@ const WIRE: &str = "openai_chat";
 pub(crate) const OWN_PARAMETERS: [&str; 6] =
     ["model", "messages", "stream", "api_key", "api_base", "base_url"];
 
-/// How every body of the model `name` begins.
-pub(super) fn head(name: &str) -> Vec<u8> {
-    let mut out = b"{\"model\":".to_vec();
-    json(&mut out, name);
-    out
+/// What the bodies of all requests to a model have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    /// How every body begins: `{"model":"name"`.
+    head: Box<[u8]>,
+    /// The parameter that limits the tokens of an answer.
+    pub(super) max_tokens_name: &'static str,
+    /// The parameter that has the number of the draw.
+    pub(super) rollout_name: Option<String>,
 }
 
-pub(super) fn body(model: &OpenAiChat, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
+impl Form {
+    /// The form of requests to the model `name`.
+    pub(super) fn new(name: &str, max_tokens_name: &'static str) -> Self {
+        let mut head = b"{\"model\":".to_vec();
+        json(&mut head, name);
+        Self { head: head.into(), max_tokens_name, rollout_name: None }
+    }
+}
+
+/// The body of a request to the model that errors call `id`.
+pub(super) fn body(form: &Form, id: &str, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
     let extra = &request.options.extra;
-    let names = OWN_PARAMETERS.iter().copied().chain(model.rollout_name.as_deref());
+    let names = OWN_PARAMETERS.iter().copied().chain(form.rollout_name.as_deref());
     for taken in names.filter(|_| !extra.is_empty()) {
         if extra.contains_key(taken) {
             let message = format!("`{taken}` cannot be an extra parameter: the client sets it itself");
-            return Err(LmError::new(LmErrorKind::InvalidRequest, model.endpoint.id(), message));
+            return Err(LmError::new(LmErrorKind::InvalidRequest, id, message));
         }
     }
     let prefix = request.prompt.prefix.rendered(WIRE, messages);
     let tail: usize = request.prompt.tail.iter().map(|m| m.content.text().len() + 64).sum();
-    let mut out = Vec::with_capacity(model.head.len() + prefix.len() + tail + tail / 8 + 256);
-    out.extend_from_slice(&model.head);
-    options(&mut out, &request.options, model.max_tokens_name);
-    if let Some(name) = &model.rollout_name {
+    let mut out = Vec::with_capacity(form.head.len() + prefix.len() + tail + tail / 8 + 256);
+    out.extend_from_slice(&form.head);
+    options(&mut out, &request.options, form.max_tokens_name);
+    if let Some(name) = &form.rollout_name {
         out.push(b',');
         json(&mut out, name);
         out.push(b':');

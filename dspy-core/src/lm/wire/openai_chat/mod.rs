@@ -9,6 +9,7 @@ mod stream;
 pub(crate) use body::OWN_PARAMETERS;
 use reqwest::header::AUTHORIZATION;
 
+use self::body::Form;
 use super::endpoint::{Address, Endpoint};
 use crate::{
     LmError,
@@ -29,11 +30,7 @@ pub(crate) fn write_chat_tools(out: &mut Vec<u8>, tools: &[ToolSpec]) {
 pub(crate) struct OpenAiChat {
     endpoint: Endpoint,
     capabilities: Capabilities,
-    /// How every body begins: `{"model":"name"`.
-    head: Box<[u8]>,
-    max_tokens_name: &'static str,
-    /// The parameter that has the number of the draw.
-    rollout_name: Option<String>,
+    form: Form,
 }
 
 impl OpenAiChat {
@@ -46,18 +43,12 @@ impl OpenAiChat {
         max_tokens_name: &'static str,
     ) -> Result<Self, LmError> {
         let endpoint = Endpoint::new(address, "chat/completions", (AUTHORIZATION, "Bearer "))?;
-        Ok(Self {
-            endpoint,
-            capabilities,
-            head: body::head(name).into(),
-            max_tokens_name,
-            rollout_name: None,
-        })
+        Ok(Self { endpoint, capabilities, form: Form::new(name, max_tokens_name) })
     }
 
     /// The same, which sends the number of the draw under this name.
     pub(crate) fn with_rollout_name(mut self, name: Option<String>) -> Self {
-        self.rollout_name = name;
+        self.form.rollout_name = name;
         self
     }
 
@@ -68,13 +59,9 @@ impl OpenAiChat {
 
     /// The model that is called `name` on the wire, made from this one, at the same place.
     pub(crate) fn renamed(&self, id: String, name: &str) -> Self {
-        Self {
-            endpoint: self.endpoint.for_model(id),
-            capabilities: self.capabilities,
-            head: body::head(name).into(),
-            max_tokens_name: self.max_tokens_name,
-            rollout_name: self.rollout_name.clone(),
-        }
+        let mut form = Form::new(name, self.form.max_tokens_name);
+        form.rollout_name.clone_from(&self.form.rollout_name);
+        Self { endpoint: self.endpoint.for_model(id), capabilities: self.capabilities, form }
     }
 }
 
@@ -92,12 +79,13 @@ impl LanguageModel for OpenAiChat {
     }
 
     fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
-        body::body(self, request, false)
+        body::body(&self.form, self.endpoint.id(), request, false)
     }
 
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
-            let answer = self.endpoint.ask(body::body(self, request, false)?).await?;
+            let answer =
+                self.endpoint.ask(body::body(&self.form, self.endpoint.id(), request, false)?).await?;
             read::response(&self.endpoint, &answer)
         })
     }
@@ -108,7 +96,8 @@ impl LanguageModel for OpenAiChat {
         sink: &'a mut DeltaSink<'_>,
     ) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
-            let reply = self.endpoint.open(body::body(self, request, true)?).await?;
+            let reply =
+                self.endpoint.open(body::body(&self.form, self.endpoint.id(), request, true)?).await?;
             stream::read(&self.endpoint, reply, sink).await
         })
     }
