@@ -73,14 +73,14 @@ pub use dspy_core::__private;
 #[cfg(feature = "local")]
 pub use dspy_core::local;
 pub use dspy_core::{Error, Result};
-pub use dspy_core::{LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
+pub use dspy_core::{FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
 pub use dspy_core::{adapter, context, data, evaluate, lm, module, optimize, predict, signature, value};
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
     configure,
     context::Settings,
     data::Example,
-    evaluate::{AsMetric, Evaluate, Metric},
+    evaluate::{AsMetric, Evaluate, Metric, metric_with_state},
     lm::{Budget, LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
     optimize::{

@@ -21,13 +21,15 @@ pub use crate::{
 };
 pub use ::{schemars, serde, serde_json};
 
-use crate::value::{TypeInfo, write_json};
+use crate::value::{TypeInfo, erased::without_own_patterns, write_json};
 
 /// What the type of a signature's field must be able to do.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a signature",
     label = "not a field type",
     note = "mark your own type with `#[dspy::value]`, which derives `Debug`, `Clone`, `Serialize`, `Deserialize` and `JsonSchema`",
+    note = "the types of chrono, jiff, rust_decimal, url and uuid need the feature of `dspy` of that name: `dspy = {{ \
+            features = [\"chrono\"] }}`",
     note = "a field owns its value: `String` instead of `&str`, `Vec<T>` instead of `&[T]`"
 )]
 pub trait FieldType:
@@ -91,7 +93,7 @@ pub fn constrained_spec<T: JsonSchema>(
 ) -> Arc<SignatureSpec> {
     let make = || {
         let spec = SignatureSpec::new(name, clean(docs), fields());
-        Arc::new(spec.constrained_by(&::schemars::schema_for!(T)))
+        Arc::new(spec.constrained_by(&without_own_patterns(::schemars::schema_for!(T))))
     };
     cell.get_or_init(make).clone()
 }

@@ -3,6 +3,7 @@
 mod export;
 mod judge;
 mod metric;
+mod metric_fn;
 mod progress;
 mod report;
 mod results;
@@ -20,7 +21,8 @@ pub use judge::{
     AsMetric, CompleteAndGrounded, CompleteAndGroundedInput, CompleteAndGroundedOutput, JudgedPoint,
     SemanticF1, SemanticF1Input, SemanticF1Output,
 };
-pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score, WithoutReasoning};
+pub use metric::{IntoScore, Metric, Score};
+pub use metric_fn::{WithState, metric_with_state};
 pub(crate) use progress::Progress;
 pub use report::{Evaluation, Failure, Row};
 pub use results::{ResultFailure, ResultRow, results};
@@ -31,7 +33,7 @@ pub use stream::{IntoRow, Stream};
 pub use summary::Summary;
 pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};
 
-use crate::{Error, Result, context::Context, data::Example, module::Module};
+use crate::{Error, Result, context::Context, data::Example, lm::BoxFuture, module::Module};
 use watch::Watch;
 
 /// Runs a program over rows, many at a time, and lets a metric judge every output.
@@ -139,7 +141,20 @@ impl<E, M> Evaluate<&[E], M> {
     /// # Errors
     /// [`Error::Limit`] when more rows have failed than `max_errors` allows, the error of the rows when none can succeed, and
     /// [`Error::Other`] when there are no rows.
-    pub async fn run<P, K>(&self, program: &P) -> Result<Evaluation<E, P::Output>>
+    // The type of the future does not name `K`, so that the compiler says once that a metric does not fit, and not
+    // wherever the future is mentioned.
+    pub fn run<'r, P, K>(&'r self, program: &'r P) -> BoxFuture<'r, Result<Evaluation<E, P::Output>>>
+    where
+        E: Example,
+        P: Module + Clone + 'static,
+        E::Input: Into<P::Input>,
+        M: Metric<E, P::Output, K>,
+        K: 'static,
+    {
+        Box::pin(self.evaluate(program))
+    }
+
+    async fn evaluate<P, K>(&self, program: &P) -> Result<Evaluation<E, P::Output>>
     where
         E: Example,
         P: Module + Clone + 'static,

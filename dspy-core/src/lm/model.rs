@@ -94,6 +94,30 @@ impl Delta {
 pub type DeltaSink<'a> = dyn FnMut(Delta) + Send + 'a;
 
 /// A language model that answers requests: one attempt, no cache and no retry, which [`LM`](super::LM) adds.
+///
+/// ```
+/// # use dspy_core::{LmError, lm::{BoxFuture, LM, LanguageModel, Request, Response}};
+/// /// Repeats the last message.
+/// struct Echo;
+///
+/// impl LanguageModel for Echo {
+///     fn id(&self) -> &str {
+///         "own/echo"
+///     }
+///
+///     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+///         Box::pin(async move {
+///             let last = request.prompt.messages().last();
+///             Ok(Response::text(last.map(|message| message.content.text()).unwrap_or_default()))
+///         })
+///     }
+/// }
+///
+/// let lm = LM::from(Echo); // with a cache in memory and retries; `LM::wrap` sets them
+/// assert_eq!(lm.id(), "own/echo");
+/// ```
+///
+/// For tests there is [`StubModel`](super::StubModel).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a language model",
     label = "not a language model",

@@ -8,6 +8,17 @@ use serde_json::{Map, Value};
 use super::{Meter, Prompt, ToolSpec};
 
 /// Sampling options. A field that is `None` is left to the model's own default.
+///
+/// They can be set for a model, for a scope and for a predictor; a later one of these takes precedence.
+///
+/// ```
+/// # use dspy_core::lm::Options;
+/// let model = Options::new().temperature(0.0).seed(7);
+/// let predictor = Options::new().temperature(0.7).max_tokens(200).extra("top_k", 40);
+///
+/// let request = model.overlaid(&predictor);
+/// assert_eq!((request.temperature, request.seed), (Some(0.7), Some(7)));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

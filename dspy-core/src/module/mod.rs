@@ -63,6 +63,56 @@ pub struct WithTeacher<P, T> {
 /// A step of a program or a whole program: takes an input, asks models, gives an output.
 ///
 /// Write [`forward`](Module::forward); call [`call`](Module::call).
+///
+/// ```
+/// # use dspy_core::{Result, lm::StubModel, module::{Module, Program}, predict::Predict};
+/// # use dspy_macros::{module, signature};
+/// /// Summarize the text in one sentence.
+/// #[signature]
+/// struct Summarize {
+///     #[input]
+///     text: String,
+///     #[output]
+///     summary: String,
+/// }
+///
+/// /// Translate the text into German.
+/// #[signature]
+/// struct Translate {
+///     #[input]
+///     text: String,
+///     #[output]
+///     german: String,
+/// }
+///
+/// /// Summarizes a text, then translates the summary.
+/// #[module]
+/// struct Digest {
+///     summarize: Predict<Summarize>,
+///     translate: Predict<Translate>,
+/// }
+///
+/// impl Module for Digest {
+///     type Input = SummarizeInput;
+///     type Output = TranslateOutput;
+///
+///     async fn forward(&self, input: SummarizeInput) -> Result<TranslateOutput> {
+///         let summary = self.summarize.call(input).await?.into_inner().summary;
+///         Ok(self.translate.call(summary).await?.into_inner())
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let lm = StubModel::scripted([r#"{"summary": "It rains."}"#, r#"{"german": "Es regnet."}"#]);
+/// let mut digest = Digest { summarize: Predict::new(), translate: Predict::new() };
+/// digest.set_lm(lm);
+/// let p = digest.call("It has been raining for a week, and there is no end in sight.").await?;
+/// assert_eq!(p.german, "Es regnet.");
+/// assert_eq!(p.trace().len(), 2);
+/// # Ok(()) })
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a module",
     label = "not a module",

@@ -14,7 +14,25 @@ use crate::{
     value::erased::{Write, tree},
 };
 
-/// The output of a call, with what happened on the way. Dereferences to the output.
+/// The output of a call, with the trace and the usage of the call. Dereferences to the output.
+///
+/// ```
+/// # use dspy_core::{Result, lm::StubModel, module::Module, predict::Predict};
+/// # use dspy_macros::signature;
+/// # #[signature] struct Qa { #[input] question: String, #[output] answer: String }
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let program = Predict::<Qa>::new().lm(StubModel::scripted([r#"{"answer": "Danube"}"#]));
+/// let p = program.call("Which river flows through Vienna?").await?;
+/// assert_eq!(p.answer, "Danube"); // a field of the output
+/// assert_eq!(p.usage().total().calls, 1);
+/// for step in p.trace() {
+///     println!("{:?} {}: {:?}", step.path, step.signature, step.output_json());
+/// }
+/// let output: QaOutput = p.into_inner();
+/// # let _ = output; Ok(()) })
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Prediction<O> {
     output: O,

@@ -10,6 +10,32 @@ use crate::{Error, Result, lm::LM};
 /// A program: something whose predictors can be seen, changed, saved and loaded.
 ///
 /// `#[module]` implements it, and so do the library's own modules.
+///
+/// ```
+/// # use dspy_core::{Result, module::Program, predict::{ChainOfThought, Predict}};
+/// # use dspy_macros::{module, signature};
+/// # #[signature] struct Qa { #[input] question: String, #[output] answer: String }
+/// #[module]
+/// #[derive(Default)]
+/// struct Panel {
+///     first: ChainOfThought<Qa>,
+///     second: Predict<Qa>,
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let mut panel = Panel::default();
+/// for (path, predictor) in panel.predictors_mut() {
+///     predictor.set_instructions(format!("Answer in one word. You are `{path}`."));
+/// }
+///
+/// // The learnt state is a JSON object, or a file with `save` and `load`.
+/// let state = panel.to_json()?;
+/// let loaded = Panel::default().load_json(&state)?;
+/// let paths: Vec<String> = loaded.predictors().into_iter().map(|(path, _)| path).collect();
+/// assert_eq!(paths, ["first.predict", "second"]);
+/// assert!(loaded.second.predictor().instructions().ends_with("You are `second`."));
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a program",
     label = "its predictors cannot be found",

@@ -18,7 +18,30 @@ use crate::{
 /// Asks a model to write down its reasoning before it fills in the outputs (Wei et al. 2022, "Chain-of-Thought
 /// Prompting Elicits Reasoning in Large Language Models").
 ///
-/// The output is that of the signature, with `reasoning` besides.
+/// The output is [`Reasoned`]: that of the signature, with `reasoning` besides.
+///
+/// ```
+/// # use dspy_core::{Result, lm::{StubModel, StubResponse}, module::Module, predict::ChainOfThought, signature::Reasoned};
+/// # use dspy_macros::signature;
+/// /// Answer the question.
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: i64,
+/// }
+///
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let lm = StubModel::scripted([StubResponse::outputs(&Reasoned::new("Two more than 40.", QaOutput { answer: 42 }))]);
+/// let qa = ChainOfThought::<Qa>::new().lm(lm);
+/// let p = qa.call("What is 40 + 2?").await?;
+/// assert_eq!(p.answer, 42);
+/// assert_eq!(p.reasoning, "Two more than 40.");
+/// # Ok(()) })
+/// # }
+/// ```
 pub struct ChainOfThought<S> {
     predict: Predict<WithReasoning<S>>,
 }

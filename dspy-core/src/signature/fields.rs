@@ -32,6 +32,20 @@ pub trait Layout {
     }
 }
 
+impl<L: Layout + ?Sized> Layout for &L {
+    fn open(&self, out: &mut Content, field: &Field) {
+        (**self).open(out, field);
+    }
+
+    fn close(&self, out: &mut Content, field: &Field) {
+        (**self).close(out, field);
+    }
+
+    fn guard<'a>(&self, field: &Field, text: &'a str) -> Cow<'a, str> {
+        (**self).guard(field, text)
+    }
+}
+
 /// Guards what was written of a field since `start`.
 pub(crate) fn guard_since(layout: &dyn Layout, field: &Field, out: &mut Content, start: (usize, usize)) {
     let text = out.text().get(start.0..).unwrap_or_default();

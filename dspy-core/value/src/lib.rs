@@ -2,6 +2,7 @@
 
 mod content;
 mod de;
+mod foreign;
 mod hint;
 mod info;
 pub mod lang;
@@ -23,6 +24,7 @@ pub use ser::{WriteError, write, write_json, write_output};
 pub mod erased {
     pub use crate::{
         de::{Slot, read_missing, read_slot},
+        foreign::without_own_patterns,
         ser::{Write, Writer, tree, write_value},
     };
 }
@@ -32,6 +34,9 @@ pub use types::{
     ToolCalls, ToolSpec, Turn, to_dspy_marker,
 };
 pub use validate::{Validator, Violation};
+
+/// JSON, in which values are kept whose type is known at run time only: demonstrations, turns, records.
+pub use serde_json::{Map, Value};
 
 /// The first `max` characters of a text, with a mark where more is left out.
 pub fn shorten(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
