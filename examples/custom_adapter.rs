@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! cargo run --example custom_adapter
-//! cargo run --example custom_adapter openai/gpt-4o-mini
+//! cargo run --example custom_adapter -- --model openai/gpt-4o-mini
 //! ```
 //!
-//! Without the name of a model, a stub answers, so that the example runs without a network.
+//! Without `--model`, a stub answers, so that the example runs without a network.
 
 #![allow(clippy::print_stdout)]
 
@@ -196,9 +196,10 @@ not a field: it is in a code block
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let lm = match std::env::args().nth(1) {
-        Some(model) => LM::new(model)?,
-        None => StubModel::scripted([ANSWER]).into(),
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let lm = match args.as_slice() {
+        [option, model] if option == "--model" => LM::new(model.as_str())?,
+        _ => StubModel::scripted([ANSWER]).into(),
     };
     let shown = Review {
         recipe: "Boil the pasta.".into(),

@@ -108,7 +108,7 @@ use crate::{
 /// # let program = program.adapter(LineAdapter).lm(StubModel::scripted(["letters = 4\nfirst = w"]));
 /// # let p = program.call(Record::from([("word", "wolf")])).await?;
 /// # assert_eq!((&p["letters"], &p["first"]), (&4.into(), &"w".into()));
-/// # dspy_core::Result::Ok(()) })?; dspy_core::Result::Ok(())
+/// # Ok::<(), dspy_core::Error>(()) })?; Ok::<(), dspy_core::Error>(())
 /// ```
 pub trait Adapter: Layout + fmt::Debug + Send + Sync + 'static {
     /// The adapter's name, for errors and traces.

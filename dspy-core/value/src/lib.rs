@@ -36,7 +36,8 @@ pub use types::{
 pub use validate::{Validator, Violation};
 
 /// JSON, in which values are kept whose type is known at run time only: demonstrations, turns, records.
-pub use serde_json::{Map, Value};
+// An alias, because the variants of a re-exported enum would make the compiler write `std::string::String` in full.
+pub type Value = serde_json::Value;
 
 /// The first `max` characters of a text, with a mark where more is left out.
 pub fn shorten(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
