@@ -23,7 +23,7 @@ pub use ::{schemars, serde, serde_json};
 
 use crate::value::{TypeInfo, erased::without_own_patterns, write_json};
 
-/// What the type of a signature's field must be able to do.
+/// The requirements on the type of a field.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a signature",
     label = "not a field type",
@@ -43,10 +43,10 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + fmt::Debug + Send + 
 {
 }
 
-/// Demands that a type can be a field, at the place where it stands.
+/// Requires a field type, at the position of the type.
 pub const fn field_type<T: FieldType>() {}
 
-/// What a row of data must be able to do.
+/// The requirements on a row of data.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a row of data",
     label = "not a row of data",
@@ -57,7 +57,7 @@ pub trait RowType: Serialize + Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + Clone + Send + Sync + 'static> RowType for T {}
 
-/// Demands that a type can be a row of data, at the place where it stands.
+/// Requires a row type, at the position of the type.
 pub const fn row_type<T: RowType>() {}
 
 /// A field of a specification.

@@ -1,4 +1,4 @@
-//! How a signature, its demonstrations and an input become messages, and an answer becomes fields again.
+//! Adapters: the formats of prompts and answers.
 
 mod chat;
 mod demo;
@@ -114,16 +114,16 @@ pub trait Adapter: Layout + fmt::Debug + Send + Sync + 'static {
     /// The adapter's name, for errors and traces.
     fn name(&self) -> &'static str;
 
-    /// What does not change from call to call: the system message and the demonstrations.
+    /// The messages that do not change from call to call: the system message and the demonstrations.
     fn prefix(&self, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message>;
 
     /// The messages of earlier turns of a conversation, each a map of field values.
     fn turns(&self, spec: &SignatureSpec, turns: &[Map<String, Value>]) -> Vec<Message>;
 
-    /// What follows the last input field of the user message.
+    /// The text after the last input field of the user message.
     fn reminder(&self, spec: &SignatureSpec) -> String;
 
-    /// What the provider is asked to force on the answer.
+    /// The form of the answer that the provider is asked to enforce.
     fn response_format(&self, _spec: &SignatureSpec, _capabilities: Capabilities) -> ResponseFormat {
         ResponseFormat::Text
     }
@@ -149,7 +149,7 @@ pub trait Adapter: Layout + fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// How the outputs are drawn from a free answer by a second request.
+    /// How the outputs are extracted from a free answer by a second request.
     fn extraction(&self) -> Option<&Extraction> {
         None
     }

@@ -1,26 +1,26 @@
-//! What judges an output.
+//! Metrics.
 
 use std::{error::Error as StdError, future::Future};
 
 use crate::{Error, Result};
 
-/// What a metric says of one output: a number, higher is better, and possibly words that tell why.
+/// The score of one output: a number, higher is better, with feedback if there is any.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Score {
     /// The number.
     pub value: f64,
-    /// What was good or bad, for people and for optimizers that read it.
+    /// What was good or bad, for people and for optimizers that use it.
     pub feedback: Option<String>,
 }
 
 impl Score {
-    /// A score without words.
+    /// A score without feedback.
     pub fn new(value: f64) -> Self {
         Self { value, feedback: None }
     }
 
-    /// Adds the words.
+    /// Adds feedback.
     #[must_use]
     pub fn feedback(mut self, feedback: impl Into<String>) -> Self {
         self.feedback = Some(feedback.into());
@@ -98,7 +98,7 @@ impl<S: IntoScore, E: Into<Box<dyn StdError + Send + Sync>>> IntoScore for Resul
 /// The types of the arguments must be written out: they say what the metric is for. An `async fn` and an async closure
 /// are metrics too; one that needs a model or other state takes it through [`metric_with_state`](super::metric_with_state).
 ///
-/// A metric for the output of a signature also judges the output of a
+/// A metric for the output of a signature also scores the output of a
 /// [`ChainOfThought`](crate::predict::ChainOfThought) of it, [`Reasoned`](crate::signature::Reasoned). A metric that
 /// reads the reasoning takes `&Reasoned<QaOutput>`.
 ///
@@ -112,7 +112,7 @@ impl<S: IntoScore, E: Into<Box<dyn StdError + Send + Sync>>> IntoScore for Resul
     note = "`metric_with_state(state, f)` passes the state to `f` first: `async |state: &State, gold: &{E}, pred: &Output| ...`"
 )]
 pub trait Metric<E, O, K>: Send + Sync + 'static {
-    /// Judges one output.
+    /// Scores one output.
     fn score<'a>(&'a self, example: &'a E, output: &'a O) -> impl Future<Output = Result<Score>> + Send + 'a;
 }
 

@@ -1,4 +1,4 @@
-//! How good a program is: [`Evaluate`] runs it over rows and lets a metric judge every output.
+//! Evaluation: [`Evaluate`] runs a program over rows and scores every output with a metric.
 
 mod export;
 mod judge;
@@ -36,7 +36,7 @@ pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_mat
 use crate::{Error, Result, context::Context, data::Example, lm::BoxFuture, module::Module};
 use watch::Watch;
 
-/// Runs a program over rows, many at a time, and lets a metric judge every output.
+/// Runs a program over rows, many at a time, and scores every output with a metric.
 ///
 /// ```no_run
 /// # use dspy_core::{Result, data::Example, evaluate::Evaluate, module::Module};
@@ -91,21 +91,21 @@ impl<R, M> Evaluate<R, M> {
         }
     }
 
-    /// Sets how many rows run at a time; without it, the `concurrency` of the settings.
+    /// Sets how many rows run at a time; the setting `concurrency` by default.
     pub fn concurrency(mut self, rows: usize) -> Self {
         self.concurrency = Some(rows.max(1));
         self
     }
 
-    /// Sets whether a bar is shown, on a terminal and when the evaluation takes longer than a second. It is.
+    /// Sets whether a progress bar is shown if the evaluation takes longer than a second, on a terminal; on by default.
     pub fn progress(mut self, on: bool) -> Self {
         self.progress = on;
         self
     }
 
-    /// Sets how many rows may fail; with one more, the evaluation stops with an error. Without it, or with `None`, every row is run; only when
-    /// the first ten all fail for a reason that no other row can escape (no model, a wrong key), the evaluation
-    /// stops with that error.
+    /// Sets how many rows may fail; with one more, the evaluation stops with an error. By default, and with `None`, every
+    /// row is run, unless the first ten all fail for a reason that affects every row (no model, a wrong key): then the
+    /// evaluation stops with that error.
     pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
         self.max_errors = errors.into();
         self
@@ -118,13 +118,13 @@ impl<R, M> Evaluate<R, M> {
         self
     }
 
-    /// Sets what a row that failed counts: 0 unless set.
+    /// Sets the score of a row that failed; 0 by default.
     pub fn failure_score(mut self, score: f64) -> Self {
         self.failure_score = score;
         self
     }
 
-    /// Names the metric, for tables and files: `score` unless set.
+    /// Names the metric, for tables and files; `score` by default.
     pub fn metric_name(mut self, name: impl Into<String>) -> Self {
         self.metric_name = name.into();
         self

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{LmError, LmErrorKind, error::no_runtime};
 
-/// A language model with its cache, limits and retries: a cheap handle that is cloned and shared.
+/// A client of a language model, with a cache, limits and retries. It is cheap to clone.
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), dspy_core::LmError> {
@@ -72,7 +72,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// What this answer cost: the provider's own count, or one cached call that cost nothing.
+    /// The usage of this answer: as counted by the provider, or one cached call without tokens.
     pub fn usage(&self) -> Usage {
         if self.cached { Usage { cached_calls: 1, ..Usage::default() } } else { self.response.usage }
     }
@@ -106,7 +106,7 @@ impl Core {
 }
 
 impl LM {
-    /// The model `provider/name` at its provider, with default settings. The key comes from the provider's variable
+    /// The model `provider/name` with default settings. The key is read from the provider's environment variable
     /// (`OPENAI_API_KEY`), the endpoint from `OPENAI_BASE_URL` or `OPENAI_API_BASE` if one of them is set.
     ///
     /// # Errors
@@ -115,15 +115,15 @@ impl LM {
         Self::builder(model).build()
     }
 
-    /// Sets up the model `provider/name`.
+    /// A builder for a client of the model `provider/name`.
     pub fn builder(model: impl Into<String>) -> LMBuilder {
         LMBuilder::named(model.into())
     }
 
-    /// A client of a model of one's own: it has the same single-flight and retries, no limit of requests in flight, and
+    /// A client of a model of your own, with the same single-flight and retries, no limit on requests in flight, and
     /// a cache of its own in memory.
     ///
-    /// Its answers are kept on disk if one says so, with [`LM::wrap`] and [`LMBuilder::cache`]. Then
+    /// To cache its answers on disk, use [`LM::wrap`] and [`LMBuilder::cache`]. Then
     /// [`LanguageModel::id`] and [`LanguageModel::endpoint`] must tell it from every other model that ever uses the same
     /// cache.
     pub fn from_model(model: impl LanguageModel) -> Self {
@@ -131,7 +131,7 @@ impl LM {
         Self::assemble(core, Options::default())
     }
 
-    /// Sets up a client of a model of one's own; see [`LM::from_model`].
+    /// A builder for a client of a model of your own; see [`LM::from_model`].
     pub fn wrap(model: impl LanguageModel) -> LMBuilder {
         LMBuilder::wrapped(Arc::new(model))
     }
@@ -157,7 +157,7 @@ impl LM {
         Self { core: Arc::new(core), options: self.options.clone() }
     }
 
-    /// The model behind the handle.
+    /// The model of this client.
     pub fn model(&self) -> &dyn LanguageModel {
         &*self.core.model
     }
@@ -167,28 +167,28 @@ impl LM {
         self.core.capabilities
     }
 
-    /// The options that requests have when they set none.
+    /// The default options of requests.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// The same client with `options` laid over its own; cache, limits and counters are shared.
+    /// The same client with default options that `options` override; the cache, limits and counters are shared.
     #[must_use]
     pub fn with_options(&self, options: &Options) -> Self {
         Self { core: self.core.clone(), options: Arc::new(self.options.overlaid(options)) }
     }
 
-    /// Where its answers are kept.
+    /// The cache.
     pub fn cache(&self) -> &Cache {
         &self.core.cache
     }
 
-    /// How it repeats failed requests.
+    /// The retry policy.
     pub fn retry_policy(&self) -> &RetryPolicy {
         &self.core.retry
     }
 
-    /// What all clones of this handle have spent together so far.
+    /// The usage of all clones of this client so far.
     pub fn usage(&self) -> Usage {
         let s = &self.core.spent;
         Usage {
@@ -201,7 +201,7 @@ impl LM {
         }
     }
 
-    /// The last `n` requests to models of this name, the oldest first, as far as the process still keeps them.
+    /// The last `n` requests to models of this name in the history of the process, the oldest first.
     pub fn history(&self, n: usize) -> Vec<Arc<HistoryEntry>> {
         let mut entries = history::recent(usize::MAX);
         entries.retain(|entry| entry.model == self.core.id);
@@ -213,10 +213,10 @@ impl LM {
         Inspection(self.history(n))
     }
 
-    /// Asks the model; `request.options` are laid over the handle's own.
+    /// Sends a request; `request.options` override those of the client.
     ///
-    /// With `request.cache`, an answer that is kept is not asked for again, equal requests in flight are sent once, and
-    /// the answer is kept before this returns. Failures are repeated as [`RetryPolicy`] says, and never kept.
+    /// With `request.cache`, a cached answer is used if there is one, equal requests in flight are sent once, and
+    /// the answer is cached before this returns. Failures are retried according to [`RetryPolicy`], and not cached.
     ///
     /// # Errors
     /// [`LmError`] after the last attempt.
@@ -232,11 +232,11 @@ impl LM {
         }
     }
 
-    /// Asks the model and hands over the answer as it is generated.
+    /// Sends a request and returns the answer as it is generated.
     ///
-    /// An answer that is kept arrives as one piece. A complete answer is kept if `request.cache` says so; a stream that
-    /// is dropped before its end stops the request and leaves nothing behind. Failures are repeated as long as nothing
-    /// has been handed over.
+    /// A cached answer arrives as one piece. A complete answer is cached if `request.cache` is set; a stream that
+    /// is dropped before its end stops the request, and nothing is cached. Failures are retried as long as nothing
+    /// has been returned.
     pub fn stream(&self, mut request: Request) -> ResponseStream {
         request.options.fill_from(&self.options);
         let lm = self.clone();
@@ -249,7 +249,7 @@ impl LM {
         })
     }
 
-    /// What would be sent for a request, as the provider gets it; nothing is sent.
+    /// The body of a request as the provider receives it. Nothing is sent.
     ///
     /// # Errors
     /// See [`LanguageModel::request_body`].

@@ -30,7 +30,7 @@ impl Capabilities {
         Self { json_object: false, json_schema: false, tools: false, reasoning: false, streaming: false }
     }
 
-    /// Everything that is known here.
+    /// All capabilities.
     pub const fn all() -> Self {
         Self { json_object: true, json_schema: true, tools: true, reasoning: true, streaming: true }
     }
@@ -137,10 +137,10 @@ pub trait LanguageModel: Any + Send + Sync + 'static {
         Capabilities::default()
     }
 
-    /// What would be sent for a request, for those who want to see it or send it themselves.
+    /// The body that would be sent for a request, to inspect it or to send it by other means.
     ///
     /// # Errors
-    /// [`LmErrorKind::InvalidRequest`] when the request cannot be put into the provider's form, or when the model, as
+    /// [`LmErrorKind::InvalidRequest`] when the request cannot be expressed in the provider's protocol, or when the model, as
     /// those in this process, sends nothing.
     fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
         let _ = request;
@@ -153,8 +153,8 @@ pub trait LanguageModel: Any + Send + Sync + 'static {
     /// [`LmError`], whose kind decides whether the request is sent again.
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>>;
 
-    /// Answers one request and hands each piece of the answer to `sink` as it arrives; the pieces together are the
-    /// texts of the response. A model that cannot do so hands over each answer as one piece.
+    /// Answers one request and passes each piece of the answer to `sink` as it arrives; the pieces together are the
+    /// texts of the response. By default each answer is one piece.
     ///
     /// # Errors
     /// Those of [`LanguageModel::generate`].

@@ -1,4 +1,4 @@
-//! What a call gives.
+//! The result of a call.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{path::Path, predictor::Predictor, program::Program};
 use crate::{
-    context::{PredictorId, Record, Step, UsageReport},
+    context::{PredictorId, Recording, Step, UsageReport},
     value::erased::{Write, tree},
 };
 
@@ -66,7 +66,7 @@ impl<O> Prediction<O> {
         Self { output, details: Details::of(record, &|id| (id == own).then(|| ROOT.clone())) }
     }
 
-    /// The output alone.
+    /// The output, without the trace and the usage.
     pub fn into_inner(self) -> O {
         self.output
     }
@@ -81,7 +81,7 @@ impl<O> Prediction<O> {
         &self.details.trace
     }
 
-    /// What the call cost, by model.
+    /// The usage of the call, by model.
     pub fn usage(&self) -> &UsageReport {
         &self.details.usage
     }
@@ -201,7 +201,7 @@ impl Trace {
         self.steps.is_empty()
     }
 
-    /// How many steps more there were than are kept.
+    /// The number of further steps, which were dropped.
     pub fn dropped(&self) -> usize {
         self.dropped
     }

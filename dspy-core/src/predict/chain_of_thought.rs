@@ -1,4 +1,4 @@
-//! Thinking before answering.
+//! Reasoning before an answer.
 
 use std::{fmt, sync::Arc};
 
@@ -62,7 +62,7 @@ impl<S> ChainOfThought<S> {
         Self { predict }
     }
 
-    /// A chain of thought to the outputs of this signature.
+    /// A chain of thought for this signature.
     pub fn new() -> Self
     where
         S: StaticSignature,
@@ -78,54 +78,54 @@ impl<S: StaticSignature> Default for ChainOfThought<S> {
 }
 
 impl ChainOfThought<DynSignature> {
-    /// A chain of thought to the outputs of a signature that arrived as data.
+    /// A chain of thought for a signature that is data.
     pub fn dynamic(signature: impl Into<DynSignature>) -> Self {
         Self::with_spec(signature.into())
     }
 }
 
 impl<S: Signature> ChainOfThought<S> {
-    /// A chain of thought to the outputs of a signature whose fields are given as data.
+    /// A chain of thought for a signature whose fields are data.
     pub fn with_spec(spec: impl Into<Arc<SignatureSpec>>) -> Self {
         Self::checked(Predict::with_spec(WithReasoning::<S>::extend(&spec.into())))
     }
 
-    /// Gives it a model of its own.
+    /// Sets its model.
     #[must_use]
     pub fn lm(mut self, lm: impl Into<LM>) -> Self {
         self.predict = self.predict.lm(lm);
         self
     }
 
-    /// Gives it sampling options of its own.
+    /// Sets its sampling options.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.predict = self.predict.options(options);
         self
     }
 
-    /// Gives it other instructions.
+    /// Sets its instructions.
     #[must_use]
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.predict = self.predict.instructions(instructions);
         self
     }
 
-    /// Gives it a format of its own.
+    /// Sets its adapter.
     #[must_use]
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
         self.predict = self.predict.adapter(adapter);
         self
     }
 
-    /// Gives it demonstrations, as [`Predict::demos`]; they need no `reasoning`.
+    /// Sets its demonstrations, like [`Predict::demos`]; they need no `reasoning`.
     #[must_use]
     pub fn demos(mut self, rows: impl IntoIterator<Item: DemoOf<S>>) -> Self {
         self.predict = self.predict.demos(rows);
         self
     }
 
-    /// Gives it demonstrations, as [`Predict::try_demos`].
+    /// Sets its demonstrations, like [`Predict::try_demos`].
     ///
     /// # Errors
     /// As [`Predict::try_demos`].
@@ -134,34 +134,34 @@ impl<S: Signature> ChainOfThought<S> {
         Ok(self)
     }
 
-    /// How far one call goes to complete an answer that could not be read: the number of further requests.
+    /// Sets how many further requests one call may send to repair an answer that could not be parsed.
     #[must_use]
     pub fn repairs(mut self, requests: u32) -> Self {
         self.predict = self.predict.repairs(requests);
         self
     }
 
-    /// What is learnable of it, and its settings.
+    /// Its learnable parameters and its settings.
     pub fn predictor(&self) -> &Predictor {
         self.predict.predictor()
     }
 
-    /// The same, to change it.
+    /// Its learnable parameters and its settings, mutably.
     pub fn predictor_mut(&mut self) -> &mut Predictor {
         self.predict.predictor_mut()
     }
 
-    /// The predictor within.
+    /// The inner predictor.
     pub fn predict(&self) -> &Predict<WithReasoning<S>> {
         &self.predict
     }
 
-    /// The predictor within, to change it.
+    /// The inner predictor, mutably.
     pub fn predict_mut(&mut self) -> &mut Predict<WithReasoning<S>> {
         &mut self.predict
     }
 
-    /// Asks like [`call`](Module::call), and shows the reasoning and the outputs while they arrive; see
+    /// Like [`call`](Module::call), but returns the reasoning and the outputs while they arrive; see
     /// [`Predict::stream`].
     pub fn stream(&self, input: impl Into<S::Input>) -> PredictionStream<Reasoned<S::Output>> {
         self.predict.stream_in(Paths::of(self), input.into())

@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use crate::value::{Kind, TypeInfo};
 
-/// Whether a field is given or asked for.
+/// Whether a field is an input or an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldRole {
-    /// Given by the caller.
+    /// Passed by the caller.
     Input,
-    /// Asked of the model.
+    /// Written by the model.
     Output,
 }
 
@@ -18,9 +18,9 @@ pub enum FieldRole {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Field {
-    /// The name, as the model sees it and as it stands in data.
+    /// The name, in prompts and in data.
     pub name: String,
-    /// Given or asked for.
+    /// Input or output.
     pub role: FieldRole,
     /// The description; empty when there is none.
     pub desc: String,
@@ -28,7 +28,7 @@ pub struct Field {
     pub prefix: String,
     /// The type.
     pub ty: TypeInfo,
-    /// What stands in for a missing output.
+    /// The default of a missing output.
     pub default: Option<Value>,
     /// What sort of type it has.
     kind: Kind,
@@ -86,7 +86,7 @@ impl Field {
         self
     }
 
-    /// Sets what stands in for a missing output.
+    /// Sets the default of a missing output.
     #[must_use]
     pub fn default_value(mut self, value: impl Into<Value>) -> Self {
         self.default = Some(value.into());
@@ -101,7 +101,7 @@ impl Field {
 pub struct SignatureSpec {
     /// The signature's name.
     pub name: String,
-    /// What the model is to do.
+    /// The instructions to the model.
     pub instructions: String,
     /// Inputs, then outputs.
     pub fields: Vec<Field>,
@@ -120,7 +120,7 @@ impl SignatureSpec {
         spec
     }
 
-    /// The instruction of a signature that has none of its own.
+    /// The instructions of a signature without any.
     pub fn default_instructions(&self) -> String {
         let names = |role| {
             let names: Vec<_> =
@@ -221,7 +221,7 @@ const CONSTRAINTS: [&str; 14] = [
     "items",
 ];
 
-/// The label of a field that has none of its own: `birthYear2` and `birth_year_2` give `Birth Year 2:`.
+/// The default label of a field: `birthYear2` and `birth_year_2` give `Birth Year 2:`.
 pub fn default_prefix(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut words: Vec<String> = vec![String::new()];
