@@ -150,10 +150,10 @@ impl<T: IntoScore> ScoreOrFuture<Ready> for T {
 
 #[diagnostic::do_not_recommend]
 impl<T: Future<Output: IntoScore>> ScoreOrFuture<Awaited> for T {
-    fn settle(self) -> impl Future<Output = Result<Score>> + Send
+    async fn settle(self) -> Result<Score>
     where
         Self: Send,
     {
-        async move { self.await.into_score() }
+        self.await.into_score()
     }
 }
