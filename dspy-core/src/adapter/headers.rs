@@ -241,7 +241,7 @@ pub(super) fn trim_outer(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::TypeInfo;
+    use crate::{signature::Field, value::TypeInfo};
 
     fn spec() -> SignatureSpec {
         let text = TypeInfo::of::<String>();
