@@ -14,7 +14,9 @@ use std::{
 };
 
 pub(crate) use recorder::next_sequence;
-pub use recorder::{PredictorId, Record, Recorded, Recorder, Step, StepOutcome, UsageReport, show_messages};
+pub use recorder::{
+    PredictorId, Recorded, Recorder, Recording, Step, StepOutcome, UsageReport, show_messages,
+};
 pub use settings::Settings;
 
 use crate::lm::Meter;

@@ -193,13 +193,13 @@ pub struct Recorder {
     keep_steps: bool,
     /// The parent receives the usage, but not the steps.
     hold_back: bool,
-    record: Mutex<Record>,
+    record: Mutex<Recording>,
 }
 
 /// What a recorder has recorded.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Record {
+pub struct Recording {
     /// The steps, in the order in which they began, each with its place in that order.
     pub steps: Vec<(u64, Arc<Step>)>,
     /// The number of further steps, which were dropped.
@@ -254,20 +254,20 @@ impl Recorder {
     }
 
     /// Takes over the steps of a recorder that held them back.
-    pub fn absorb(&self, record: Record) {
+    pub fn absorb(&self, record: Recording) {
         for (_, step) in record.steps {
             self.keep(next_sequence(), &step);
         }
     }
 
     /// Takes what was recorded so far.
-    pub fn take(&self) -> Record {
+    pub fn take(&self) -> Recording {
         let mut record = std::mem::take(&mut *self.lock());
         record.steps.sort_by_key(|(sequence, _)| *sequence);
         record
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Record> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Recording> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -49,7 +49,7 @@ async fn run_all<T, F>(
     };
     // Steps are put into the order of the indices, so they are held back until all calls have ended.
     let outer = context.recorder().filter(|r| r.keeps_steps()).cloned();
-    let mut records: Vec<Option<Record>> = Vec::new();
+    let mut records: Vec<Option<Recording>> = Vec::new();
     if outer.is_some() {
         records.resize_with(work.len(), || None);
     }

@@ -46,21 +46,21 @@ struct Details {
 }
 
 impl Details {
-    fn of(record: Record, path: &dyn Fn(PredictorId) -> Option<Arc<str>>) -> Arc<Self> {
-        let Record { steps, dropped, usage } = record;
+    fn of(record: Recording, path: &dyn Fn(PredictorId) -> Option<Arc<str>>) -> Arc<Self> {
+        let Recording { steps, dropped, usage } = record;
         Arc::new(Self { trace: Trace::of(steps, dropped, path), usage })
     }
 }
 
 impl<O> Prediction<O> {
     /// The output of a program that has these paths.
-    pub(crate) fn new(output: O, record: Record, paths: &dyn Fn() -> Paths) -> Self {
+    pub(crate) fn new(output: O, record: Recording, paths: &dyn Fn() -> Paths) -> Self {
         let paths = if record.steps.is_empty() { Paths(Vec::new()) } else { paths() };
         Self { output, details: Details::of(record, &|id| paths.of_predictor(id)) }
     }
 
     /// The output of a predictor that is called itself.
-    pub(crate) fn of_one(output: O, record: Record, predictor: &Predictor) -> Self {
+    pub(crate) fn of_one(output: O, record: Recording, predictor: &Predictor) -> Self {
         static ROOT: LazyLock<Arc<str>> = LazyLock::new(|| Path::root().to_string().into());
         let own = predictor.id();
         Self { output, details: Details::of(record, &|id| (id == own).then(|| ROOT.clone())) }
@@ -182,7 +182,7 @@ impl Trace {
     }
 
     /// The steps of a call that gave no prediction.
-    pub(crate) fn of_failed(record: Record, paths: &Paths) -> Self {
+    pub(crate) fn of_failed(record: Recording, paths: &Paths) -> Self {
         Self::of(record.steps, record.dropped, &|id| paths.of_predictor(id))
     }
 

@@ -35,7 +35,7 @@ pub(super) fn call<'a>(
     predictor: &'a Predictor,
     sides: &'a mut dyn Sides,
     watch: Option<Watch>,
-) -> BoxFuture<'a, Result<Record>> {
+) -> BoxFuture<'a, Result<Recording>> {
     Box::pin(async move {
         let outer = Context::current();
         let settings = outer.settings();

@@ -166,7 +166,7 @@ impl<S: Signature> Predict<S> {
     }
 
     /// Asks, and gives what was recorded besides.
-    async fn recorded(&self, input: S::Input) -> Result<(S::Output, Record)> {
+    async fn recorded(&self, input: S::Input) -> Result<(S::Output, Recording)> {
         let mut sides = SidesOf::<S>::new(input);
         let record = ask::call(&self.predictor, &mut sides, None).await?;
         Ok((sides.into_output()?, record))
