@@ -29,6 +29,7 @@ pub use walk::Walk;
 use crate::{
     Result,
     context::{Context, Recorder},
+    lm::BoxFuture,
 };
 
 /// What a module can be called with: its input, and all that converts into it.
@@ -136,20 +137,19 @@ pub trait Module: Program + Send + Sync {
     ///
     /// # Errors
     /// As [`forward`](Module::forward).
-    fn call(
-        &self,
-        input: impl IntoInput<Self::Input> + Send,
-    ) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send
+    // The type of the future does not name that of the input, so that an input of the wrong type is one error of the
+    // compiler, and not one wherever the future is mentioned.
+    fn call(&self, input: impl IntoInput<Self::Input>) -> BoxFuture<'_, Result<Prediction<Self::Output>>>
     where
         Self: Sized,
     {
         let input = input.into_input();
-        async move {
+        Box::pin(async move {
             let context = Context::current();
             let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
             let output = context.recording(recorder.clone()).scope(self.forward(input)).await?;
             Ok(Prediction::new(output, recorder.take(), &|| Paths::of(self)))
-        }
+        })
     }
 
     /// Runs the step for many inputs, limited by the setting `concurrency`. The results are in the

@@ -8,7 +8,7 @@ use super::{DemoOf, Predict, PredictionStream, Predictor};
 use crate::{
     Error, Result,
     adapter::Adapter,
-    lm::{LM, Options},
+    lm::{BoxFuture, LM, Options},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{
         DynSignature, REASONING, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning,
@@ -185,15 +185,12 @@ impl<S: Signature> Module for ChainOfThought<S> {
     }
 
     // As every module's, but compiled once for all signatures.
-    fn call(
-        &self,
-        input: impl IntoInput<S::Input> + Send,
-    ) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send {
+    fn call(&self, input: impl IntoInput<S::Input>) -> BoxFuture<'_, Result<Prediction<Self::Output>>> {
         let input = input.into_input();
-        async move {
+        Box::pin(async move {
             let (output, record) = self.predict.recorded(input).await?;
             Ok(Prediction::new(output, record, &|| Paths::of(self)))
-        }
+        })
     }
 }
 

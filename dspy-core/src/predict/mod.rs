@@ -25,7 +25,7 @@ use crate::{
     Result,
     adapter::{Adapter, Demo},
     context::{Context, Recording, show_messages},
-    lm::{LM, Message, Options},
+    lm::{BoxFuture, LM, Message, Options},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
 };
@@ -215,12 +215,9 @@ impl<S: Signature> Module for Predict<S> {
     }
 
     // As every module's, but compiled once for all signatures.
-    fn call(
-        &self,
-        input: impl IntoInput<S::Input> + Send,
-    ) -> impl Future<Output = Result<Prediction<S::Output>>> + Send {
+    fn call(&self, input: impl IntoInput<S::Input>) -> BoxFuture<'_, Result<Prediction<S::Output>>> {
         let mut sides = SidesOf::<S>::new(input.into_input());
-        async move {
+        Box::pin(async move {
             let record = match ask::call(&self.predictor, &mut sides, None).await {
                 Ok(record) => record,
                 Err(error) => return Err(error),
@@ -229,7 +226,7 @@ impl<S: Signature> Module for Predict<S> {
                 Ok(output) => Ok(Prediction::of_one(output, record, &self.predictor)),
                 Err(error) => Err(error),
             }
-        }
+        })
     }
 }
 
