@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use super::lanes::Lanes;
 use crate::{
     Error, Result,
-    context::{Context, Recording, Recorder},
+    context::{Context, Recorder, Recording},
     lm::BoxFuture,
 };
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Result,
-    context::{Context, Recording, Recorder, Settings, StepOutcome, next_sequence},
+    context::{Context, Recorder, Recording, Settings, StepOutcome, next_sequence},
     lm::BoxFuture,
     module::Predictor,
 };
