@@ -225,7 +225,7 @@ impl Recorder {
         Arc::new(Self { parent, hold_back: true, ..Self::default() })
     }
 
-    /// Whether anyone from here up keeps steps.
+    /// Whether this recorder or one of its parents keeps steps.
     pub fn keeps_steps(&self) -> bool {
         self.keep_steps || !self.hold_back && self.parent.as_ref().is_some_and(|p| p.keeps_steps())
     }

@@ -51,9 +51,9 @@ use watch::Watch;
 /// # Ok(()) }
 /// ```
 ///
-/// A row that fails (no answer, an answer that cannot be read, an error of the program or of the metric, a panic)
-/// does not stop the others: it counts [`failure_score`](Self::failure_score) and keeps its error. Results stand in
-/// the order of the rows, whatever the order in which they were ready. Dropping the future stops all work.
+/// A row that fails (no answer, an answer that cannot be parsed, an error of the program or of the metric, a panic)
+/// does not stop the others: its score is [`failure_score`](Self::failure_score), and it keeps its error. Results are in
+/// the order of the rows. Dropping the future stops all work.
 ///
 /// Rows that do not fit into memory, and evaluations that take so long that they may be killed, are for
 /// [`stream`](Self::stream).
