@@ -11,6 +11,7 @@ pages! {
     readme = "../README.md";
     introduction = "../docs/src/introduction.md";
     quickstart = "../docs/src/quickstart.md";
+    from_python = "../docs/src/from-python.md";
     modules = "../docs/src/modules.md";
     field_types = "../docs/src/field-types.md";
     adapters = "../docs/src/adapters.md";
@@ -24,6 +25,9 @@ pages! {
     optimizers = "../docs/src/optimizers.md";
     finetuning = "../docs/src/finetuning.md";
     saved_programs = "../docs/src/saved-programs.md";
+    testing = "../docs/src/testing.md";
+    serving = "../docs/src/serving.md";
+    missing = "../docs/src/missing.md";
     design = "../docs/src/design.md";
     performance = "../docs/src/performance.md";
 }

@@ -1,8 +1,8 @@
 //! Program language models instead of prompting them.
 //!
-//! A language-model program is ordinary Rust: structs declare *what* each step takes and gives, modules say *how* a step
-//! is carried out, and optimizers search for the instructions and demonstrations that maximise a metric. The compiled
-//! program is a JSON file.
+//! A language-model program is ordinary Rust: structs declare the inputs and outputs of each step, modules implement the
+//! steps, and optimizers search for the instructions and demonstrations that maximise a metric. The compiled program is a
+//! JSON file.
 //!
 //! # A program
 //!
@@ -21,7 +21,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<()> {
-//!     let lm = LM::new("openai/gpt-4o-mini")?; // the key stands in OPENAI_API_KEY
+//!     let lm = LM::new("openai/gpt-4o-mini")?; // the key is read from OPENAI_API_KEY
 //!     configure(|c| c.lm(lm));
 //!
 //!     let qa = ChainOfThought::<Qa>::new();
@@ -31,22 +31,23 @@
 //! }
 //! ```
 //!
-//! # What to look for where
+//! # Overview
 //!
 //! | to | see |
 //! |---|---|
-//! | say what a step takes and gives | [`#[signature]`](macro@signature), [`predict!`](macro@predict), [`DynSignature`] |
-//! | make types of your own fields | [`#[value]`](macro@value) |
-//! | put steps together | [`#[module]`](macro@module), [`Module`] |
-//! | choose how a step is carried out | [`Predict`], [`ChainOfThought`] |
+//! | declare a step | [`#[signature]`](macro@signature), [`predict!`](macro@predict), [`DynSignature`] |
+//! | use structs and enums of your own as fields | [`#[value]`](macro@value), [`value`] |
+//! | run a step | [`Predict`], [`ChainOfThought`] |
+//! | combine steps | [`#[module]`](macro@module), [`Module`] |
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
-//! | measure | [`Evaluate`], [`evaluate`] |
-//! | make it better | [`optimize`] |
-//! | train the model itself | [`optimize::finetune`] |
-//! | see what was asked | `render` of every predictor, [`inspect_history`] |
-//! | compile | [`Optimizer`], [`optimize`] |
 //! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |
+//! | evaluate | [`Evaluate`], [`evaluate`] |
+//! | compile | [`Optimizer`], [`optimize`] |
+//! | train the model itself | [`optimize::finetune`] |
 //! | save and load | [`Program::save`], [`Program::load`] |
+//! | see the prompts | `render` of every predictor, [`inspect_history`] |
+//! | test without a network | [`StubModel`](lm::StubModel) |
+//! | change the format of prompts | [`Adapter`], [`adapter`] |
 //!
 //! # Features
 //!
@@ -60,6 +61,7 @@
 //! | `parquet` | no | data sets in Parquet (without Arrow) |
 //! | `full` | no | all of these but the two for GPUs |
 //! | `constraints` | no | bounds, lengths, patterns and formats given by `#[schemars(...)]`, checked on every answer |
+//! | `chrono`, `jiff`, `rust_decimal`, `url`, `uuid` | no | the types of these crates as field types |
 
 // Lets the macros name this crate `::dspy` from inside of it, too.
 #[allow(unused_extern_crates)]
@@ -73,14 +75,14 @@ pub use dspy_core::__private;
 #[cfg(feature = "local")]
 pub use dspy_core::local;
 pub use dspy_core::{Error, Result};
-pub use dspy_core::{LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
+pub use dspy_core::{FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
 pub use dspy_core::{adapter, context, data, evaluate, lm, module, optimize, predict, signature, value};
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
     configure,
     context::Settings,
     data::Example,
-    evaluate::{AsMetric, Evaluate, Metric},
+    evaluate::{AsMetric, Evaluate, Metric, metric_with_state},
     lm::{Budget, LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
     optimize::{

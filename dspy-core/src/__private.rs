@@ -23,14 +23,16 @@ pub use ::{schemars, serde, serde_json};
 
 use crate::{
     signature::dedented,
-    value::{TypeInfo, write_json},
+    value::{TypeInfo, erased::without_own_patterns, write_json},
 };
 
-/// What the type of a signature's field must be able to do.
+/// The requirements on the type of a field.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a signature",
     label = "not a field type",
     note = "mark your own type with `#[dspy::value]`, which derives `Debug`, `Clone`, `Serialize`, `Deserialize` and `JsonSchema`",
+    note = "the types of chrono, jiff, rust_decimal, url and uuid need the feature of `dspy` of that name: `dspy = {{ \
+            features = [\"chrono\"] }}`",
     note = "a field owns its value: `String` instead of `&str`, `Vec<T>` instead of `&[T]`"
 )]
 pub trait FieldType:
@@ -44,10 +46,10 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + fmt::Debug + Send + 
 {
 }
 
-/// Demands that a type can be a field, at the place where it stands.
+/// Requires a field type, at the position of the type.
 pub const fn field_type<T: FieldType>() {}
 
-/// What a row of data must be able to do.
+/// The requirements on a row of data.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a row of data",
     label = "not a row of data",
@@ -58,7 +60,7 @@ pub trait RowType: Serialize + Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + Clone + Send + Sync + 'static> RowType for T {}
 
-/// Demands that a type can be a row of data, at the place where it stands.
+/// Requires a row type, at the position of the type.
 pub const fn row_type<T: RowType>() {}
 
 /// A field of a specification.
@@ -94,7 +96,7 @@ pub fn constrained_spec<T: JsonSchema>(
 ) -> Arc<SignatureSpec> {
     let make = || {
         let spec = SignatureSpec::new(name, docs, fields());
-        Arc::new(spec.constrained_by(&::schemars::schema_for!(T)))
+        Arc::new(spec.constrained_by(&without_own_patterns(::schemars::schema_for!(T))))
     };
     cell.get_or_init(make).clone()
 }

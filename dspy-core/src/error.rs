@@ -270,7 +270,7 @@ pub struct LmError {
     pub status: Option<u16>,
     /// How long the provider asked to wait.
     pub retry_after: Option<Duration>,
-    /// What the provider said, shortened.
+    /// The provider's message, shortened.
     pub message: String,
     /// How many times the request was sent.
     pub attempts: u32,
@@ -341,7 +341,7 @@ pub struct ParseError {
 pub struct FieldError {
     /// The field's name.
     pub field: String,
-    /// The type it should have had, as the model was told.
+    /// The expected type.
     pub expected: String,
     /// What was wrong with the text; `None` when the field was not in the answer.
     pub cause: Option<ReadError>,

@@ -71,11 +71,11 @@ use proc_macro::TokenStream;
 /// | `desc = "..."` | the description, in place of the documentation |
 /// | `name = "..."` | the name in prompts and in data, in place of the field's own |
 /// | `prefix = "..."` | the label of older prompt styles, which saved programs carry |
-/// | `default`, `default = value` | what stands in for the field where data or an answer lack it |
+/// | `default`, `default = value` | the value of the field if data or an answer lack it |
 /// | `assert(\|value: &T\| condition, "what is demanded")` | outputs only: an answer that breaks it is refused |
 /// | `suggest(\|value: &T\| condition, "what is wished")` | outputs only: an answer that breaks it is noted in the trace |
 ///
-/// `assert` and `suggest` may stand repeatedly. A closure that names no type gets a reference to the field; one that
+/// `assert` and `suggest` may be repeated. A closure that names no type gets a reference to the field; one that
 /// does gets what the field dereferences to, such as `&str` or `&[T]`. The path of a function does as well.
 ///
 /// ```
@@ -101,8 +101,8 @@ use proc_macro::TokenStream;
 /// assert_eq!(spec.fields[0].name, "type");
 /// ```
 ///
-/// Bounds, lengths and patterns that `#[schemars(...)]` gives to a field are told to the model and checked on every
-/// answer. They need the feature `constraints`; without it they do not compile.
+/// Bounds, lengths and patterns of `#[schemars(...)]` on a field are shown to the model and checked on every
+/// answer; they need the feature `constraints` and do not compile without it.
 ///
 /// ```
 /// # use dspy::prelude::*;
@@ -260,7 +260,7 @@ pub fn module(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The documentation of fields and variants is told to the model. Attributes of serde and schemars work as ever and
+/// The documentation of fields and variants is shown to the model. Attributes of serde and schemars work as ever and
 /// need no dependency on these crates; write them, and further derives, below `#[value]`.
 #[proc_macro_attribute]
 pub fn value(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -297,7 +297,7 @@ pub fn example(item: TokenStream) -> TokenStream {
     example::expand(item.into()).into()
 }
 
-/// A predictor of a signature that stands in a text.
+/// A predictor of a signature that is written as text.
 ///
 /// ```
 /// use dspy::prelude::*;

@@ -8,7 +8,9 @@ use super::{
     Adapter, Demo, JsonAdapter, NoStructure,
     header_splitter::HeaderSplitter,
     headers, lines, loose,
-    prompt::{Sides, complaints, demo_messages, describe, names, short_hint, turn_messages, write_output},
+    prompt::{
+        DemoFormat, complaints, demo_messages, describe, names, short_hint, turn_messages, write_fields,
+    },
     splitter::Splitter,
 };
 use crate::{
@@ -63,17 +65,9 @@ impl Layout for ChatAdapter {
     }
 }
 
-impl Sides for ChatAdapter {
-    fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        headers::write_fields(self, values)
-    }
-
-    fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        let mut out = Content::new();
-        for (field, value) in values {
-            self.open(&mut out, field);
-            write_output(self, field, *value, &mut out);
-        }
+impl DemoFormat for ChatAdapter {
+    fn outputs(&self, values: &[(&Field, Option<&Value>)]) -> Content {
+        let mut out = write_fields(self, values);
         out.push_str("\n\n");
         out.push_str(COMPLETED);
         out

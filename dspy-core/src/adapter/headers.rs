@@ -2,15 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::{
     lines::{self, Fence, Header, Target, bracketed, unguard},
     names::{complete, required},
-    prompt::write_value,
 };
 use crate::{
-    signature::{Field, Layout, Section, Sections, SignatureSpec},
+    signature::{Section, Sections, SignatureSpec},
     value::Content,
 };
 
@@ -22,18 +19,6 @@ pub(super) fn write(out: &mut Content, name: &str) {
     out.push_str("[[ ## ");
     out.push_str(name);
     out.push_str(" ## ]]\n");
-}
-
-/// Writes fields that have values, each under its header.
-pub(super) fn write_fields(layout: &dyn Layout, values: &[(&Field, Option<&Value>)]) -> Content {
-    let mut out = Content::new();
-    for (field, value) in values {
-        write(&mut out, &field.name);
-        if let Some(value) = value {
-            write_value(layout, field, value, &mut out);
-        }
-    }
-    out
 }
 
 /// Splits an answer at its headers. A header stands on a line of its own; only the end marker may end the line of the
@@ -256,7 +241,7 @@ pub(super) fn trim_outer(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::TypeInfo;
+    use crate::{signature::Field, value::TypeInfo};
 
     fn spec() -> SignatureSpec {
         let text = TypeInfo::of::<String>();

@@ -8,7 +8,7 @@ use super::{
     Adapter, Demo, NoStructure, headers, lines, loose,
     names::complete,
     object,
-    prompt::{NOT_SHOWN, Sides, complaints, demo_messages, describe, names, turn_messages, type_hint},
+    prompt::{DemoFormat, NOT_SHOWN, complaints, demo_messages, describe, names, turn_messages, type_hint},
     splitter::{ObjectSplitter, Splitter},
 };
 use crate::{
@@ -59,12 +59,8 @@ impl Layout for JsonAdapter {
     }
 }
 
-impl Sides for JsonAdapter {
-    fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        headers::write_fields(self, values)
-    }
-
-    fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
+impl DemoFormat for JsonAdapter {
+    fn outputs(&self, values: &[(&Field, Option<&Value>)]) -> Content {
         let object: Map<String, Value> = values
             .iter()
             .map(|(field, value)| {

@@ -1,4 +1,4 @@
-//! How a signature, its demonstrations and an input become messages, and an answer becomes fields again.
+//! Adapters: the formats of prompts and answers.
 
 mod chat;
 mod demo;
@@ -12,7 +12,7 @@ mod loose;
 mod markup;
 mod names;
 mod object;
-mod prompt;
+pub mod prompt;
 mod splitter;
 #[cfg(test)]
 mod splitting_tests;
@@ -42,22 +42,89 @@ use crate::{
 
 /// A format of prompts and answers.
 ///
-/// An adapter knows the structure only: where each field begins and ends. What stands in a field is written and
-/// read by the field's own type.
+/// An adapter knows the structure only: where each field begins and ends. The value of a field is written and read by
+/// the field's own type.
+///
+/// An adapter of your own implements [`Layout`], [`DemoFormat`](prompt::DemoFormat) and `Adapter`; the functions of
+/// [`prompt`] write the parts that all adapters share:
+///
+/// ```
+/// # use dspy_core::{FieldError, lm::{Choice, Message}, value::{Content, Turn}};
+/// # use dspy_core::adapter::{Adapter, Demo, NoStructure, prompt::{self, DemoFormat}};
+/// # use dspy_core::signature::{Field, FieldRole, Layout, Section, Sections, SignatureSpec};
+/// /// One line for each field: `name = value`.
+/// #[derive(Debug)]
+/// struct LineAdapter;
+///
+/// impl Layout for LineAdapter {
+///     fn open(&self, out: &mut Content, field: &Field) {
+///         out.push_str(&format!("{} = ", field.name));
+///     }
+///
+///     fn close(&self, out: &mut Content, _: &Field) {
+///         out.push_str("\n");
+///     }
+/// }
+///
+/// impl DemoFormat for LineAdapter {}
+///
+/// impl Adapter for LineAdapter {
+///     fn name(&self) -> &'static str {
+///         "line"
+///     }
+///
+///     fn prefix(&self, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message> {
+///         let mut messages = vec![Message::system(prompt::describe(spec, "One line for each field: `name = value`."))];
+///         messages.extend(prompt::demo_messages(self, spec, demos));
+///         messages
+///     }
+///
+///     fn turns(&self, spec: &SignatureSpec, turns: &[Turn]) -> Vec<Message> {
+///         prompt::turn_messages(self, spec, turns)
+///     }
+///
+///     fn reminder(&self, spec: &SignatureSpec) -> String {
+///         format!("Now write a line for each of {}.", prompt::names(spec.outputs()))
+///     }
+///
+///     fn parse<'a>(&self, spec: &SignatureSpec, choice: &'a Choice) -> Result<Sections<'a>, NoStructure> {
+///         let mut sections = Sections::new();
+///         for (name, value) in choice.text.lines().filter_map(|line| line.split_once('=')) {
+///             let field = spec.position(name.trim());
+///             if let Some(field) = field.filter(|at| spec.fields[*at].role == FieldRole::Output) {
+///                 sections.insert(field, Section::text(value.trim()));
+///             }
+///         }
+///         if sections.is_empty() { Err(NoStructure) } else { Ok(sections) }
+///     }
+///
+///     fn ask_again(&self, wanted: &SignatureSpec, errors: &[FieldError], out: &mut Content) {
+///         out.push_str(&format!("These could not be read:\n{}", prompt::complaints(errors)));
+///         out.push_str(&self.reminder(wanted));
+///     }
+/// }
+/// # use dspy_core::{lm::StubModel, module::Module, predict::Predict, signature::{DynSignature, Record}};
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let program = Predict::<DynSignature>::with_spec(DynSignature::parse("word -> letters: int, first")?);
+/// # let program = program.adapter(LineAdapter).lm(StubModel::scripted(["letters = 4\nfirst = w"]));
+/// # let p = program.call(Record::from([("word", "wolf")])).await?;
+/// # assert_eq!((&p["letters"], &p["first"]), (&4.into(), &"w".into()));
+/// # Ok::<(), dspy_core::Error>(()) })?; Ok::<(), dspy_core::Error>(())
+/// ```
 pub trait Adapter: Layout + fmt::Debug + Send + Sync + 'static {
     /// The adapter's name, for errors and traces.
     fn name(&self) -> &'static str;
 
-    /// What does not change from call to call: the system message and the demonstrations.
+    /// The messages that do not change from call to call: the system message and the demonstrations.
     fn prefix(&self, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message>;
 
     /// The messages of earlier turns of a conversation, each a map of field values.
     fn turns(&self, spec: &SignatureSpec, turns: &[Map<String, Value>]) -> Vec<Message>;
 
-    /// What follows the last input field of the user message.
+    /// The text after the last input field of the user message.
     fn reminder(&self, spec: &SignatureSpec) -> String;
 
-    /// What the provider is asked to force on the answer.
+    /// The form of the answer that the provider is asked to enforce.
     fn response_format(&self, _spec: &SignatureSpec, _capabilities: Capabilities) -> ResponseFormat {
         ResponseFormat::Text
     }
@@ -83,7 +150,7 @@ pub trait Adapter: Layout + fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// How the outputs are drawn from a free answer by a second request.
+    /// How the outputs are extracted from a free answer by a second request.
     fn extraction(&self) -> Option<&Extraction> {
         None
     }

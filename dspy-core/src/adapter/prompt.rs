@@ -1,4 +1,5 @@
-//! What the formats have in common: how fields and demonstrations are described.
+//! What adapters have in common: how fields, demonstrations and earlier turns are written into a prompt. For adapters of
+//! your own, too.
 
 use std::fmt::Write;
 
@@ -20,8 +21,9 @@ pub(super) const NOT_SHOWN: &str = "(left out in this example)";
 /// What a demonstration with gaps is introduced with.
 const GAPS: &str = "An example in which some fields are left out.";
 
-/// Lists the fields with their types and descriptions, and gives the instruction its place at the end.
-pub(super) fn describe(spec: &SignatureSpec, layout: &str) -> String {
+/// The text of a system message: the fields with their types and descriptions, then `layout`, which shows how the format
+/// sets fields off, then the instructions.
+pub fn describe(spec: &SignatureSpec, layout: &str) -> String {
     let mut out = String::new();
     list(&mut out, "Input fields", spec.inputs());
     list(&mut out, "Output fields", spec.outputs());
@@ -65,13 +67,13 @@ fn list<'a>(out: &mut String, title: &str, fields: impl Iterator<Item = &'a Fiel
 }
 
 /// What a field must look like, in one phrase or as a sketch of several lines.
-pub(super) fn type_hint(field: &Field) -> String {
+pub fn type_hint(field: &Field) -> String {
     let hint = crate::value::hint(&field.schema());
     if hint.is_empty() { "text".into() } else { hint }
 }
 
 /// What an output must look like, in parentheses behind its name; empty for text.
-pub(super) fn short_hint(field: &Field) -> String {
+pub fn short_hint(field: &Field) -> String {
     if let Some(choices) = choices(&field.schema()) {
         return match listed(&choices) {
             choices if choices.len() <= 200 => format!(" (one of {choices})"),
@@ -96,8 +98,8 @@ fn listed(choices: &[String]) -> String {
     format!("{}, without the quotes", quoted.join(", "))
 }
 
-/// Writes a field's value from a demonstration.
-pub(super) fn write_value(layout: &dyn Layout, field: &Field, value: &Value, out: &mut Content) {
+/// Writes a field's value from a demonstration, guarded by [`Layout::guard`].
+pub fn write_value(layout: &dyn Layout, field: &Field, value: &Value, out: &mut Content) {
     let start = out.mark();
     match field.role {
         FieldRole::Input => field.ty.write_input(value, out),
@@ -106,16 +108,37 @@ pub(super) fn write_value(layout: &dyn Layout, field: &Field, value: &Value, out
     guard_since(layout, field, out, start);
 }
 
-/// How a format writes the two sides of a demonstration or of an earlier turn.
-pub(super) trait Sides {
-    /// The inputs, under what introduces them.
-    fn question(&self, spec: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content;
-    /// The outputs; `None` stands for one that is left out.
-    fn answer(&self, spec: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content;
+/// How a format writes the two messages of a demonstration or of an earlier turn. Unless overridden, the fields follow
+/// one another as the [`Layout`] sets them off.
+pub trait DemoFormat: Layout {
+    /// The user message: inputs with their values.
+    fn inputs(&self, values: &[(&Field, Option<&Value>)]) -> Content {
+        write_fields(&self, values)
+    }
+
+    /// The assistant message: outputs with their values; `None` for an output that the demonstration lacks.
+    fn outputs(&self, values: &[(&Field, Option<&Value>)]) -> Content {
+        write_fields(&self, values)
+    }
 }
 
-/// The demonstrations as pairs of messages.
-pub(super) fn demo_messages(sides: &dyn Sides, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message> {
+/// Writes fields one after the other, as the layout sets them off. In place of a missing value, a note says that it is
+/// left out.
+pub fn write_fields(layout: &dyn Layout, values: &[(&Field, Option<&Value>)]) -> Content {
+    let mut out = Content::new();
+    for (field, value) in values {
+        layout.open(&mut out, field);
+        match value {
+            Some(value) => write_value(layout, field, value, &mut out),
+            None => out.push_str(NOT_SHOWN),
+        }
+        layout.close(&mut out, field);
+    }
+    out
+}
+
+/// The demonstrations as pairs of messages: those that lack fields first, with a note that says so.
+pub fn demo_messages(format: &dyn DemoFormat, spec: &SignatureSpec, demos: &[Demo]) -> Vec<Message> {
     let mut messages = Vec::new();
     for (demo, coverage) in shown(spec, demos) {
         let inputs = present(spec.inputs(), &demo.fields);
@@ -125,16 +148,16 @@ pub(super) fn demo_messages(sides: &dyn Sides, spec: &SignatureSpec, demos: &[De
             question.push_str(GAPS);
             question.push_str("\n\n");
         }
-        question.append(sides.question(spec, &inputs));
+        question.append(format.inputs(&inputs));
         messages.push(Message::new(Role::User, question));
-        messages.push(Message::new(Role::Assistant, sides.answer(spec, &outputs)));
+        messages.push(Message::new(Role::Assistant, format.outputs(&outputs)));
     }
     messages
 }
 
 /// The turns of a conversation as pairs of messages; a side without any of its fields is left out.
-pub(super) fn turn_messages(
-    sides: &dyn Sides,
+pub fn turn_messages(
+    format: &dyn DemoFormat,
     spec: &SignatureSpec,
     turns: &[Map<String, Value>],
 ) -> Vec<Message> {
@@ -142,11 +165,11 @@ pub(super) fn turn_messages(
     for turn in turns {
         let inputs = present(spec.inputs(), turn);
         if !inputs.is_empty() {
-            messages.push(Message::new(Role::User, sides.question(spec, &inputs)));
+            messages.push(Message::new(Role::User, format.inputs(&inputs)));
         }
         let outputs = present(spec.outputs(), turn);
         if !outputs.is_empty() {
-            messages.push(Message::new(Role::Assistant, sides.answer(spec, &outputs)));
+            messages.push(Message::new(Role::Assistant, format.outputs(&outputs)));
         }
     }
     messages
@@ -159,20 +182,12 @@ fn present<'a>(
     fields.filter_map(|f| given(f, values).map(|v| (f, Some(v)))).collect()
 }
 
-/// Writes the value of a demonstration's output, or what stands for it.
-pub(super) fn write_output(layout: &dyn Layout, field: &Field, value: Option<&Value>, out: &mut Content) {
-    match value {
-        Some(value) => write_value(layout, field, value, out),
-        None => out.push_str(NOT_SHOWN),
-    }
-}
-
 /// A list of field names for a sentence: "`a`, `b`, `c`".
-pub(super) fn names<'a>(fields: impl Iterator<Item = &'a Field>) -> String {
+pub fn names<'a>(fields: impl Iterator<Item = &'a Field>) -> String {
     fields.map(|f| format!("`{}`", f.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// The reasons why fields are asked for again, one line each.
-pub(super) fn complaints(errors: &[crate::FieldError]) -> String {
+pub fn complaints(errors: &[crate::FieldError]) -> String {
     errors.iter().map(|e| format!("- {e}\n")).collect()
 }

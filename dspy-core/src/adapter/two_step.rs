@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Adapter, ChatAdapter, Demo, Extraction, NoStructure,
-    prompt::{Sides, demo_messages, describe, names, turn_messages, write_output, write_value},
+    prompt::{DemoFormat, demo_messages, describe, names, turn_messages},
 };
 use crate::{
     FieldError,
@@ -46,27 +46,7 @@ impl Layout for TwoStepAdapter {
     fn close(&self, _: &mut Content, _: &Field) {}
 }
 
-impl Sides for TwoStepAdapter {
-    fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        let mut out = Content::new();
-        for (field, value) in values {
-            self.open(&mut out, field);
-            if let Some(value) = value {
-                write_value(self, field, value, &mut out);
-            }
-        }
-        out
-    }
-
-    fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        let mut out = Content::new();
-        for (field, value) in values {
-            self.open(&mut out, field);
-            write_output(self, field, *value, &mut out);
-        }
-        out
-    }
-}
+impl DemoFormat for TwoStepAdapter {}
 
 impl Adapter for TwoStepAdapter {
     fn name(&self) -> &'static str {

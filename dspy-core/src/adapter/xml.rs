@@ -7,10 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Adapter, Demo, JsonAdapter, NoStructure, loose, markup,
     names::same_name,
-    prompt::{
-        Sides, complaints, demo_messages, describe, names, short_hint, turn_messages, write_output,
-        write_value,
-    },
+    prompt::{DemoFormat, complaints, demo_messages, describe, names, short_hint, turn_messages},
     tags,
 };
 use crate::{
@@ -63,29 +60,7 @@ impl Layout for XmlAdapter {
     }
 }
 
-impl Sides for XmlAdapter {
-    fn question(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        let mut out = Content::new();
-        for (field, value) in values {
-            self.open(&mut out, field);
-            if let Some(value) = value {
-                write_value(self, field, value, &mut out);
-            }
-            self.close(&mut out, field);
-        }
-        out
-    }
-
-    fn answer(&self, _: &SignatureSpec, values: &[(&Field, Option<&Value>)]) -> Content {
-        let mut out = Content::new();
-        for (field, value) in values {
-            self.open(&mut out, field);
-            write_output(self, field, *value, &mut out);
-            self.close(&mut out, field);
-        }
-        out
-    }
-}
+impl DemoFormat for XmlAdapter {}
 
 impl Adapter for XmlAdapter {
     fn name(&self) -> &'static str {

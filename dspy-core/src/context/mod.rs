@@ -1,7 +1,7 @@
 //! Settings and the trace of the running task.
 //!
-//! Global settings are made with [`configure`], settings of one task and all it awaits with [`with`]. The
-//! library's own fan-outs carry them along; a task that is spawned by hand takes them with [`Context::current`].
+//! [`configure`] changes the settings of the process, [`with`] those of one task and everything that it awaits. The
+//! library's own concurrency passes them on; a task of `tokio::spawn` receives them through [`Context::current`].
 
 mod recorder;
 mod settings;
@@ -14,7 +14,9 @@ use std::{
 };
 
 pub(crate) use recorder::next_sequence;
-pub use recorder::{PredictorId, Record, Recorded, Recorder, Step, StepOutcome, UsageReport, show_messages};
+pub use recorder::{
+    PredictorId, Recorded, Recorder, Recording, Step, StepOutcome, UsageReport, show_messages,
+};
 pub use settings::Settings;
 
 use crate::lm::Meter;
@@ -27,7 +29,7 @@ tokio::task_local! {
     static SCOPE: Context;
 }
 
-/// Changes the settings of the process. Calls that run already keep those they started with.
+/// Changes the settings of the process. Calls that are running keep the settings that they started with.
 ///
 /// ```
 /// # use dspy_core::{adapter::ChatAdapter, configure};
@@ -39,7 +41,7 @@ pub fn configure(change: impl FnOnce(Settings) -> Settings) {
     *GLOBAL.write().unwrap_or_else(PoisonError::into_inner) = changed;
 }
 
-/// Runs a future under settings that differ from those around it.
+/// Runs a future under changed settings.
 ///
 /// ```
 /// # async fn run() {
@@ -78,7 +80,7 @@ impl<C: FnOnce(Settings) -> Settings, F: Future> Future for With<C, F> {
     }
 }
 
-/// The settings in force here.
+/// The current settings.
 pub fn settings() -> Arc<Settings> {
     SCOPE.try_with(|c| c.settings.clone()).ok().flatten().unwrap_or_else(global)
 }
@@ -87,7 +89,7 @@ fn global() -> Arc<Settings> {
     GLOBAL.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// The settings and the recorder in force at one point of a program, to be carried into a spawned task.
+/// The current settings and recorder, which can be passed on to a spawned task.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     settings: Option<Arc<Settings>>,
@@ -95,7 +97,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// What is in force here.
+    /// The current context.
     pub fn current() -> Self {
         SCOPE.try_with(Clone::clone).unwrap_or_default()
     }
@@ -113,7 +115,7 @@ impl Context {
         }
     }
 
-    /// Who records the steps of the running call, if anyone.
+    /// The recorder of the running call, if there is one.
     pub fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.recorder.as_ref()
     }

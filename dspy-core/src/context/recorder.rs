@@ -1,4 +1,4 @@
-//! What happened in a call: its steps and what they cost.
+//! The steps and the usage of a call.
 
 use std::{
     any::Any,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// A recorded value: kept as it is, turned into JSON when someone looks.
+/// A recorded value, which is serialized when it is read.
 pub trait Recorded: Any + Send + Sync {
     /// The value as JSON.
     fn to_json(&self) -> Value;
@@ -74,13 +74,13 @@ pub struct Step {
     pub input: Arc<dyn Recorded>,
     /// The output, or why there is none.
     pub outcome: StepOutcome,
-    /// What it cost, all requests together.
+    /// The usage of all its requests.
     pub usage: Usage,
-    /// The model asked.
+    /// The model that was called.
     pub model: Arc<str>,
     /// The requests that were sent beyond the first, each with its reason.
     pub retries: Vec<String>,
-    /// What had to be bent to read the answer.
+    /// The coercions that were needed to parse the answer.
     pub coercions: Vec<Coercion>,
     /// Suggestions of the signature that the output does not meet.
     pub warnings: Vec<Violation>,
@@ -141,7 +141,7 @@ impl fmt::Debug for Step {
     }
 }
 
-/// What calls cost, by model.
+/// The usage of calls, by model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UsageReport {
     /// In the order of the names. Every prediction keeps one of these, nearly always of one model.
@@ -154,7 +154,7 @@ fn as_map<S: Serializer>(models: &[(Arc<str>, Usage)], serializer: S) -> Result<
 }
 
 impl UsageReport {
-    /// Adds what one call to a model cost.
+    /// Adds the usage of one call to a model.
     pub fn add(&mut self, model: &Arc<str>, usage: Usage) {
         match self.models.binary_search_by(|(known, _)| known.cmp(model)) {
             Ok(at) => self.models[at].1 += usage,
@@ -177,13 +177,13 @@ impl UsageReport {
         self.models.iter().map(|(_, usage)| *usage).sum()
     }
 
-    /// The costs by model.
+    /// The usage of each model.
     pub fn by_model(&self) -> impl Iterator<Item = (&str, Usage)> {
         self.models.iter().map(|(model, usage)| (&**model, *usage))
     }
 }
 
-/// The most steps one call records: a program that runs on is not to fill the memory.
+/// The maximum number of steps of one call, which limits the memory of a program that loops.
 const MAX_STEPS: usize = 10_000;
 
 /// Collects the steps of a call and of all calls within it.
@@ -191,25 +191,25 @@ const MAX_STEPS: usize = 10_000;
 pub struct Recorder {
     parent: Option<Arc<Recorder>>,
     keep_steps: bool,
-    /// Steps are not told to the parent, only what they cost.
+    /// The parent receives the usage, but not the steps.
     hold_back: bool,
-    record: Mutex<Record>,
+    record: Mutex<Recording>,
 }
 
-/// What a recorder saw.
+/// What a recorder has recorded.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Record {
+pub struct Recording {
     /// The steps, in the order in which they began, each with its place in that order.
     pub steps: Vec<(u64, Arc<Step>)>,
-    /// How many more there were than are kept.
+    /// The number of further steps, which were dropped.
     pub dropped: usize,
-    /// What all calls cost.
+    /// The usage of all calls.
     pub usage: UsageReport,
 }
 
 impl Recorder {
-    /// A recorder that also tells `parent` of everything it sees. Without `keep_steps` it counts usage only.
+    /// A recorder that also reports to `parent`. Without `keep_steps` it records the usage only.
     pub fn new(parent: Option<Arc<Recorder>>, keep_steps: bool) -> Arc<Self> {
         Arc::new(Self { parent, keep_steps, ..Self::default() })
     }
@@ -225,12 +225,12 @@ impl Recorder {
         Arc::new(Self { parent, hold_back: true, ..Self::default() })
     }
 
-    /// Whether anyone from here up keeps steps.
+    /// Whether this recorder or one of its parents keeps steps.
     pub fn keeps_steps(&self) -> bool {
         self.keep_steps || !self.hold_back && self.parent.as_ref().is_some_and(|p| p.keeps_steps())
     }
 
-    /// Counts what a request cost.
+    /// Adds the usage of a request.
     pub fn count(&self, model: &Arc<str>, usage: Usage) {
         self.lock().usage.add(model, usage);
         if let Some(parent) = &self.parent {
@@ -254,25 +254,25 @@ impl Recorder {
     }
 
     /// Takes over the steps of a recorder that held them back.
-    pub fn absorb(&self, record: Record) {
+    pub fn absorb(&self, record: Recording) {
         for (_, step) in record.steps {
             self.keep(next_sequence(), &step);
         }
     }
 
     /// Takes what was recorded so far.
-    pub fn take(&self) -> Record {
+    pub fn take(&self) -> Recording {
         let mut record = std::mem::take(&mut *self.lock());
         record.steps.sort_by_key(|(sequence, _)| *sequence);
         record
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Record> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Recording> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The messages of one request, for people: each under a line with its role.
+/// The messages of one request, formatted for reading: each below a line with its role.
 pub fn show_messages<'a>(messages: impl IntoIterator<Item = &'a Message>) -> String {
     let mut out = String::new();
     for message in messages {

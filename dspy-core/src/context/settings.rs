@@ -1,4 +1,4 @@
-//! What can be set for a process or a task.
+//! Settings.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The model of predictors that have none of their own.
+    /// The model of predictors without one.
     pub lm: Option<LM>,
-    /// The format of predictors that have none of their own.
+    /// The adapter of predictors without one.
     pub adapter: Arc<dyn Adapter>,
-    /// Sampling options, laid over those of the model and under those of the predictor.
+    /// Sampling options: they override those of the model and are overridden by those of the predictor.
     pub options: Options,
-    /// Which draw of several the calls are; see [`Request::rollout`](crate::lm::Request).
+    /// The number of the sample; see [`Request::rollout`](crate::lm::Request).
     pub rollout: u64,
-    /// How many calls the library's own fan-outs keep in flight.
+    /// How many rows are in flight in batches, evaluations and compiles.
     pub concurrency: usize,
     /// Whether calls record their steps, for [`Prediction::trace`](crate::module::Prediction::trace).
     pub trace: bool,
-    /// How many further requests one call may send to complete an answer that could not be read.
+    /// How many further requests one call may send to repair an answer that could not be parsed.
     pub repairs: u32,
-    /// How tolerantly answers are read.
+    /// How leniently answers are parsed.
     pub reading: ReadOptions,
     /// What counts the requests of the work at hand.
     pub(crate) meter: Option<Arc<Meter>>,
@@ -57,7 +57,7 @@ impl Settings {
         self
     }
 
-    /// Sets the format.
+    /// Sets the adapter.
     #[must_use]
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
         self.adapter = Arc::new(adapter);
@@ -71,21 +71,21 @@ impl Settings {
         self
     }
 
-    /// Sets how random the answers are, leaving the other sampling options.
+    /// Sets the temperature, without changing the other sampling options.
     #[must_use]
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.options = self.options.temperature(temperature);
         self
     }
 
-    /// Sets how many tokens an answer has at most, leaving the other sampling options.
+    /// Sets the maximum number of tokens of an answer, without changing the other sampling options.
     #[must_use]
     pub fn max_tokens(mut self, tokens: u32) -> Self {
         self.options = self.options.max_tokens(tokens);
         self
     }
 
-    /// Sets which draw of several the calls are.
+    /// Sets the number of the sample.
     #[must_use]
     pub fn rollout(mut self, rollout: u64) -> Self {
         self.rollout = rollout;
@@ -98,7 +98,7 @@ impl Settings {
         self
     }
 
-    /// Sets how many calls the library's own fan-outs keep in flight (at least one).
+    /// Sets how many rows are in flight in batches, evaluations and compiles (at least one).
     #[must_use]
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
@@ -112,14 +112,14 @@ impl Settings {
         self
     }
 
-    /// Sets how many further requests one call may send to complete an answer that could not be read.
+    /// Sets how many further requests one call may send to repair an answer that could not be parsed.
     #[must_use]
     pub fn repairs(mut self, requests: u32) -> Self {
         self.repairs = requests;
         self
     }
 
-    /// Sets how tolerantly answers are read, such as [`ReadOptions::strict`].
+    /// Sets how leniently answers are parsed, such as [`ReadOptions::strict`].
     #[must_use]
     pub fn reading(mut self, options: ReadOptions) -> Self {
         self.reading = options;

@@ -24,12 +24,12 @@ pub fn split<T: Clone, const N: usize>(rows: &[T], seed: u64, shares: [f64; N]) 
     })
 }
 
-/// Puts rows into a random order.
+/// Shuffles rows.
 pub fn shuffle<T>(rows: &mut [T], seed: u64) {
     Rng::new(seed).fork("shuffle").shuffle(rows);
 }
 
-/// `n` different rows, in random order; all of them when there are not so many.
+/// `n` different rows, in random order; all of them if there are fewer.
 pub fn sample<T: Clone>(rows: &[T], seed: u64, n: usize) -> Vec<T> {
     Rng::new(seed).fork("sample").sample(rows.len(), n).into_iter().map(|i| rows[i].clone()).collect()
 }

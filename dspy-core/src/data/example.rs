@@ -15,10 +15,10 @@ use crate::{Error, Result, value::write_json};
     note = "mark the struct with `#[signature]`, or derive `Example` and mark its inputs with `#[input]`"
 )]
 pub trait Example: Serialize + Clone + Send + Sync + 'static {
-    /// What a program gets of it.
+    /// The input of the program.
     type Input: Send + 'static;
 
-    /// What a program gets of it.
+    /// The input of the program.
     fn input(&self) -> Self::Input;
 
     /// The row as values by field name, from which demonstrations and tables are made.

@@ -15,7 +15,7 @@ use crate::Result;
 /// The mark that some editors put at the start of a file.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a file with one JSON object in each line. Empty lines are passed over.
+/// Reads a file with one JSON object in each line. Empty lines are skipped.
 ///
 /// # Errors
 /// [`Error::Dataset`](crate::Error::Dataset) at the first line that cannot be read.
@@ -25,7 +25,7 @@ pub fn jsonl<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>> {
 
 /// Reads a file with one JSON object in each line, one row at a time: for files that do not fit into memory.
 ///
-/// A line that cannot be read is an error of its own; the rows after it can still be had.
+/// A line that cannot be read is an error item; the rows after it can still be read.
 #[derive(Debug)]
 pub struct JsonlReader<T, R = BufReader<File>> {
     path: PathBuf,
@@ -54,7 +54,7 @@ impl<T, R> JsonlReader<T, R> {
         Self { path: name.into(), source, line: 0, buffer: Vec::new(), broken: false, rows: PhantomData }
     }
 
-    /// The line that was read last, counted from 1; 0 before the first.
+    /// The number of the line that was read last, from 1; 0 before the first.
     pub fn line(&self) -> usize {
         self.line
     }

@@ -1,26 +1,26 @@
-//! What judges an output.
+//! Metrics.
 
-use std::{error::Error as StdError, future::Future, marker::PhantomData};
+use std::{error::Error as StdError, future::Future};
 
-use crate::{Error, Result, signature::Reasoned};
+use crate::{Error, Result};
 
-/// What a metric says of one output: a number, higher is better, and possibly words that tell why.
+/// The score of one output: a number, higher is better, with feedback if there is any.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Score {
     /// The number.
     pub value: f64,
-    /// What was good or bad, for people and for optimizers that read it.
+    /// What was good or bad, for people and for optimizers that use it.
     pub feedback: Option<String>,
 }
 
 impl Score {
-    /// A score without words.
+    /// A score without feedback.
     pub fn new(value: f64) -> Self {
         Self { value, feedback: None }
     }
 
-    /// Adds the words.
+    /// Adds feedback.
     #[must_use]
     pub fn feedback(mut self, feedback: impl Into<String>) -> Self {
         self.feedback = Some(feedback.into());
@@ -86,7 +86,7 @@ impl<S: IntoScore, E: Into<Box<dyn StdError + Send + Sync>>> IntoScore for Resul
     }
 }
 
-/// A metric: a function of a row and an output that returns a score, at once or in a future.
+/// A metric: a function of a row and an output that returns a score, or a future of one.
 ///
 /// ```
 /// # struct Qa { answer: String }
@@ -95,101 +95,31 @@ impl<S: IntoScore, E: Into<Box<dyn StdError + Send + Sync>>> IntoScore for Resul
 /// # let _ = metric;
 /// ```
 ///
-/// The types of the arguments are written out: they tell what the metric is for. An `async fn` that takes both by
-/// reference is a metric too, and so is a closure that clones what it needs and returns an `async move` block.
+/// The types of the arguments must be written out: they say what the metric is for. An `async fn` and an async closure
+/// are metrics too; one that needs a model or other state takes it through [`metric_with_state`](super::metric_with_state).
 ///
-/// A metric for the output of a signature also judges that of a [`ChainOfThought`](crate::predict::ChainOfThought)
-/// of it, [`Reasoned`]. One that looks at the reasoning takes `&Reasoned<QaOutput>`.
+/// A metric for the output of a signature also scores the output of a
+/// [`ChainOfThought`](crate::predict::ChainOfThought) of it, [`Reasoned`](crate::signature::Reasoned). A metric that
+/// reads the reasoning takes `&Reasoned<QaOutput>`.
 ///
-/// `K` tells apart the forms; it is always inferred.
+/// `K` is inferred: it is the form of the function.
 #[diagnostic::on_unimplemented(
-    message = "this is not a metric for rows of `{E}` and outputs of `{O}`",
-    label = "not a metric for these types",
-    note = "write `|gold: &{E}, pred: &{O}| ...` that returns `bool`, a number, `(number, feedback)`, a `Score`, \
-            a `Result` of these, or a `Send` future of one of them"
+    message = "`{Self}` is not a metric",
+    label = "the metric of this call is not a function of a row and an output",
+    note = "a metric is a closure, a function or an async function that takes both by reference: \
+            `|gold: &{E}, pred: &Output| ...`, where `Output` is the output of the program",
+    note = "it returns `bool`, a number, `(bool or number, feedback)`, a `Score`, or a `Result` of one of these",
+    note = "`metric_with_state(state, f)` passes the state to `f` first: `async |state: &State, gold: &{E}, pred: &Output| ...`"
 )]
 pub trait Metric<E, O, K>: Send + Sync + 'static {
-    /// Judges one output.
+    /// Scores one output.
     fn score<'a>(&'a self, example: &'a E, output: &'a O) -> impl Future<Output = Result<Score>> + Send + 'a;
-}
-
-/// The form of metrics that return `R`.
-#[derive(Debug)]
-pub struct Returns<R>(PhantomData<fn() -> R>);
-
-/// The form of metrics that return a future.
-#[derive(Debug)]
-pub struct Awaits(());
-
-impl<F, E, O, R> Metric<E, O, Returns<R>> for F
-where
-    F: Fn(&E, &O) -> R + Send + Sync + 'static,
-    R: IntoScore,
-    E: 'static,
-    O: 'static,
-{
-    fn score<'a>(&'a self, example: &'a E, output: &'a O) -> impl Future<Output = Result<Score>> + Send + 'a {
-        std::future::ready(self(example, output).into_score())
-    }
-}
-
-impl<F, E, O> Metric<E, O, Awaits> for F
-where
-    F: for<'a> AsyncMetricFn<'a, E, O> + Send + Sync + 'static,
-    E: 'static,
-    O: 'static,
-{
-    fn score<'a>(&'a self, example: &'a E, output: &'a O) -> impl Future<Output = Result<Score>> + Send + 'a {
-        let started = self.start(example, output);
-        async move { started.await.into_score() }
-    }
-}
-
-/// The form of metrics of the form `K` that judge an answer without its reasoning.
-#[derive(Debug)]
-pub struct WithoutReasoning<K>(PhantomData<fn() -> K>);
-
-impl<M, E, O, K> Metric<E, Reasoned<O>, WithoutReasoning<K>> for M
-where
-    M: Metric<E, O, K>,
-{
-    fn score<'a>(
-        &'a self,
-        example: &'a E,
-        output: &'a Reasoned<O>,
-    ) -> impl Future<Output = Result<Score>> + Send + 'a {
-        Metric::<E, O, K>::score(self, example, output)
-    }
-}
-
-/// A function whose future may borrow the row and the output. Implemented for all that fit; see [`Metric`].
-pub trait AsyncMetricFn<'a, E: 'a, O: 'a> {
-    /// What the future gives.
-    type Score: IntoScore;
-    /// The future.
-    type Future: Future<Output = Self::Score> + Send + 'a;
-
-    /// Begins to judge.
-    fn start(&self, example: &'a E, output: &'a O) -> Self::Future;
-}
-
-impl<'a, F, E: 'a, O: 'a, Fut> AsyncMetricFn<'a, E, O> for F
-where
-    F: Fn(&'a E, &'a O) -> Fut,
-    Fut: Future + Send + 'a,
-    Fut::Output: IntoScore,
-{
-    type Score = Fut::Output;
-    type Future = Fut;
-
-    fn start(&self, example: &'a E, output: &'a O) -> Fut {
-        self(example, output)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{evaluate::metric_with_state, signature::Reasoned};
 
     #[derive(Clone)]
     struct Gold {
@@ -236,6 +166,27 @@ mod tests {
         };
         assert_eq!(judged(later).unwrap(), Score::new(1.0).feedback("later"));
         assert_eq!(judged(|_: &Gold, _: &Pred| Box::pin(async { 1.0 })).unwrap().value, 1.0);
+        let closure = async |gold: &Gold, pred: &Pred| judge(gold, pred).await;
+        assert_eq!(judged(closure).unwrap().value, 1.0);
+    }
+
+    #[test]
+    fn a_metric_takes_its_state_first() {
+        struct Table(Vec<String>);
+
+        impl Table {
+            async fn has(&self, _: &Gold, pred: &Pred) -> Result<bool> {
+                tokio::task::yield_now().await;
+                Ok(self.0.contains(&pred.answer))
+            }
+        }
+
+        let table = || Table(vec!["a".into()]);
+        assert_eq!(judged(metric_with_state(table(), Table::has)).unwrap().value, 1.0);
+        let closure = async |table: &Table, gold: &Gold, pred: &Pred| table.has(gold, pred).await;
+        assert_eq!(judged(metric_with_state(table(), closure)).unwrap().value, 1.0);
+        let at_once = |table: &Table, _: &Gold, _: &Pred| table.0.len();
+        assert_eq!(judged(metric_with_state(table(), at_once)).unwrap().value, 1.0);
     }
 
     #[test]
@@ -255,6 +206,7 @@ mod tests {
         assert_eq!(judged(right), 1.0);
         assert_eq!(judged(judge), 1.0);
         assert_eq!(judged(|gold: &Gold, pred: &Pred| gold.answer == pred.answer), 1.0);
+        assert_eq!(judged(metric_with_state("a", |a: &&str, _: &Gold, pred: &Pred| *a == pred.answer)), 1.0);
         assert_eq!(
             judged(|_: &Gold, pred: &Reasoned<Pred>| pred.reasoning == "so" && pred.answer == "a"),
             1.0

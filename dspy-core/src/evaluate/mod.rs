@@ -1,8 +1,9 @@
-//! How good a program is: [`Evaluate`] runs it over rows and lets a metric judge every output.
+//! Evaluation: [`Evaluate`] runs a program over rows and scores every output with a metric.
 
 mod export;
 mod judge;
 mod metric;
+mod metric_fn;
 mod progress;
 mod report;
 mod results;
@@ -21,7 +22,8 @@ pub use judge::{
     AsMetric, CompleteAndGrounded, CompleteAndGroundedInput, CompleteAndGroundedOutput, JudgedPoint,
     SemanticF1, SemanticF1Input, SemanticF1Output,
 };
-pub use metric::{AsyncMetricFn, Awaits, IntoScore, Metric, Returns, Score, WithoutReasoning};
+pub use metric::{IntoScore, Metric, Score};
+pub use metric_fn::{WithState, metric_with_state};
 pub(crate) use progress::Progress;
 pub use report::Evaluation;
 pub use results::{ResultFailure, ResultRow, results};
@@ -33,10 +35,10 @@ pub use stream::{IntoRow, Stream};
 pub use summary::Summary;
 pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};
 
-use crate::{Error, Result, context::Context, data::Example, module::Module};
+use crate::{Error, Result, context::Context, data::Example, lm::BoxFuture, module::Module};
 use watch::Watch;
 
-/// Runs a program over rows, many at a time, and lets a metric judge every output.
+/// Runs a program over rows, many at a time, and scores every output with a metric.
 ///
 /// ```no_run
 /// # use dspy_core::{Result, data::Example, evaluate::Evaluate, module::Module};
@@ -51,9 +53,9 @@ use watch::Watch;
 /// # Ok(()) }
 /// ```
 ///
-/// A row that fails (no answer, an answer that cannot be read, an error of the program or of the metric, a panic)
-/// does not stop the others: it counts [`failure_score`](Self::failure_score) and keeps its error. Results stand in
-/// the order of the rows, whatever the order in which they were ready. Dropping the future stops all work.
+/// A row that fails (no answer, an answer that cannot be parsed, an error of the program or of the metric, a panic)
+/// does not stop the others: its score is [`failure_score`](Self::failure_score), and it keeps its error. Results are in
+/// the order of the rows. Dropping the future stops all work.
 ///
 /// Rows that do not fit into memory, and evaluations that take so long that they may be killed, are for
 /// [`stream`](Self::stream).
@@ -91,21 +93,21 @@ impl<R, M> Evaluate<R, M> {
         }
     }
 
-    /// Sets how many rows run at a time; without it, the `concurrency` of the settings.
+    /// Sets how many rows run at a time; the setting `concurrency` by default.
     pub fn concurrency(mut self, rows: usize) -> Self {
         self.concurrency = Some(rows.max(1));
         self
     }
 
-    /// Sets whether a bar is shown, on a terminal and when the evaluation takes longer than a second. It is.
+    /// Sets whether a progress bar is shown if the evaluation takes longer than a second, on a terminal; on by default.
     pub fn progress(mut self, on: bool) -> Self {
         self.progress = on;
         self
     }
 
-    /// Sets how many rows may fail; with one more, the evaluation stops with an error. Without it, or with `None`, every row is run; only when
-    /// the first ten all fail for a reason that no other row can escape (no model, a wrong key), the evaluation
-    /// stops with that error.
+    /// Sets how many rows may fail; with one more, the evaluation stops with an error. By default, and with `None`, every
+    /// row is run, unless the first ten all fail for a reason that affects every row (no model, a wrong key): then the
+    /// evaluation stops with that error.
     pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
         self.max_errors = errors.into();
         self
@@ -118,13 +120,13 @@ impl<R, M> Evaluate<R, M> {
         self
     }
 
-    /// Sets what a row that failed counts: 0 unless set.
+    /// Sets the score of a row that failed; 0 by default.
     pub fn failure_score(mut self, score: f64) -> Self {
         self.failure_score = score;
         self
     }
 
-    /// Names the metric, for tables and files: `score` unless set.
+    /// Names the metric, for tables and files; `score` by default.
     pub fn metric_name(mut self, name: impl Into<String>) -> Self {
         self.metric_name = name.into();
         self
@@ -141,7 +143,20 @@ impl<E, M> Evaluate<&[E], M> {
     /// # Errors
     /// [`Error::Limit`] when more rows have failed than `max_errors` allows, the error of the rows when none can succeed, and
     /// [`Error::Other`] when there are no rows.
-    pub async fn run<P, K>(&self, program: &P) -> Result<Evaluation<E, P::Output>>
+    // The type of the future does not name `K`, so that the compiler says once that a metric does not fit, and not
+    // wherever the future is mentioned.
+    pub fn run<'r, P, K>(&'r self, program: &'r P) -> BoxFuture<'r, Result<Evaluation<E, P::Output>>>
+    where
+        E: Example,
+        P: Module + Clone + 'static,
+        E::Input: Into<P::Input>,
+        M: Metric<E, P::Output, K>,
+        K: 'static,
+    {
+        Box::pin(self.evaluate(program))
+    }
+
+    async fn evaluate<P, K>(&self, program: &P) -> Result<Evaluation<E, P::Output>>
     where
         E: Example,
         P: Module + Clone + 'static,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{LmError, LmErrorKind};
 
-/// The most requests in flight to one model when nothing else is said: below the number of files that most systems let
+/// The default number of requests in flight to one model: below the number of files that most systems let
 /// a process open.
 const CONCURRENCY: usize = 512;
 
@@ -117,13 +117,13 @@ impl LMBuilder {
         self
     }
 
-    /// Sets nucleus sampling for requests that do not.
+    /// Sets nucleus sampling for requests that do not set it.
     pub fn top_p(mut self, p: f64) -> Self {
         self.options.top_p = Some(p);
         self
     }
 
-    /// Sets the longest answer, in tokens, of requests that do not.
+    /// Sets the maximum length of an answer, in tokens, for requests that do not set it.
     pub fn max_tokens(mut self, n: u32) -> Self {
         self.options.max_tokens = Some(n);
         self
@@ -141,7 +141,7 @@ impl LMBuilder {
         self
     }
 
-    /// Sets how many answers are drawn for requests that do not; the first that can be read whole is taken.
+    /// Sets how many answers are sampled for requests that do not set it; the first that can be parsed is used.
     pub fn n(mut self, n: u32) -> Self {
         self.options.n = Some(n);
         self
@@ -171,7 +171,7 @@ impl LMBuilder {
         self
     }
 
-    /// Sets how long one attempt may take altogether (600 s).
+    /// Sets how long one attempt may take in total (600 s).
     pub fn timeout(mut self, t: Duration) -> Self {
         self.timeouts.total = t;
         self
@@ -183,20 +183,20 @@ impl LMBuilder {
         self
     }
 
-    /// Sets how failed requests are repeated.
+    /// Sets how failed requests are retried.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Sets how many requests may be in flight at once (512; without limit for a model of one's own). Further ones wait
-    /// their turn. Each request in flight holds a connection, so a large number needs a matching `ulimit -n`.
+    /// Sets how many requests may be in flight at once (512; without limit for a model of your own). Further ones wait.
+    /// Each request in flight holds a connection, so a large number needs a matching `ulimit -n`.
     pub fn concurrency(mut self, n: usize) -> Self {
         self.concurrency = Some(n);
         self
     }
 
-    /// Sets where answers are kept ([`Cache::shared`]; for a model of one's own, a cache in memory).
+    /// Sets the cache ([`Cache::shared`]; for a model of your own, a cache in memory).
     pub fn cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
         self
@@ -206,7 +206,7 @@ impl LMBuilder {
         if yes { self } else { self.cache(Cache::off()) }
     }
 
-    /// Sets what the model can do natively, where that is known better than here.
+    /// Overrides what the model is known to support natively.
     pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = Some(capabilities);
         self
@@ -273,8 +273,8 @@ impl LMBuilder {
             Source::Model(model) => {
                 served(false)?;
                 if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
-                    let message = "api_base, api_key and header are for models of a provider; a model of one's own \
-                                   that is wrapped has none of them";
+                    let message = "api_base, api_key and header are for models of a provider; a model of your \
+                                   own has none of them";
                     return Err(wrong(message.into()));
                 }
                 model

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{LmError, LmErrorKind, error::no_runtime};
 
-/// A language model with its cache, limits and retries: a cheap handle that is cloned and shared.
+/// A client of a language model, with a cache, limits and retries. It is cheap to clone.
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), dspy_core::LmError> {
@@ -89,10 +89,10 @@ impl Core {
 }
 
 impl LM {
-    /// A client of a model of one's own: it has the same single-flight and retries, no limit of requests in flight, and
+    /// A client of a model of your own, with the same single-flight and retries, no limit on requests in flight, and
     /// a cache of its own in memory.
     ///
-    /// Its answers are kept on disk if one says so, with [`LM::wrap`] and [`LMBuilder::cache`](super::LMBuilder::cache). Then
+    /// To cache its answers on disk, use [`LM::wrap`] and [`LMBuilder::cache`](super::LMBuilder::cache). Then
     /// [`LanguageModel::id`] and [`LanguageModel::endpoint`] must tell it from every other model that ever uses the same
     /// cache.
     pub fn from_model(model: impl LanguageModel) -> Self {
@@ -121,7 +121,7 @@ impl LM {
         Self { core: Arc::new(core), options: self.options.clone() }
     }
 
-    /// The model behind the handle.
+    /// The model of this client.
     pub fn model(&self) -> &dyn LanguageModel {
         &*self.core.model
     }
@@ -131,28 +131,28 @@ impl LM {
         self.core.capabilities
     }
 
-    /// The options that requests have when they set none.
+    /// The default options of requests.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// The same client with `options` laid over its own; cache, limits and counters are shared.
+    /// The same client with default options that `options` override; the cache, limits and counters are shared.
     #[must_use]
     pub fn with_options(&self, options: &Options) -> Self {
         Self { core: self.core.clone(), options: Arc::new(self.options.overlaid(options)) }
     }
 
-    /// Where its answers are kept.
+    /// The cache.
     pub fn cache(&self) -> &Cache {
         &self.core.cache
     }
 
-    /// How it repeats failed requests.
+    /// The retry policy.
     pub fn retry_policy(&self) -> &RetryPolicy {
         &self.core.retry
     }
 
-    /// What all clones of this handle have spent together so far.
+    /// The usage of all clones of this client so far.
     pub fn usage(&self) -> Usage {
         let s = &self.core.spent;
         Usage {
@@ -165,7 +165,7 @@ impl LM {
         }
     }
 
-    /// The last `n` requests to models of this name, the oldest first, as far as the process still keeps them.
+    /// The last `n` requests to models of this name in the history of the process, the oldest first.
     pub fn history(&self, n: usize) -> Vec<Arc<HistoryEntry>> {
         let mut entries = history::recent(usize::MAX);
         entries.retain(|entry| entry.model == self.core.id);
@@ -177,10 +177,10 @@ impl LM {
         Inspection(self.history(n))
     }
 
-    /// Asks the model; `request.options` are laid over the handle's own.
+    /// Sends a request; `request.options` override those of the client.
     ///
-    /// With `request.cache`, an answer that is kept is not asked for again, equal requests in flight are sent once, and
-    /// the answer is kept before this returns. Failures are repeated as [`RetryPolicy`] says, and never kept.
+    /// With `request.cache`, a cached answer is used if there is one, equal requests in flight are sent once, and
+    /// the answer is cached before this returns. Failures are retried according to [`RetryPolicy`], and not cached.
     ///
     /// # Errors
     /// [`LmError`] after the last attempt.
@@ -196,11 +196,11 @@ impl LM {
         }
     }
 
-    /// Asks the model and hands over the answer as it is generated.
+    /// Sends a request and returns the answer as it is generated.
     ///
-    /// An answer that is kept arrives as one piece. A complete answer is kept if `request.cache` says so; a stream that
-    /// is dropped before its end stops the request and leaves nothing behind. Failures are repeated as long as nothing
-    /// has been handed over.
+    /// A cached answer arrives as one piece. A complete answer is cached if `request.cache` is set; a stream that
+    /// is dropped before its end stops the request, and nothing is cached. Failures are retried as long as nothing
+    /// has been returned.
     pub fn stream(&self, mut request: Request) -> ResponseStream {
         request.options.fill_from(&self.options);
         let lm = self.clone();
@@ -213,7 +213,7 @@ impl LM {
         })
     }
 
-    /// What would be sent for a request, as the provider gets it; nothing is sent.
+    /// The body of a request as the provider receives it. Nothing is sent.
     ///
     /// # Errors
     /// See [`LanguageModel::request_body`].

@@ -1,4 +1,4 @@
-//! The last requests of the process, to look at.
+//! The last requests of the process.
 
 use std::{
     collections::VecDeque,
@@ -10,29 +10,29 @@ use std::{
 use super::{Message, Prompt, Response, Usage, time::format_utc};
 use crate::LmError;
 
-/// How many entries are kept when nothing else is said.
+/// How many entries are kept by default.
 const CAPACITY: usize = 200;
 
-/// One request and what came of it.
+/// One request and its result.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HistoryEntry {
-    /// When it was asked.
+    /// When it was sent.
     pub time: SystemTime,
     /// The model, as `provider/name`.
     pub model: Arc<str>,
-    /// What was asked.
+    /// The messages of the request.
     pub prompt: Prompt,
-    /// What was answered.
+    /// The response or the error.
     pub outcome: Result<Arc<Response>, LmError>,
     /// Whether the answer came from a cache or was shared with an equal request in flight.
     pub cached: bool,
-    /// How long it took, waiting for a free place and further attempts included.
+    /// How long it took, with the time in the queue and the retries.
     pub duration: Duration,
 }
 
 impl HistoryEntry {
-    /// What was spent.
+    /// The usage.
     pub fn usage(&self) -> Usage {
         match &self.outcome {
             Ok(_) if self.cached => Usage { cached_calls: 1, ..Usage::default() },
@@ -69,7 +69,7 @@ pub fn set_capacity(capacity: usize) {
     drop(dropped);
 }
 
-/// Forgets all requests.
+/// Clears the history.
 pub fn clear() {
     let dropped = std::mem::take(&mut ring().entries);
     drop(dropped);
@@ -88,7 +88,7 @@ pub(super) fn push(entry: HistoryEntry) {
     drop(oldest);
 }
 
-/// The last `n` prompts and answers of this process as a person wants to read them.
+/// The last `n` prompts and answers of this process, formatted for reading.
 ///
 /// ```no_run
 /// println!("{}", dspy_core::lm::inspect_history(1));

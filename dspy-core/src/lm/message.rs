@@ -10,7 +10,7 @@ use crate::value::{Content, ToolCall};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The frame of the conversation.
+    /// The instructions of the conversation.
     System,
     /// The caller.
     User,
@@ -21,7 +21,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role's name on the wire.
+    /// The name of the role in requests.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -43,7 +43,7 @@ impl fmt::Display for Role {
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
+    /// The content.
     pub content: Content,
     /// The tools that an assistant message calls.
     pub tool_calls: Vec<ToolCall>,

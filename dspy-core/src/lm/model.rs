@@ -30,7 +30,7 @@ impl Capabilities {
         Self { json_object: false, json_schema: false, tools: false, reasoning: false, streaming: false }
     }
 
-    /// Everything that is known here.
+    /// All capabilities.
     pub const fn all() -> Self {
         Self { json_object: true, json_schema: true, tools: true, reasoning: true, streaming: true }
     }
@@ -94,6 +94,30 @@ impl Delta {
 pub type DeltaSink<'a> = dyn FnMut(Delta) + Send + 'a;
 
 /// A language model that answers requests: one attempt, no cache and no retry, which [`LM`](super::LM) adds.
+///
+/// ```
+/// # use dspy_core::{LmError, lm::{BoxFuture, LM, LanguageModel, Request, Response}};
+/// /// Repeats the last message.
+/// struct Echo;
+///
+/// impl LanguageModel for Echo {
+///     fn id(&self) -> &str {
+///         "own/echo"
+///     }
+///
+///     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+///         Box::pin(async move {
+///             let last = request.prompt.messages().last();
+///             Ok(Response::text(last.map(|message| message.content.text()).unwrap_or_default()))
+///         })
+///     }
+/// }
+///
+/// let lm = LM::from(Echo); // with a cache in memory and retries; `LM::wrap` sets them
+/// assert_eq!(lm.id(), "own/echo");
+/// ```
+///
+/// For tests there is [`StubModel`](super::StubModel).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a language model",
     label = "not a language model",
@@ -113,10 +137,10 @@ pub trait LanguageModel: Any + Send + Sync + 'static {
         Capabilities::default()
     }
 
-    /// What would be sent for a request, for those who want to see it or send it themselves.
+    /// The body that would be sent for a request, to inspect it or to send it by other means.
     ///
     /// # Errors
-    /// [`LmErrorKind::InvalidRequest`] when the request cannot be put into the provider's form, or when the model, as
+    /// [`LmErrorKind::InvalidRequest`] when the request cannot be expressed in the provider's protocol, or when the model, as
     /// those in this process, sends nothing.
     fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
         let _ = request;
@@ -129,8 +153,8 @@ pub trait LanguageModel: Any + Send + Sync + 'static {
     /// [`LmError`], whose kind decides whether the request is sent again.
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>>;
 
-    /// Answers one request and hands each piece of the answer to `sink` as it arrives; the pieces together are the
-    /// texts of the response. A model that cannot do so hands over each answer as one piece.
+    /// Answers one request and passes each piece of the answer to `sink` as it arrives; the pieces together are the
+    /// texts of the response. By default each answer is one piece.
     ///
     /// # Errors
     /// Those of [`LanguageModel::generate`].

@@ -1,4 +1,4 @@
-//! What is asked of a model.
+//! Requests to models.
 
 use std::sync::Arc;
 
@@ -8,6 +8,17 @@ use serde_json::{Map, Value};
 use super::{Meter, Prompt, ToolSpec};
 
 /// Sampling options. A field that is `None` is left to the model's own default.
+///
+/// They can be set for a model, for a scope and for a predictor; a later one of these takes precedence.
+///
+/// ```
+/// # use dspy_core::lm::Options;
+/// let model = Options::new().temperature(0.0).seed(7);
+/// let predictor = Options::new().temperature(0.7).max_tokens(200).extra("top_k", 40);
+///
+/// let request = model.overlaid(&predictor);
+/// assert_eq!((request.temperature, request.seed), (Some(0.7), Some(7)));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -27,10 +38,10 @@ pub struct Options {
     /// Seed of the provider's sampler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// How many answers are drawn.
+    /// The number of answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
-    /// Further parameters, passed to the provider as they are.
+    /// Further parameters, passed to the provider unchanged.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
 }
@@ -76,21 +87,21 @@ impl Options {
         self
     }
 
-    /// Sets how many answers are drawn.
+    /// Sets the number of answers.
     #[must_use]
     pub fn n(mut self, n: u32) -> Self {
         self.n = Some(n);
         self
     }
 
-    /// Adds a parameter that is passed to the provider as it is.
+    /// Adds a parameter that is passed to the provider unchanged.
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
         self
     }
 
-    /// These options, with those that `over` sets in their place.
+    /// These options, overridden by those that `over` sets.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
         let mut options = over.clone();
@@ -122,7 +133,7 @@ impl Options {
     }
 }
 
-/// The form that the provider is to force on the answer.
+/// The form of the answer that the provider enforces.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub enum ResponseFormat {
@@ -148,13 +159,13 @@ pub struct Request {
     pub prompt: Prompt,
     /// Sampling options, complete.
     pub options: Options,
-    /// The form that the provider is to force on the answer.
+    /// The form of the answer that the provider enforces.
     pub format: ResponseFormat,
     /// The tools that the model may call natively.
     pub tools: Vec<ToolSpec>,
-    /// Which draw of several this is: equal requests with different rollouts are cached apart.
+    /// The number of the sample: equal requests with different rollouts have different cache keys.
     pub rollout: u64,
-    /// Whether a cached answer may be used, and the answer be cached.
+    /// Whether a cached answer may be used, and the answer is cached.
     pub cache: bool,
     /// What counts the request, and may refuse it.
     pub(crate) meter: Option<Arc<Meter>>,

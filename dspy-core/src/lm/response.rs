@@ -1,4 +1,4 @@
-//! What a model answers.
+//! Responses of models.
 
 use std::{
     fmt,
@@ -33,7 +33,7 @@ pub enum FinishReason {
 pub struct Choice {
     /// The text.
     pub text: String,
-    /// Reasoning that the provider gives apart from the text.
+    /// Reasoning content that the provider returns separately from the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
     /// Native tool calls.
@@ -42,19 +42,19 @@ pub struct Choice {
     /// Why it ended.
     #[serde(default)]
     pub finish: FinishReason,
-    /// How likely each token was, where that was asked for.
+    /// The log probabilities of the tokens, if they were requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logprobs: Vec<TokenLogprob>,
 }
 
-/// How likely a token of an answer was.
+/// The log probability of a token of an answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenLogprob {
     /// The token's text.
     pub token: String,
     /// The natural logarithm of its probability, before the temperature.
     pub logprob: f64,
-    /// The likeliest tokens in its place with theirs, as many as were asked for.
+    /// The most likely tokens at its position with their log probabilities, as many as were requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<(String, f64)>,
 }
@@ -76,9 +76,9 @@ pub struct Response {
     /// The model that answered, in the provider's words.
     #[serde(default)]
     pub model: String,
-    /// The answers: as many as were asked for, at least one.
+    /// The answers: as many as were requested, at least one.
     pub choices: Vec<Choice>,
-    /// What it cost.
+    /// The usage.
     #[serde(default)]
     pub usage: Usage,
 }
@@ -94,7 +94,7 @@ impl Response {
         Self { choices, usage: Usage { calls: 1, ..Usage::default() }, ..Self::default() }
     }
 
-    /// Sets what it cost.
+    /// Sets the usage.
     #[must_use]
     pub fn with_usage(mut self, usage: Usage) -> Self {
         self.usage = usage;
@@ -109,7 +109,7 @@ impl Response {
 pub struct Usage {
     /// Requests that a model answered.
     pub calls: u64,
-    /// Requests that a cache answered, at no cost.
+    /// Requests that a cache answered.
     pub cached_calls: u64,
     /// Tokens of the prompts.
     pub prompt_tokens: u64,

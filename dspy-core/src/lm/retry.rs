@@ -13,14 +13,14 @@ use std::{
 use super::time::parse_http_date;
 use crate::LmError;
 
-/// How failed requests are repeated: exponential backoff with full jitter, and never sooner than the provider asks.
+/// How failed requests are retried: exponential backoff with full jitter, and never sooner than the provider asks.
 ///
-/// The wait before the further attempt number *k* (from 0) is drawn evenly from 0 to `min(cap, base * 2^k)`, the "full
+/// The delay before retry number *k* (from 0) is uniform from 0 to `min(cap, base * 2^k)`, the "full
 /// jitter" of Brooker, *Exponential Backoff and Jitter* (AWS Architecture Blog, 2015). A `Retry-After` of the provider
-/// is waited out first, up to [`RetryPolicy::max_retry_after`].
+/// comes first, up to [`RetryPolicy::max_retry_after`].
 ///
-/// Repeated are transport faults, timeouts, 408, 409, 429, 5xx and unreadable answers; never another 4xx, an overflow
-/// of the context window, or an exhausted account.
+/// Transport errors, timeouts, 408, 409, 429, 5xx and unreadable answers are retried; other 4xx, an overflow
+/// of the context window and an exhausted account are not.
 #[derive(Clone)]
 pub struct RetryPolicy {
     retries: u32,
@@ -31,7 +31,7 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// 4 further attempts, base 0.5 s, cap 30 s, at most 60 s on a provider's word.
+    /// 4 retries, base 0.5 s, cap 30 s, at most 60 s for a `Retry-After`.
     fn default() -> Self {
         Self {
             retries: 4,
@@ -49,33 +49,33 @@ impl RetryPolicy {
         Self::default()
     }
 
-    /// No further attempt.
+    /// No retries.
     pub fn none() -> Self {
         Self::default().retries(0)
     }
 
-    /// Sets how many further attempts follow the first.
+    /// Sets the number of retries.
     #[must_use]
     pub fn retries(mut self, n: u32) -> Self {
         self.retries = n;
         self
     }
 
-    /// Sets the longest wait before the first further attempt; it doubles with each.
+    /// Sets the maximum delay before the first retry; it doubles with each.
     #[must_use]
     pub fn base(mut self, base: Duration) -> Self {
         self.base = base;
         self
     }
 
-    /// Sets the longest wait before any attempt.
+    /// Sets the maximum delay before any retry.
     #[must_use]
     pub fn cap(mut self, cap: Duration) -> Self {
         self.cap = cap;
         self
     }
 
-    /// Sets how long a provider's `Retry-After` is obeyed at most.
+    /// Sets the maximum time to wait for a `Retry-After`.
     #[must_use]
     pub fn max_retry_after(mut self, max: Duration) -> Self {
         self.max_retry_after = max;
@@ -89,7 +89,7 @@ impl RetryPolicy {
         self
     }
 
-    /// How many further attempts follow the first.
+    /// The number of retries.
     pub fn max_retries(&self) -> u32 {
         self.retries
     }

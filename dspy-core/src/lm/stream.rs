@@ -13,7 +13,7 @@ use futures_util::Stream;
 use super::{Answer, BoxFuture, Delta, DeltaSink};
 use crate::LmError;
 
-/// What a stream hands over.
+/// An event of a stream.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum StreamEvent {
@@ -47,7 +47,7 @@ impl ResponseStream {
 
     /// Waits for the next event; `None` after the last one.
     ///
-    /// Dropping the returned future loses nothing.
+    /// This method is cancel safe.
     ///
     /// ```
     /// # async fn show(lm: dspy_core::lm::LM, request: dspy_core::lm::Request) -> dspy_core::Result<()> {

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use super::lanes::Lanes;
 use crate::{
     Error, Result,
-    context::{Context, Record, Recorder},
+    context::{Context, Recorder, Recording},
     lm::BoxFuture,
 };
 
@@ -49,7 +49,7 @@ async fn run_all<T, F>(
     };
     // Steps are put into the order of the indices, so they are held back until all calls have ended.
     let outer = context.recorder().filter(|r| r.keeps_steps()).cloned();
-    let mut records: Vec<Option<Record>> = Vec::new();
+    let mut records: Vec<Option<Recording>> = Vec::new();
     if outer.is_some() {
         records.resize_with(work.len(), || None);
     }

@@ -106,6 +106,13 @@ impl Lanes {
     /// Stops what runs.
     pub(super) fn stop(&mut self) {
         self.tasks.abort_all();
+        for (number, lane) in self.lanes.iter().enumerate() {
+            // A job that its task has not taken yet ends here: the task will not report it.
+            let waiting = lock(&lane.job).take();
+            if waiting.is_some() {
+                lock(&self.board.ended).push_back((number, Ended::Stopped));
+            }
+        }
     }
 }
 
@@ -146,4 +153,33 @@ fn message(panic: &(dyn Any + Send)) -> String {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[test]
+    fn jobs_that_have_not_begun_are_stopped_like_others() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut lanes = Lanes::new(Context::current()).unwrap();
+            lanes.begin(0, Box::pin(pending()));
+            lanes.begin(1, Box::pin(async {}));
+            assert!(matches!(lanes.next().await, Some((1, Ok(())))));
+            // One runs, one is given to a lane that waits, one to a lane that has not started.
+            lanes.begin(1, Box::pin(pending()));
+            lanes.begin(2, Box::pin(pending()));
+            lanes.stop();
+            let mut stopped = Vec::new();
+            while let Some((lane, result)) = lanes.next().await {
+                assert_eq!(result.unwrap_err().kind(), "task");
+                stopped.push(lane);
+            }
+            stopped.sort_unstable();
+            assert_eq!(stopped, [0, 1, 2]);
+        });
+    }
 }

@@ -1,4 +1,4 @@
-//! Programs: modules, the walk over their predictors, predictions.
+//! Programs: modules, their predictors, predictions.
 
 mod batch;
 mod lanes;
@@ -29,12 +29,13 @@ pub use walk::Walk;
 use crate::{
     Result,
     context::{Context, Recorder},
+    lm::BoxFuture,
 };
 
 /// What a module can be called with: its input, and all that converts into it.
 ///
-/// An input of `#[signature]` is had from the value of its field or a reference to it, or from a tuple of the values of
-/// its fields in their order, and from a record or a reference to one.
+/// The input of a signature can be made from the value of its field or a reference to it, from a tuple of the values of
+/// its fields in their order, from a record and from a reference to a record.
 #[diagnostic::on_unimplemented(
     message = "a module that takes `{I}` cannot be called with `{Self}`",
     label = "not the input of this module",
@@ -60,9 +61,59 @@ pub struct WithTeacher<P, T> {
     pub(crate) teacher: T,
 }
 
-/// A step of a program or a whole program: takes an input, asks models, gives an output.
+/// A step of a program or a whole program: takes an input, calls models, returns an output.
 ///
 /// Write [`forward`](Module::forward); call [`call`](Module::call).
+///
+/// ```
+/// # use dspy_core::{Result, lm::StubModel, module::{Module, Program}, predict::Predict};
+/// # use dspy_macros::{module, signature};
+/// /// Summarize the text in one sentence.
+/// #[signature]
+/// struct Summarize {
+///     #[input]
+///     text: String,
+///     #[output]
+///     summary: String,
+/// }
+///
+/// /// Translate the text into German.
+/// #[signature]
+/// struct Translate {
+///     #[input]
+///     text: String,
+///     #[output]
+///     german: String,
+/// }
+///
+/// /// Summarizes a text, then translates the summary.
+/// #[module]
+/// struct Digest {
+///     summarize: Predict<Summarize>,
+///     translate: Predict<Translate>,
+/// }
+///
+/// impl Module for Digest {
+///     type Input = SummarizeInput;
+///     type Output = TranslateOutput;
+///
+///     async fn forward(&self, input: SummarizeInput) -> Result<TranslateOutput> {
+///         let summary = self.summarize.call(input).await?.into_inner().summary;
+///         Ok(self.translate.call(summary).await?.into_inner())
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let lm = StubModel::scripted([r#"{"summary": "It rains."}"#, r#"{"german": "Es regnet."}"#]);
+/// let mut digest = Digest { summarize: Predict::new(), translate: Predict::new() };
+/// digest.set_lm(lm);
+/// let p = digest.call("It has been raining for a week, and there is no end in sight.").await?;
+/// assert_eq!(p.german, "Es regnet.");
+/// assert_eq!(p.trace().len(), 2);
+/// # Ok(()) })
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a module",
     label = "not a module",
@@ -70,40 +121,39 @@ pub struct WithTeacher<P, T> {
     note = "a reference to a module is none: where a module is wanted, give it a clone"
 )]
 pub trait Module: Program + Send + Sync {
-    /// What it takes.
+    /// The input.
     type Input: Clone + Send + Sync + 'static;
-    /// What it gives.
+    /// The output.
     type Output: Serialize + Clone + fmt::Debug + Send + Sync + 'static;
 
-    /// Carries out the step. An output that is made of a step's [`Prediction`] is taken out of it with
+    /// Runs the step. The output of a [`Prediction`] is taken out of it with
     /// [`into_inner`](Prediction::into_inner): `Ok(self.answer.call(input).await?.into_inner())`.
     ///
     /// # Errors
-    /// Whatever its calls and its own code fail with.
+    /// The errors of its calls and of its own code.
     fn forward(&self, input: Self::Input) -> impl Future<Output = Result<Self::Output>> + Send;
 
-    /// Carries out the step and records what happened.
+    /// Runs the step and records its trace and usage.
     ///
     /// # Errors
     /// As [`forward`](Module::forward).
-    fn call(
-        &self,
-        input: impl IntoInput<Self::Input> + Send,
-    ) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send
+    // The type of the future does not name that of the input, so that an input of the wrong type is one error of the
+    // compiler, and not one wherever the future is mentioned.
+    fn call(&self, input: impl IntoInput<Self::Input>) -> BoxFuture<'_, Result<Prediction<Self::Output>>>
     where
         Self: Sized,
     {
         let input = input.into_input();
-        async move {
+        Box::pin(async move {
             let context = Context::current();
             let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
             let output = context.recording(recorder.clone()).scope(self.forward(input)).await?;
             Ok(Prediction::new(output, recorder.take(), &|| Paths::of(self)))
-        }
+        })
     }
 
-    /// Carries out the step for many inputs, `concurrency` of the settings at a time. The outcomes stand in the
-    /// order of the inputs; a failed row does not stop the others.
+    /// Runs the step for many inputs, limited by the setting `concurrency`. The results are in the
+    /// order of the inputs; an input that fails does not stop the others.
     fn batch<I>(
         &self,
         inputs: impl IntoIterator<Item = I> + Send,
@@ -130,7 +180,7 @@ pub trait Module: Program + Send + Sync {
         WithTeacher { program: self, teacher }
     }
 
-    /// The program's own source, when `#[module]` stands on the struct and on this implementation: the struct
+    /// The program's own source, if both the struct and this implementation have `#[module]`: the struct
     /// and `forward`, for optimizers that read programs.
     fn source() -> Option<&'static str>
     where

@@ -1,8 +1,8 @@
-//! The place of a predictor in a program.
+//! The path of a predictor in a program.
 
 use std::fmt;
 
-/// The place of a predictor in a program, such as `hops[0].query` or `experts['law']`.
+/// The path of a predictor in a program, such as `hops[0].query` or `experts['law']`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Path {
     text: String,

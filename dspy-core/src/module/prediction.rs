@@ -1,4 +1,4 @@
-//! What a call gives.
+//! The result of a call.
 
 use std::{
     fmt,
@@ -10,11 +10,29 @@ use serde_json::Value;
 
 use super::{path::Path, predictor::Predictor, program::Program};
 use crate::{
-    context::{PredictorId, Record, Step, UsageReport},
+    context::{PredictorId, Recording, Step, UsageReport},
     value::erased::{Write, tree},
 };
 
-/// The output of a call, with what happened on the way. Dereferences to the output.
+/// The output of a call, with the trace and the usage of the call. Dereferences to the output.
+///
+/// ```
+/// # use dspy_core::{Result, lm::StubModel, module::Module, predict::Predict};
+/// # use dspy_macros::signature;
+/// # #[signature] struct Qa { #[input] question: String, #[output] answer: String }
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let program = Predict::<Qa>::new().lm(StubModel::scripted([r#"{"answer": "Danube"}"#]));
+/// let p = program.call("Which river flows through Vienna?").await?;
+/// assert_eq!(p.answer, "Danube"); // a field of the output
+/// assert_eq!(p.usage().total().calls, 1);
+/// for step in p.trace() {
+///     println!("{:?} {}: {:?}", step.path, step.signature, step.output_json());
+/// }
+/// let output: QaOutput = p.into_inner();
+/// # let _ = output; Ok(()) })
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Prediction<O> {
     output: O,
@@ -28,27 +46,27 @@ struct Details {
 }
 
 impl Details {
-    fn of(record: Record, path: &dyn Fn(PredictorId) -> Option<Arc<str>>) -> Arc<Self> {
-        let Record { steps, dropped, usage } = record;
+    fn of(record: Recording, path: &dyn Fn(PredictorId) -> Option<Arc<str>>) -> Arc<Self> {
+        let Recording { steps, dropped, usage } = record;
         Arc::new(Self { trace: Trace::of(steps, dropped, path), usage })
     }
 }
 
 impl<O> Prediction<O> {
     /// The output of a program that has these paths.
-    pub(crate) fn new(output: O, record: Record, paths: &dyn Fn() -> Paths) -> Self {
+    pub(crate) fn new(output: O, record: Recording, paths: &dyn Fn() -> Paths) -> Self {
         let paths = if record.steps.is_empty() { Paths(Vec::new()) } else { paths() };
         Self { output, details: Details::of(record, &|id| paths.of_predictor(id)) }
     }
 
     /// The output of a predictor that is called itself.
-    pub(crate) fn of_one(output: O, record: Record, predictor: &Predictor) -> Self {
+    pub(crate) fn of_one(output: O, record: Recording, predictor: &Predictor) -> Self {
         static ROOT: LazyLock<Arc<str>> = LazyLock::new(|| Path::root().to_string().into());
         let own = predictor.id();
         Self { output, details: Details::of(record, &|id| (id == own).then(|| ROOT.clone())) }
     }
 
-    /// The output alone.
+    /// The output, without the trace and the usage.
     pub fn into_inner(self) -> O {
         self.output
     }
@@ -63,7 +81,7 @@ impl<O> Prediction<O> {
         &self.details.trace
     }
 
-    /// What the call cost, by model.
+    /// The usage of the call, by model.
     pub fn usage(&self) -> &UsageReport {
         &self.details.usage
     }
@@ -164,7 +182,7 @@ impl Trace {
     }
 
     /// The steps of a call that gave no prediction.
-    pub(crate) fn of_failed(record: Record, paths: &Paths) -> Self {
+    pub(crate) fn of_failed(record: Recording, paths: &Paths) -> Self {
         Self::of(record.steps, record.dropped, &|id| paths.of_predictor(id))
     }
 
@@ -183,7 +201,7 @@ impl Trace {
         self.steps.is_empty()
     }
 
-    /// How many steps more there were than are kept.
+    /// The number of further steps, which were dropped.
     pub fn dropped(&self) -> usize {
         self.dropped
     }

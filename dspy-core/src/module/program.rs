@@ -1,4 +1,4 @@
-//! What every program can do with its predictors.
+//! Operations on the predictors of a program.
 
 use std::path::Path as FilePath;
 
@@ -10,6 +10,32 @@ use crate::{Error, Result, lm::LM};
 /// A program: something whose predictors can be seen, changed, saved and loaded.
 ///
 /// `#[module]` implements it, and so do the library's own modules.
+///
+/// ```
+/// # use dspy_core::{Result, module::Program, predict::{ChainOfThought, Predict}};
+/// # use dspy_macros::{module, signature};
+/// # #[signature] struct Qa { #[input] question: String, #[output] answer: String }
+/// #[module]
+/// #[derive(Default)]
+/// struct Panel {
+///     first: ChainOfThought<Qa>,
+///     second: Predict<Qa>,
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let mut panel = Panel::default();
+/// for (path, predictor) in panel.predictors_mut() {
+///     predictor.set_instructions(format!("Answer in one word. You are `{path}`."));
+/// }
+///
+/// // The learnt state is a JSON object, or a file with `save` and `load`.
+/// let state = panel.to_json()?;
+/// let loaded = Panel::default().load_json(&state)?;
+/// let paths: Vec<String> = loaded.predictors().into_iter().map(|(path, _)| path).collect();
+/// assert_eq!(paths, ["first.predict", "second"]);
+/// assert!(loaded.second.predictor().instructions().ends_with("You are `second`."));
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a program",
     label = "its predictors cannot be found",
@@ -31,7 +57,7 @@ pub trait Program: Walk {
         found
     }
 
-    /// Gives every predictor this model.
+    /// Sets the model of every predictor.
     fn set_lm(&mut self, lm: impl Into<LM>)
     where
         Self: Sized,
@@ -42,15 +68,15 @@ pub trait Program: Walk {
         }
     }
 
-    /// Takes from every predictor what was learnt: its demonstrations, and instructions that differ from those
-    /// it was made with.
+    /// Resets every predictor: removes its demonstrations, and restores the instructions
+    /// that it was created with.
     fn reset(&mut self) {
         for (_, predictor) in self.predictors_mut() {
             predictor.reset();
         }
     }
 
-    /// The source of its struct, when `#[module]` wrote this implementation.
+    /// The source of its struct, if `#[module]` generated this implementation.
     fn structure() -> Option<&'static str>
     where
         Self: Sized,
@@ -69,7 +95,7 @@ pub trait Program: Walk {
         state::to_json(&self.predictors(), Map::new())
     }
 
-    /// Saves [`to_json`](Self::to_json) as a file, in a folder that is made if need be. The file is written whole
+    /// Saves [`to_json`](Self::to_json) as a file, and creates its directory if necessary. The file is written whole
     /// or not at all.
     ///
     /// A model in this process, `local/<path>`, is named by the path from the file's folder when its weights lie in

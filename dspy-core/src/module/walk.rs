@@ -1,4 +1,4 @@
-//! The walk over the predictors of a program.
+//! Visiting the predictors of a program.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -11,7 +11,7 @@ use std::{
 
 use super::{path::Path, predictor::Predictor};
 
-/// What can be walked for predictors. `#[module]` derives it; plain values have none.
+/// A value that may contain predictors. `#[module]` implements it; plain values have none.
 #[diagnostic::on_unimplemented(
     message = "`#[module]` cannot look for predictors in `{Self}`",
     label = "neither a module nor a plain value",

@@ -46,6 +46,7 @@ use crate::{
     Result,
     data::Example,
     evaluate::Metric,
+    lm::BoxFuture,
     module::{Module, Program},
 };
 
@@ -143,12 +144,14 @@ pub trait Optimizer: Send + Sync {
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) when the model could not be reached too often, or for no row at all,
     /// [`Error::Other`](crate::Error::Other) when the data, the options or the teacher do not fit.
-    fn compile<'a, S, E, M, K>(
-        &self,
+    // The type of the future names neither the metric nor its form, so that a metric that does not fit is one error of
+    // the compiler, and not one wherever the future is mentioned.
+    fn compile<'s, 'a, S, E, M, K>(
+        &'s self,
         student: S,
         data: impl Into<Split<'a, E>>,
         metric: M,
-    ) -> impl Future<Output = Result<Compiled<S::Program>>> + Send
+    ) -> BoxFuture<'s, Result<Compiled<S::Program>>>
     where
         Self: Sized,
         S: Student,
@@ -157,7 +160,7 @@ pub trait Optimizer: Send + Sync {
         M: Metric<E, <S::Program as Module>::Output, K>,
         K: 'static,
     {
-        compile::compile(self, student, data.into(), metric)
+        Box::pin(compile::compile(self, student, data.into(), metric))
     }
 
     /// Optimizes a task that is no program of this library. What it gives is the parameters that were found, and the

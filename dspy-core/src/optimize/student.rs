@@ -9,7 +9,7 @@ use crate::module::{Module, WithTeacher};
     note = "give a program: a module that implements `Clone`",
     note = "a reference to a module is none: where a module is wanted, give it a clone"
 )]
-pub trait Student: Send {
+pub trait Student: Send + 'static {
     /// The program.
     type Program: Module + Clone + 'static;
     /// The teacher's type.

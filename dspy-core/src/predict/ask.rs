@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Result,
-    context::{Context, Record, Recorder, Settings, StepOutcome, next_sequence},
+    context::{Context, Recorder, Recording, Settings, StepOutcome, next_sequence},
     lm::BoxFuture,
     module::Predictor,
 };
@@ -35,7 +35,7 @@ pub(super) fn call<'a>(
     predictor: &'a Predictor,
     sides: &'a mut dyn Sides,
     watch: Option<Watch>,
-) -> BoxFuture<'a, Result<Record>> {
+) -> BoxFuture<'a, Result<Recording>> {
     Box::pin(async move {
         let outer = Context::current();
         let settings = outer.settings();

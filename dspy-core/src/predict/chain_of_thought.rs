@@ -1,4 +1,4 @@
-//! Thinking before answering.
+//! Reasoning before an answer.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{DemoOf, Predict, PredictionStream, Predictor};
 use crate::{
     Error, Result,
     adapter::Adapter,
-    lm::{LM, Options},
+    lm::{BoxFuture, LM, Options},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{
         DynSignature, REASONING, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning,
@@ -18,7 +18,30 @@ use crate::{
 /// Asks a model to write down its reasoning before it fills in the outputs (Wei et al. 2022, "Chain-of-Thought
 /// Prompting Elicits Reasoning in Large Language Models").
 ///
-/// The output is that of the signature, with `reasoning` besides.
+/// The output is [`Reasoned`]: that of the signature, with `reasoning` besides.
+///
+/// ```
+/// # use dspy_core::{Result, lm::{StubModel, StubResponse}, module::Module, predict::ChainOfThought, signature::Reasoned};
+/// # use dspy_macros::signature;
+/// /// Answer the question.
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: i64,
+/// }
+///
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let lm = StubModel::scripted([StubResponse::outputs(&Reasoned::new("Two more than 40.", QaOutput { answer: 42 }))]);
+/// let qa = ChainOfThought::<Qa>::new().lm(lm);
+/// let p = qa.call("What is 40 + 2?").await?;
+/// assert_eq!(p.answer, 42);
+/// assert_eq!(p.reasoning, "Two more than 40.");
+/// # Ok(()) })
+/// # }
+/// ```
 pub struct ChainOfThought<S> {
     predict: Predict<WithReasoning<S>>,
 }
@@ -39,7 +62,7 @@ impl<S> ChainOfThought<S> {
         Self { predict }
     }
 
-    /// A chain of thought to the outputs of this signature.
+    /// A chain of thought for this signature.
     pub fn new() -> Self
     where
         S: StaticSignature,
@@ -55,54 +78,54 @@ impl<S: StaticSignature> Default for ChainOfThought<S> {
 }
 
 impl ChainOfThought<DynSignature> {
-    /// A chain of thought to the outputs of a signature that arrived as data.
+    /// A chain of thought for a signature that is data.
     pub fn dynamic(signature: impl Into<DynSignature>) -> Self {
         Self::with_spec(signature.into())
     }
 }
 
 impl<S: Signature> ChainOfThought<S> {
-    /// A chain of thought to the outputs of a signature whose fields are given as data.
+    /// A chain of thought for a signature whose fields are data.
     pub fn with_spec(spec: impl Into<Arc<SignatureSpec>>) -> Self {
         Self::checked(Predict::with_spec(WithReasoning::<S>::extend(&spec.into())))
     }
 
-    /// Gives it a model of its own.
+    /// Sets its model.
     #[must_use]
     pub fn lm(mut self, lm: impl Into<LM>) -> Self {
         self.predict = self.predict.lm(lm);
         self
     }
 
-    /// Gives it sampling options of its own.
+    /// Sets its sampling options.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.predict = self.predict.options(options);
         self
     }
 
-    /// Gives it other instructions.
+    /// Sets its instructions.
     #[must_use]
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.predict = self.predict.instructions(instructions);
         self
     }
 
-    /// Gives it a format of its own.
+    /// Sets its adapter.
     #[must_use]
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
         self.predict = self.predict.adapter(adapter);
         self
     }
 
-    /// Gives it demonstrations, as [`Predict::demos`]; they need no `reasoning`.
+    /// Sets its demonstrations, like [`Predict::demos`]; they need no `reasoning`.
     #[must_use]
     pub fn demos(mut self, rows: impl IntoIterator<Item: DemoOf<S>>) -> Self {
         self.predict = self.predict.demos(rows);
         self
     }
 
-    /// Gives it demonstrations, as [`Predict::try_demos`].
+    /// Sets its demonstrations, like [`Predict::try_demos`].
     ///
     /// # Errors
     /// As [`Predict::try_demos`].
@@ -111,34 +134,34 @@ impl<S: Signature> ChainOfThought<S> {
         Ok(self)
     }
 
-    /// How far one call goes to complete an answer that could not be read: the number of further requests.
+    /// Sets how many further requests one call may send to repair an answer that could not be parsed.
     #[must_use]
     pub fn repairs(mut self, requests: u32) -> Self {
         self.predict = self.predict.repairs(requests);
         self
     }
 
-    /// What is learnable of it, and its settings.
+    /// Its learnable parameters and its settings.
     pub fn predictor(&self) -> &Predictor {
         self.predict.predictor()
     }
 
-    /// The same, to change it.
+    /// Its learnable parameters and its settings, mutably.
     pub fn predictor_mut(&mut self) -> &mut Predictor {
         self.predict.predictor_mut()
     }
 
-    /// The predictor within.
+    /// The inner predictor.
     pub fn predict(&self) -> &Predict<WithReasoning<S>> {
         &self.predict
     }
 
-    /// The predictor within, to change it.
+    /// The inner predictor, mutably.
     pub fn predict_mut(&mut self) -> &mut Predict<WithReasoning<S>> {
         &mut self.predict
     }
 
-    /// Asks like [`call`](Module::call), and shows the reasoning and the outputs while they arrive; see
+    /// Like [`call`](Module::call), but returns the reasoning and the outputs while they arrive; see
     /// [`Predict::stream`].
     pub fn stream(&self, input: impl Into<S::Input>) -> PredictionStream<Reasoned<S::Output>> {
         self.predict.stream_in(Paths::of(self), input.into())
@@ -162,15 +185,12 @@ impl<S: Signature> Module for ChainOfThought<S> {
     }
 
     // As every module's, but compiled once for all signatures.
-    fn call(
-        &self,
-        input: impl IntoInput<S::Input> + Send,
-    ) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send {
+    fn call(&self, input: impl IntoInput<S::Input>) -> BoxFuture<'_, Result<Prediction<Self::Output>>> {
         let input = input.into_input();
-        async move {
+        Box::pin(async move {
             let (output, record) = self.predict.recorded(input).await?;
             Ok(Prediction::new(output, record, &|| Paths::of(self)))
-        }
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What can be shown to a predictor as it is.
+//! Records as demonstrations.
 
 use crate::{
     Result,

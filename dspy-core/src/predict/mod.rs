@@ -24,8 +24,8 @@ pub use stream::{PredictionStream, Update};
 use crate::{
     Result,
     adapter::{Adapter, Demo},
-    context::{Context, Record, show_messages},
-    lm::{LM, Message, Options},
+    context::{Context, Recording, show_messages},
+    lm::{BoxFuture, LM, Message, Options},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature, dedented},
 };
@@ -54,7 +54,7 @@ impl<S: StaticSignature> Default for Predict<S> {
 }
 
 impl Predict<DynSignature> {
-    /// A predictor of a signature that arrived as data.
+    /// A predictor of a signature that is data.
     ///
     /// ```
     /// # use dspy_core::{predict::Predict, signature::{DynSignature, Record}};
@@ -73,35 +73,35 @@ impl<S: Signature> Predict<S> {
         Self { predictor: Predictor::new(spec.into()), signature: PhantomData }
     }
 
-    /// Gives it a model of its own.
+    /// Sets its model.
     #[must_use]
     pub fn lm(mut self, lm: impl Into<LM>) -> Self {
         self.predictor.set_lm(Some(lm.into()));
         self
     }
 
-    /// Gives it sampling options of its own.
+    /// Sets its sampling options.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.predictor.set_options(options);
         self
     }
 
-    /// Gives it a format of its own.
+    /// Sets its adapter.
     #[must_use]
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
         self.predictor.set_adapter(Some(Arc::new(adapter)));
         self
     }
 
-    /// Gives it other instructions, without the indentation that their lines share.
+    /// Sets its instructions, without the indentation that their lines share.
     #[must_use]
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.predictor.set_instructions(dedented(&instructions.into()));
         self
     }
 
-    /// Gives it demonstrations: records of the signature. Other rows can be given with [`try_demos`](Self::try_demos).
+    /// Sets its demonstrations: records of the signature. For other rows there is [`try_demos`](Self::try_demos).
     ///
     /// A record cannot fail to be a demonstration, unless a type of the program refuses to be serialised; every call
     /// fails with its error then.
@@ -112,7 +112,7 @@ impl<S: Signature> Predict<S> {
         self
     }
 
-    /// Gives it demonstrations: rows that have fields of the signature, possibly not all of them.
+    /// Sets its demonstrations: rows with fields of the signature, possibly not all of them.
     ///
     /// # Errors
     /// [`Error::Other`](crate::Error::Other) when a row cannot be turned into fields.
@@ -122,24 +122,24 @@ impl<S: Signature> Predict<S> {
         Ok(self)
     }
 
-    /// How far one call goes to complete an answer that could not be read: the number of further requests.
+    /// Sets how many further requests one call may send to repair an answer that could not be parsed.
     #[must_use]
     pub fn repairs(mut self, requests: u32) -> Self {
         self.predictor.set_repairs(Some(requests));
         self
     }
 
-    /// What is learnable of it, and its settings.
+    /// Its learnable parameters and its settings.
     pub fn predictor(&self) -> &Predictor {
         &self.predictor
     }
 
-    /// The same, to change it.
+    /// Its learnable parameters and its settings, mutably.
     pub fn predictor_mut(&mut self) -> &mut Predictor {
         &mut self.predictor
     }
 
-    /// Asks like [`call`](Module::call), and shows the answer while it arrives.
+    /// Like [`call`](Module::call), but returns the answer while it arrives.
     ///
     /// ```no_run
     /// # use dspy_core::{lm::LM, predict::{Predict, Update}, signature::{DynSignature, Record}};
@@ -166,7 +166,7 @@ impl<S: Signature> Predict<S> {
     }
 
     /// Asks, and gives what was recorded besides.
-    async fn recorded(&self, input: S::Input) -> Result<(S::Output, Record)> {
+    async fn recorded(&self, input: S::Input) -> Result<(S::Output, Recording)> {
         let mut sides = SidesOf::<S>::new(input);
         let record = ask::call(&self.predictor, &mut sides, None).await?;
         Ok((sides.into_output()?, record))
@@ -186,7 +186,7 @@ impl<S: Signature> Predict<S> {
     }
 }
 
-/// Messages as they are sent. Displays as a person wants to read them.
+/// The messages of a request. `Display` formats them for reading.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered(pub Vec<Message>);
 
@@ -215,12 +215,9 @@ impl<S: Signature> Module for Predict<S> {
     }
 
     // As every module's, but compiled once for all signatures.
-    fn call(
-        &self,
-        input: impl IntoInput<S::Input> + Send,
-    ) -> impl Future<Output = Result<Prediction<S::Output>>> + Send {
+    fn call(&self, input: impl IntoInput<S::Input>) -> BoxFuture<'_, Result<Prediction<S::Output>>> {
         let mut sides = SidesOf::<S>::new(input.into_input());
-        async move {
+        Box::pin(async move {
             let record = match ask::call(&self.predictor, &mut sides, None).await {
                 Ok(record) => record,
                 Err(error) => return Err(error),
@@ -229,7 +226,7 @@ impl<S: Signature> Module for Predict<S> {
                 Ok(output) => Ok(Prediction::of_one(output, record, &self.predictor)),
                 Err(error) => Err(error),
             }
-        }
+        })
     }
 }
 

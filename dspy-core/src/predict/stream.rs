@@ -28,11 +28,11 @@ use crate::{
     value::write_json,
 };
 
-/// What is new of a prediction.
+/// An update of a prediction.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Update<O> {
-    /// An output has further text.
+    /// Further text of an output.
     Delta {
         /// The output's name.
         field: Arc<str>,
@@ -54,18 +54,17 @@ pub enum Update<O> {
 
 /// A prediction as it arrives: see [`Predict::stream`](super::Predict::stream).
 ///
-/// Its items are updates, and an error at the end of a call that fails. Dropping it stops the request and leaves
-/// nothing behind.
+/// Its items are updates, and an error at the end of a call that fails. Dropping it stops the request.
 ///
 /// # What is shown when
 /// Through the [`ChatAdapter`](crate::adapter::ChatAdapter) and the [`JsonAdapter`](crate::adapter::JsonAdapter) the
 /// outputs are shown while the model writes them. A piece that may be the beginning of a header is held back until it is
-/// known, so that no delta has text of a header. An output that was not shown before the end of the answer is told in
+/// known, so that no delta has text of a header. An output that was not streamed before the end of the answer arrives in
 /// one delta before [`Update::Done`]: that is how other formats, and answers that miss the format but can be read, are
 /// streamed. A model without streaming gives its answer in one piece, and so does the cache. Of several answers to one
 /// request, the first is shown.
 ///
-/// What is shown is a guess until the whole answer is read; the prediction does not depend on it.
+/// Deltas are a guess until the whole answer is parsed; the prediction does not depend on them.
 pub struct PredictionStream<O> {
     /// `None` after its end.
     work: Option<BoxFuture<'static, Result<Prediction<O>>>>,
@@ -88,7 +87,7 @@ impl<O: Serialize + Send + 'static> PredictionStream<O> {
         Self { work: Some(Box::pin(work)), watch, shown, updates: VecDeque::new(), end: None }
     }
 
-    /// The outputs so far: a look at them, which copies nothing.
+    /// The outputs so far, without copying them.
     ///
     /// They go as far as the piece of the answer that the last update came from. After [`Update::Done`] they are those
     /// of the prediction.

@@ -1,14 +1,14 @@
-//! What a signature demands of an output beyond its types.
+//! Constraints of a signature on its outputs.
 
-/// One demand that an output does not meet.
+/// A constraint that an output violates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The output field, or `self` for a demand on the whole output.
+    /// The output field, or `self` for a constraint on the whole output.
     pub field: String,
-    /// What is demanded.
+    /// What the constraint requires.
     pub message: String,
-    /// Whether the output must be refused, or only noted.
+    /// Whether the violation is an error, or only a warning.
     pub fatal: bool,
 }
 
@@ -19,7 +19,7 @@ impl Violation {
     }
 }
 
-/// Collects what an output does not meet.
+/// Collects the violations of an output.
 #[derive(Debug, Default)]
 pub struct Checks {
     violations: Vec<Violation>,

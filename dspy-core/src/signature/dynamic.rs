@@ -1,4 +1,4 @@
-//! Signatures that arrive as data.
+//! Signatures that are data.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -51,12 +51,12 @@ impl DynSignature {
     /// A signature from its inline form.
     ///
     /// # Errors
-    /// [`Error::Signature`] shows the place that is wrong and says what to write there.
+    /// [`Error::Signature`] shows the position of the mistake and what to write there.
     pub fn parse(source: &str) -> Result<Self> {
         Self::parse_with(source, &Types::new())
     }
 
-    /// A signature from its inline form, in which types of the program may stand by their names.
+    /// A signature from its inline form, which may name types of the program.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -76,14 +76,14 @@ impl DynSignature {
         Ok(SignatureSpec::new("DynSignature", "", fields).into())
     }
 
-    /// Sets the instruction to the model, without the indentation that its lines share.
+    /// Sets the instructions, without the indentation that their lines share.
     #[must_use]
     pub fn with_instructions(mut self, instructions: impl Into<String>) -> Self {
         self.edit(|spec| spec.instructions = dedented(&instructions.into()));
         self
     }
 
-    /// Sets the name that traces and saved programs show.
+    /// Sets the name in traces and saved programs.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.edit(|spec| spec.name = name.into());

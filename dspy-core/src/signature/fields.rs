@@ -1,4 +1,4 @@
-//! Fields on their way into a prompt and out of an answer.
+//! Writing fields into a prompt and reading them from an answer.
 
 use std::{any::type_name, borrow::Cow, fmt};
 
@@ -19,16 +19,30 @@ use crate::{
     },
 };
 
-/// How an adapter sets off one field from the next.
+/// How an adapter separates fields.
 pub trait Layout {
-    /// Writes what stands before a field's value.
+    /// Writes the text before a field's value.
     fn open(&self, out: &mut Content, field: &Field);
-    /// Writes what stands after it.
+    /// Writes the text after a field's value.
     fn close(&self, out: &mut Content, field: &Field);
-    /// Changes the text of a field's value so that nothing in it is read as what sets off a field; borrowed when there
-    /// is nothing of the kind, which is the default. Finding the fields in an answer takes the change back.
+    /// Escapes the text of a field's value, so that nothing in it is taken for the beginning or the end of a field.
+    /// Borrowed when there is nothing to escape, which is the default. `Adapter::parse` unescapes it.
     fn guard<'a>(&self, _field: &Field, text: &'a str) -> Cow<'a, str> {
         text.into()
+    }
+}
+
+impl<L: Layout + ?Sized> Layout for &L {
+    fn open(&self, out: &mut Content, field: &Field) {
+        (**self).open(out, field);
+    }
+
+    fn close(&self, out: &mut Content, field: &Field) {
+        (**self).close(out, field);
+    }
+
+    fn guard<'a>(&self, field: &Field, text: &'a str) -> Cow<'a, str> {
+        (**self).guard(field, text)
     }
 }
 
@@ -50,13 +64,13 @@ pub(crate) fn guard_since(layout: &dyn Layout, field: &Field, out: &mut Content,
     out.push_str(&layout.guard(field, &text[done..]));
 }
 
-/// What of an input does not stand in the message with the other fields.
+/// Inputs that are not part of the message with the other fields.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Beside {
     /// Earlier turns of a conversation, which become messages of their own.
     pub turns: Vec<Turn>,
-    /// Tools that are handed to the provider.
+    /// Tools that are passed to the provider.
     pub tools: Vec<ToolSpec>,
 }
 
@@ -79,8 +93,7 @@ impl fmt::Debug for FieldWriter<'_> {
 }
 
 impl<'a> FieldWriter<'a> {
-    /// A writer into `out`, and into `beside` for what does not stand in the message. With `native_tools`, tools
-    /// do not.
+    /// A writer into `out`, and into `beside` for what is not part of the message. With `native_tools`, tools are not.
     pub fn new(
         spec: &'a SignatureSpec,
         layout: &'a dyn Layout,
@@ -186,7 +199,7 @@ impl<'a> Section<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Sections<'a> {
     entries: Vec<(usize, Section<'a>)>,
-    /// Whether the whole answer was taken for the only field, because nothing set it off.
+    /// Whether the whole answer was taken as the only field, because there was no structure.
     pub guessed: bool,
     /// Whether the end of the last text was seen, so that nothing of it can have been cut off.
     pub ended: bool,
@@ -205,7 +218,7 @@ impl<'a> Sections<'a> {
         }
     }
 
-    /// Puts a text in the place of the one that a field had.
+    /// Sets the text of a field, and drops the one that it had.
     pub fn replace(&mut self, field: usize, section: Section<'a>) {
         self.entries.retain(|(f, _)| *f != field);
         self.entries.push((field, section));
@@ -267,7 +280,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads a field. A field that is missing is `None` when its type is an `Option`; otherwise the failure is
-    /// noted and reading goes on.
+    /// recorded, and reading continues.
     pub fn field<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let mut value = None;
         if self.fill(name, &mut value, type_name::<T>()) { value } else { None }
@@ -280,7 +293,7 @@ impl<'a> FieldReader<'a> {
         })
     }
 
-    /// Reads a field for which `default` stands in when it is missing.
+    /// Reads a field; `default` if it is missing.
     pub fn field_or<T: DeserializeOwned>(&mut self, name: &str, default: impl FnOnce() -> T) -> Option<T> {
         let (mut value, mut default) = (None, Some(default));
         let read = self.with(name, &mut |_, found| match found {
@@ -361,7 +374,7 @@ impl<'a> FieldReader<'a> {
         self.errors.push(FieldError { field: field.name.clone(), expected: field.ty.name(), cause });
     }
 
-    /// What could not be read, and what was bent.
+    /// The fields that could not be read, and the coercions of the others.
     pub fn finish(self) -> (Vec<FieldError>, Vec<Coercion>) {
         (self.errors, self.coercions)
     }

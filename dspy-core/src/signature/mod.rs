@@ -1,4 +1,4 @@
-//! What a step takes and gives.
+//! Signatures: the inputs and outputs of a step.
 
 mod checks;
 mod dedent;
@@ -27,9 +27,9 @@ pub use types::Types;
 
 use crate::value::WriteError;
 
-/// What a step takes and gives: the typed contract between a program and a model.
+/// The inputs and outputs of a step: the typed contract between a program and a model.
 ///
-/// Written by `#[signature]`; by hand only for signatures whose fields are not known at compile time.
+/// Implemented by `#[signature]`; by hand only for signatures whose fields are not known at compile time.
 /// A value of [`Signature::Input`] and [`Signature::Output`] serialises to a map keyed by field name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a signature",
@@ -48,20 +48,20 @@ pub trait Signature: Send + Sync + 'static {
     /// [`WriteError`] when a value cannot be written.
     fn write_input(input: &Self::Input, writer: &mut FieldWriter<'_>) -> Result<(), WriteError>;
 
-    /// Reads every output field from an answer. Reads on after a failure, so that all failures of an answer are
+    /// Reads every output field from an answer. Continues after a failure, so that all failures of an answer are
     /// known at once, and returns `None` when there was one.
     fn read_output(reader: &mut FieldReader<'_>) -> Option<Self::Output>;
 
-    /// Checks what the signature demands of an output beyond its types.
+    /// Checks the constraints of the signature on an output.
     fn check(_output: &Self::Output, _checks: &mut Checks) {}
 }
 
-/// A signature whose fields are known at compile time: it can be had without a value.
+/// A signature whose fields are known at compile time.
 #[diagnostic::on_unimplemented(
     message = "the fields of `{Self}` are not known at compile time",
-    note = "mark a struct with `#[signature]`; a signature that arrives as data is given: `Predict::dynamic(signature)`"
+    note = "mark a struct with `#[signature]`; for a signature that is data: `Predict::dynamic(signature)`"
 )]
 pub trait StaticSignature: Signature {
-    /// The specification: made once, shared by all.
+    /// The specification, created once and shared.
     fn spec() -> Arc<SignatureSpec>;
 }

@@ -1,4 +1,4 @@
-//! A signature that thinks before it answers.
+//! A signature with reasoning.
 
 use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
@@ -13,10 +13,10 @@ pub(crate) const REASONING: &str = "reasoning";
 #[derive(Debug)]
 pub struct WithReasoning<S>(PhantomData<fn() -> S>);
 
-/// The output of a [`WithReasoning`] signature: dereferences to the output of the signature within.
+/// The output of a [`WithReasoning`] signature: dereferences to the output of `S`.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct Reasoned<O> {
-    /// What the model thought before it answered.
+    /// The reasoning before the answer.
     pub reasoning: String,
     #[serde(flatten)]
     output: O,

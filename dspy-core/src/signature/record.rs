@@ -60,7 +60,7 @@ impl Record {
     /// The value of a field as a `T`.
     ///
     /// # Errors
-    /// [`Error::Other`] names the field when there is none of this name, or when its value is no `T`.
+    /// [`Error::Other`] names the field when there is none of this name, or when its value is not a `T`.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let Some(value) = self.0.get(name) else {
             let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
@@ -77,7 +77,7 @@ impl Record {
         self.0.get(name)?.as_str()
     }
 
-    /// The value of a field as the JSON it is.
+    /// The value of a field as JSON.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }

@@ -6,12 +6,12 @@ use serde_json::Value;
 use super::dedented;
 use crate::value::{Kind, TypeInfo};
 
-/// Whether a field is given or asked for.
+/// Whether a field is an input or an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldRole {
-    /// Given by the caller.
+    /// Passed by the caller.
     Input,
-    /// Asked of the model.
+    /// Written by the model.
     Output,
 }
 
@@ -19,9 +19,9 @@ pub enum FieldRole {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Field {
-    /// The name, as the model sees it and as it stands in data.
+    /// The name, in prompts and in data.
     pub name: String,
-    /// Given or asked for.
+    /// Input or output.
     pub role: FieldRole,
     /// The description; empty when there is none.
     pub desc: String,
@@ -29,7 +29,7 @@ pub struct Field {
     pub prefix: String,
     /// The type.
     pub ty: TypeInfo,
-    /// What stands in for a missing output.
+    /// The default of a missing output.
     pub default: Option<Value>,
     /// What sort of type it has.
     kind: Kind,
@@ -87,7 +87,7 @@ impl Field {
         self
     }
 
-    /// Sets what stands in for a missing output.
+    /// Sets the default of a missing output.
     #[must_use]
     pub fn default_value(mut self, value: impl Into<Value>) -> Self {
         self.default = Some(value.into());
@@ -102,7 +102,7 @@ impl Field {
 pub struct SignatureSpec {
     /// The signature's name.
     pub name: String,
-    /// What the model is to do.
+    /// The instructions to the model.
     pub instructions: String,
     /// Inputs, then outputs.
     pub fields: Vec<Field>,
@@ -122,7 +122,7 @@ impl SignatureSpec {
         spec
     }
 
-    /// The instruction of a signature that has none of its own.
+    /// The instructions of a signature without any.
     pub fn default_instructions(&self) -> String {
         let names = |role| {
             let names: Vec<_> =
@@ -223,7 +223,7 @@ const CONSTRAINTS: [&str; 14] = [
     "items",
 ];
 
-/// The label of a field that has none of its own: `birthYear2` and `birth_year_2` give `Birth Year 2:`.
+/// The default label of a field: `birthYear2` and `birth_year_2` give `Birth Year 2:`.
 pub fn default_prefix(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut words: Vec<String> = vec![String::new()];

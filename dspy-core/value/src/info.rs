@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     Coercion, Content, Raw, ReadError, ReadOptions, Reading,
     de::{Slot, read_slot},
+    foreign::without_own_patterns,
     hint::is_nullable,
     read,
     ser::{Write, WriteError, Writer, answer_tree, saved_tree, tree, write_output_value, write_value},
@@ -243,7 +244,7 @@ impl Functions {
         let outer = ROOT.replace(Some(self));
         let schema = SchemaGenerator::default().into_root_schema_for::<Root>();
         ROOT.set(outer);
-        schema
+        without_own_patterns(schema)
     }
 
     /// Reads a value and lends it to `then`.

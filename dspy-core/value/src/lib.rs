@@ -3,6 +3,7 @@
 mod content;
 mod de;
 mod encoded;
+mod foreign;
 mod hint;
 mod info;
 pub mod lang;
@@ -26,6 +27,7 @@ pub use shorten::shorten;
 pub mod erased {
     pub use crate::{
         de::{Slot, read_missing, read_slot},
+        foreign::without_own_patterns,
         ser::{Write, Writer, tree, write_value},
     };
 }
@@ -35,3 +37,7 @@ pub use types::{
     ToolCalls, ToolSpec, Turn, to_dspy_marker,
 };
 pub use validate::{Validator, Violation};
+
+/// JSON, in which values are kept whose type is known at run time only: demonstrations, turns, records.
+// An alias, because the variants of a re-exported enum would make the compiler write `std::string::String` in full.
+pub type Value = serde_json::Value;

@@ -15,7 +15,7 @@ pub(super) fn expand(mut item: ItemImpl, facade: &Facade, errors: &mut Errors) -
     if !of_module {
         let place =
             item.trait_.as_ref().map_or_else(|| item.self_ty.to_token_stream(), |(p, _)| p.to_token_stream());
-        errors.push(place, "`#[module]` stands on a struct, or on its `impl Module for ...`");
+        errors.push(place, "`#[module]` is for structs and their `impl Module for ...`");
         return item.into_token_stream();
     }
     let has_source = item.items.iter().any(|i| matches!(i, ImplItem::Fn(f) if f.sig.ident == "source"));

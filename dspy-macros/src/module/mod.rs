@@ -13,7 +13,7 @@ use crate::{errors::Errors, facade::Facade};
 pub(crate) fn expand(options: &TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     if !options.is_empty() {
-        errors.push(options, "`#[module]` takes no options here; `#[module(skip)]` stands on a field");
+        errors.push(options, "`#[module]` takes no options here; `#[module(skip)]` is for fields");
     }
     let code = match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(item)) => match parse::parse(item, &mut errors) {
@@ -28,7 +28,7 @@ pub(crate) fn expand(options: &TokenStream, item: TokenStream) -> TokenStream {
             quote!(#item)
         }
         _ => {
-            errors.push(&item, "`#[module]` stands on a struct, or on its `impl Module for ...`");
+            errors.push(&item, "`#[module]` is for structs and their `impl Module for ...`");
             item
         }
     };

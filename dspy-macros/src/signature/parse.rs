@@ -24,7 +24,7 @@ pub(super) fn parse(
     errors: &mut Errors,
 ) -> Result<Model, TokenStream> {
     let Ok(input) = syn::parse2::<DeriveInput>(item.clone()) else {
-        errors.push(&item, "`#[signature]` stands on a struct with named fields");
+        errors.push(&item, "`#[signature]` is for structs with named fields");
         return Err(item);
     };
     let DeriveInput { attrs, vis, ident, generics, data } = input;
@@ -42,7 +42,7 @@ pub(super) fn parse(
     let (inline, options) = inline_text(options);
     if let Some(text) = inline {
         if !fields.is_empty() {
-            let message = "the fields stand in this text, so the struct has none: `struct Name;`";
+            let message = "the fields are in this text, so the struct has none: `struct Name;`";
             errors.push(&text, message);
             return Err(without_marks(&item));
         }
@@ -67,7 +67,7 @@ pub(super) fn parse(
         Fields::Named(fields) => fields.named,
         other => {
             let message = "the fields of a signature have names: `struct Name { #[input] question: String, ... }`, or \
-                           they stand in a text: `#[signature(\"question -> answer\")] struct Name;`";
+                           they are written as text: `#[signature(\"question -> answer\")] struct Name;`";
             match &other {
                 Fields::Unit => errors.push(&ident, message),
                 _ => errors.push(&other, message),
@@ -79,7 +79,7 @@ pub(super) fn parse(
         let message = match generics.lifetimes().next() {
             Some(_) => "a signature owns its values: write `String` instead of `&'a str`",
             None => {
-                "a signature cannot be generic: its fields are told to the model, so their types must be known"
+                "a signature cannot be generic: its fields are described to the model, so their types must be known"
             }
         };
         let place = if generics.params.is_empty() {
@@ -117,7 +117,7 @@ fn model(
     for attr in attrs.extract_if(.., |a| a.path().is_ident("signature")) {
         match attr.meta {
             Meta::List(list) => model_options(&mut model, list.tokens, errors),
-            other => errors.push(other, "`#[signature]` stands here already"),
+            other => errors.push(other, "there is a `#[signature]` already"),
         }
     }
     model.attrs = attrs;
@@ -177,7 +177,7 @@ fn field(field: syn::Field, errors: &mut Errors) -> Option<Field> {
         [first, others @ ..] => {
             for other in others {
                 let message = match role(first) == role(other) {
-                    true => "this mark stands here already; write all options into one",
+                    true => "there is such an attribute already; write all options into one",
                     false => "a field is either an input or an output",
                 };
                 errors.push(other, message);
@@ -194,7 +194,7 @@ fn field(field: syn::Field, errors: &mut Errors) -> Option<Field> {
                 }
             }
             Meta::NameValue(pair) => {
-                errors.push(pair, "options stand in brackets: `#[input(desc = \"...\")]`");
+                errors.push(pair, "options are written in parentheses: `#[input(desc = \"...\")]`");
             }
         }
     }

@@ -14,7 +14,7 @@ pub(crate) fn expand(options: &TokenStream, item: &TokenStream) -> TokenStream {
     let input = match syn::parse2::<DeriveInput>(item.clone()) {
         Ok(input) => input,
         Err(_) => {
-            errors.push(item, "`#[value]` stands on a struct or an enum");
+            errors.push(item, "`#[value]` is for structs and enums");
             let errors = errors.into_tokens();
             return quote!(#errors #item);
         }

@@ -1,4 +1,4 @@
-//! Answers are paid once: the cache in memory and on disk.
+//! The cache of answers, in memory and on disk.
 
 pub(super) mod digest;
 #[cfg(feature = "disk-cache")]
@@ -21,17 +21,17 @@ use self::{flight::Flights, memory::Memory};
 use super::Response;
 use crate::LmError;
 
-/// What memory holds when nothing else is said.
+/// The default number of answers in memory.
 const MEMORY_ENTRIES: usize = 1_000_000;
 const MEMORY_BYTES: usize = 256 << 20;
-/// What the disk holds when nothing else is said: 10 GB.
+/// The default size on disk: 10 GB.
 const DISK_BYTES: u64 = 10_000_000_000;
 
-/// Where answers are kept, so that no request is paid twice: in memory, and behind it on disk.
+/// A cache of answers, in memory and on disk, so that no request is paid for twice.
 ///
-/// A handle that is cloned and shared. Equal requests at the same time that go through one cache are sent once. Errors
-/// are never kept. A cache that does not work (no place, no right to write, a broken file) costs a warning and nothing
-/// else: requests are then simply sent.
+/// It is cheap to clone; clones share their answers. Equal requests in flight through one cache are sent once. Errors
+/// are not cached. If the cache does not work (a full disk, no permission, a broken file), a warning is logged and
+/// requests are sent.
 #[derive(Clone)]
 pub struct Cache {
     store: Option<Arc<Store>>,
@@ -56,8 +56,8 @@ impl Cache {
         Self::build(entries, None, 0)
     }
 
-    /// A cache in the folder `path`, with memory in front of it: at most 10 GB, the oldest answers go first. The folder
-    /// is made and the file opened on first use; several processes may share it. Without the feature `disk-cache` it is
+    /// A cache in the directory `path` and in memory: at most 10 GB, the oldest answers are removed first. The directory
+    /// is created and the file opened on first use; several processes may share it. Without the feature `disk-cache` it is
     /// a cache in memory only.
     ///
     /// An answer is in the file before the request that asked for it returns. It then survives the end of the process,
@@ -76,7 +76,7 @@ impl Cache {
         Self::memory(MEMORY_ENTRIES)
     }
 
-    /// The cache of this process: on disk in `$DSPY_CACHE_DIR`, or in the platform's folder for caches
+    /// The cache of this process: on disk in `$DSPY_CACHE_DIR`, or in the platform's cache directory
     /// (`$XDG_CACHE_HOME/dspy` or `~/.cache/dspy`; `~/Library/Caches/dspy` on macOS; `%LOCALAPPDATA%\dspy` on Windows),
     /// of at most `$DSPY_CACHE_LIMIT` bytes (10 GB).
     pub fn shared() -> Self {
@@ -111,17 +111,17 @@ impl Cache {
         Self { store: Some(Arc::new(store)) }
     }
 
-    /// Whether requests go past it.
+    /// Whether nothing is cached.
     pub fn is_off(&self) -> bool {
         self.store.is_none()
     }
 
-    /// The folder of the answers on disk.
+    /// The directory of the answers on disk.
     pub fn path(&self) -> Option<&Path> {
         self.store.as_ref()?.path.as_deref()
     }
 
-    /// Forgets what is in memory; what is on disk stays.
+    /// Clears the memory; answers on disk are kept.
     pub fn clear_memory(&self) {
         if let Some(store) = &self.store {
             store.memory.clear();
