@@ -202,6 +202,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn work_that_was_given_and_not_begun_is_stopped() {
+        let mut told = Vec::new();
+        // Both lanes end in one turn of the runtime: the first is given the third job, then the second stops all.
+        fan_out(
+            10,
+            2,
+            |index| async move { index },
+            |index, result| {
+                told.push((index, result.is_ok()));
+                if index == 1 { Flow::Stop } else { Flow::Continue }
+            },
+        )
+        .await;
+        assert_eq!(told, [(0, true), (1, true), (2, false)]);
+    }
+
+    #[tokio::test]
     async fn dropping_it_stops_the_work() {
         let kept = Arc::new(());
         let work = |_| {
