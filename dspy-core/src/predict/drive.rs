@@ -12,9 +12,7 @@ use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
     adapter::{Adapter, Extraction, NoStructure},
     context::{Recorded, Recorder, Settings, Step, StepOutcome},
-    lm::{
-        Answer, Choice, FinishReason, LM, Message, Options, Request, ResponseFormat, ToolCall, Usage,
-    },
+    lm::{Answer, Choice, FinishReason, LM, Message, Options, Request, ResponseFormat, ToolCall, Usage},
     module::Predictor,
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
     value::{Coercion, Content, Kind},
