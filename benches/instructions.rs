@@ -8,7 +8,15 @@
 //! connecting and rendering the prompt for the first time are not in it. The server works in a process of its own,
 //! which is not counted; nor is what the kernel does.
 
-#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod support;
 

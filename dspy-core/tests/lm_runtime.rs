@@ -14,7 +14,7 @@ use dspy_core::{
     lm::{Cache, LM, LMBuilder, Message, Request},
     module::Module,
     predict::Predict,
-    signature::{DynSignature, Record},
+    signature::DynSignature,
 };
 use support::{Reply, Server};
 use tokio::runtime::{Builder, Runtime};
@@ -46,7 +46,7 @@ fn without_a_runtime_an_error_says_so() {
     assert!(error.message.contains("#[tokio::main]"), "{error}");
 
     let program = Predict::dynamic(DynSignature::parse("question -> answer").unwrap()).lm(lm);
-    let inputs = ["a", "b"].map(|question| Record::from([("question", question)]));
+    let inputs = ["a", "b"].map(|question| dspy_core::signature::Record::from([("question", question)]));
     let outcomes = program.batch(inputs).now_or_never().unwrap();
     assert_eq!(outcomes.len(), 2);
     for outcome in outcomes {

@@ -77,8 +77,8 @@ impl Lanes {
             return;
         }
         let new = Arc::new(Lane { job: Mutex::new(Some(job)), given: Notify::new() });
-        let work = work(self.lanes.len(), new.clone(), self.board.clone());
-        self.tasks.spawn(self.context.clone().scope(work).instrument(self.span.clone()));
+        let worker = Worker { number: self.lanes.len(), lane: new.clone(), board: self.board.clone() };
+        self.tasks.spawn(self.context.clone().scope(worker.work()).instrument(self.span.clone()));
         self.lanes.push(new);
     }
 
@@ -116,18 +116,36 @@ impl Lanes {
     }
 }
 
-async fn work(lane: usize, own: Arc<Lane>, board: Arc<Board>) {
-    loop {
-        let job = lock(&own.job).take();
-        let Some(job) = job else {
-            own.given.notified().await;
-            continue;
-        };
-        let mut report = Report { lane, board: &board, ended: Ended::Stopped };
-        report.ended = match AssertUnwindSafe(job).catch_unwind().await {
-            Ok(()) => Ended::Done,
-            Err(panic) => Ended::Panicked(message(&*panic)),
-        };
+/// The task of a lane.
+struct Worker {
+    number: usize,
+    lane: Arc<Lane>,
+    board: Arc<Board>,
+}
+
+impl Worker {
+    async fn work(self) {
+        loop {
+            let job = lock(&self.lane.job).take();
+            let Some(job) = job else {
+                self.lane.given.notified().await;
+                continue;
+            };
+            let mut report = Report { lane: self.number, board: &self.board, ended: Ended::Stopped };
+            report.ended = match AssertUnwindSafe(job).catch_unwind().await {
+                Ok(()) => Ended::Done,
+                Err(panic) => Ended::Panicked(message(&*panic)),
+            };
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// A task that is taken down may have been given a job that it has not begun.
+    fn drop(&mut self) {
+        if lock(&self.lane.job).take().is_some() {
+            self.board.tell(self.number, Ended::Stopped);
+        }
     }
 }
 
@@ -140,9 +158,14 @@ struct Report<'a> {
 
 impl Drop for Report<'_> {
     fn drop(&mut self) {
-        let ended = std::mem::replace(&mut self.ended, Ended::Stopped);
-        lock(&self.board.ended).push_back((self.lane, ended));
-        self.board.news.notify_one();
+        self.board.tell(self.lane, std::mem::replace(&mut self.ended, Ended::Stopped));
+    }
+}
+
+impl Board {
+    fn tell(&self, lane: usize, ended: Ended) {
+        lock(&self.ended).push_back((lane, ended));
+        self.news.notify_one();
     }
 }
 

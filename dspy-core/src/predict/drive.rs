@@ -11,10 +11,8 @@ use super::{
 use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
     adapter::{Adapter, Extraction, NoStructure},
-    context::{Recorded, Recorder, Step, StepOutcome},
-    lm::{
-        Answer, Choice, FinishReason, LM, Message, Meter, Options, Request, ResponseFormat, ToolCall, Usage,
-    },
+    context::{Recorded, Recorder, Settings, Step, StepOutcome},
+    lm::{Answer, Choice, FinishReason, LM, Message, Options, Request, ResponseFormat, ToolCall, Usage},
     module::Predictor,
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
     value::{Coercion, Content, Kind},
@@ -58,17 +56,15 @@ pub(super) struct Ask<'a> {
     pub(super) spec: &'a SignatureSpec,
     pub(super) lm: LM,
     pub(super) adapter: Arc<dyn Adapter>,
-    /// Sampling options of the settings and of the predictor, which are laid over them.
-    pub(super) options: [&'a Options; 2],
+    pub(super) settings: &'a Settings,
+    /// The predictor's sampling options, which are laid over those of the settings.
+    pub(super) own_options: &'a Options,
     /// Whether the outputs are drawn from a free answer.
     pub(super) extracting: bool,
-    pub(super) rollout: u64,
     /// Further requests that may be sent.
     pub(super) repairs: u32,
     /// Who counts what the requests cost.
     pub(super) recorder: Option<&'a Arc<Recorder>>,
-    /// Who may refuse them.
-    pub(super) meter: Option<&'a Arc<Meter>>,
     pub(super) log: Log,
     /// Who sees answers while they arrive.
     pub(super) watch: Option<Watch>,
@@ -248,8 +244,7 @@ impl Ask<'_> {
 
     /// The sampling options. Those of the program are meant for the model that answers, not for the one that copies.
     fn options(&self) -> Options {
-        let [settings, own] = self.options;
-        if self.extracting { Options::default() } else { settings.overlaid(own) }
+        if self.extracting { Options::default() } else { self.settings.options.overlaid(self.own_options) }
     }
 
     /// Sends a request for the outputs of `wanted`.
@@ -257,8 +252,8 @@ impl Ask<'_> {
         let Opening { prompt, response_format, tools } = opening;
         let request = Request {
             options: self.options(),
-            rollout: self.rollout,
-            meter: self.meter.cloned(),
+            rollout: self.settings.rollout,
+            meter: self.settings.meter.clone(),
             format: response_format,
             tools,
             ..Request::new(prompt)
