@@ -58,6 +58,8 @@ where
         "rs16" => run!(BootstrapFewShotWithRandomSearch::new(), both, metric),
         "knn8" => run!(KNNFewShot::new(8).bootstrap(true), train, metric),
         "simba" => run!(SIMBA::new(), train, metric),
+        "copro" => run!(COPRO::new(), train, metric),
+        "inferrules" => run!(InferRules::new(), both, metric),
         other => {
             Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
         }

@@ -3,8 +3,8 @@
 use dspy_macros::signature;
 
 use super::{
-    Amount, CandidateId, Engine, Optimizer, PlannedStage, PredictorInfo, SearchOptions, Stop, TaskShape,
-    describe, engine::search_options,
+    CandidateId, Engine, Optimizer, PlannedStage, PredictorInfo, SearchOptions, Stop, TaskShape, describe,
+    engine::search_options,
 };
 use crate::{Error, Result, lm::LM, predict::Predict};
 
@@ -55,13 +55,15 @@ pub struct ReviseInstruction {
 /// First a model writes [`breadth`](Self::breadth) − 1 new instructions for every predictor. Then, [`depth`](Self::depth)
 /// times, predictor by predictor: the program is scored with each of them, the others as they are best so far, and goes
 /// on with the best; in between the model is shown the best attempts with their scores and writes `breadth` more. In a
-/// program of several predictors earlier instructions are scored again, because what stands around them has changed.
+/// program of several predictors the `breadth` best of the earlier instructions are scored again, because what stands
+/// around them has changed.
 ///
 /// Candidates are scored on the validation rows, if there are any, otherwise on the rows that are learnt from. The
 /// instruction that the program has takes part, so the result scores no worse on them. Demonstrations stay.
 ///
 /// Unlike the original, the model that writes is told the fields of the predictor and sees a few rows of the data, others
-/// for each proposal: without them it can only guess. [`examples(0)`](Self::examples) takes them away.
+/// for each proposal: without them it can only guess. [`examples(0)`](Self::examples) takes them away. And an instruction
+/// that a paired test rules out is not scored on all rows: [`racing(None)`](Self::racing) does so.
 ///
 /// ```no_run
 /// # use dspy_core::{Result, data::Example, module::Module};
@@ -96,7 +98,7 @@ impl Default for COPRO {
             examples: 10,
             proposer: Predict::new(),
             reviser: Predict::new(),
-            search: SearchOptions::default(),
+            search: SearchOptions { racing: Some(0.05), ..SearchOptions::default() },
         }
     }
 }
@@ -119,7 +121,7 @@ struct Attempt {
 }
 
 impl COPRO {
-    /// 10 instructions at a time, 3 times, at temperature 1.4, with 10 rows shown; seed 0.
+    /// 10 instructions at a time, 3 times, at temperature 1.4, with 10 rows shown; racing with an error of 0.05; seed 0.
     pub fn new() -> Self {
         Self::default()
     }
@@ -246,19 +248,19 @@ impl COPRO {
         let base = engine.best().map_or(CandidateId::STUDENT, |(best, _)| best);
         let parameters = engine.parameters(base);
         let path = study.info.path();
-        let from = if several { 0 } else { study.new };
-        let tried = study.attempts.iter_mut().skip(from);
-        let (mut attempts, mut candidates) = (Vec::new(), Vec::new());
-        for (place, attempt) in tried.enumerate() {
-            let changed = (*parameters).clone().with_instructions(path, &attempt.instruction);
-            let candidate = engine
+        // Alone, an earlier instruction would score what it has scored.
+        let mut places = if several { study.best(self.breadth) } else { Vec::new() };
+        places.extend(study.new..study.attempts.len());
+        let candidate = |place: &usize| {
+            let changed = (*parameters).clone().with_instructions(path, &study.attempts[*place].instruction);
+            engine
                 .find(&changed)
-                .unwrap_or_else(|| engine.propose(format!("{path} {}", from + place), [base], changed));
-            candidates.push(candidate);
-            attempts.push(attempt);
-        }
+                .unwrap_or_else(|| engine.propose(format!("{path} {place}"), [base], changed))
+        };
+        let candidates: Vec<CandidateId> = places.iter().map(candidate).collect();
         let evaluated = engine.evaluate(&candidates, engine.val()).await?;
-        for (attempt, found) in attempts.into_iter().zip(evaluated) {
+        for (place, found) in places.into_iter().zip(evaluated) {
+            let attempt = &mut study.attempts[place];
             attempt.score = match (attempt.score, found.score) {
                 (Some(before), Some(now)) => Some(before.max(now)),
                 (before, now) => before.or(now),
@@ -280,13 +282,10 @@ impl Optimizer for COPRO {
     fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
         let (breadth, depth) = (self.breadth, self.depth);
         let proposals = shape.predictors * (breadth.saturating_sub(1) + depth.saturating_sub(1) * breadth);
-        let scored = if shape.predictors > 1 { depth * (depth + 1) / 2 } else { depth };
-        let rollouts = shape.predictors * scored * breadth * shape.val;
-        let proposals = Amount::new(proposals, proposals);
-        vec![
-            PlannedStage::proposals("instructions", proposals),
-            PlannedStage::rollouts("evaluate", Amount::new(rollouts, rollouts)),
-        ]
+        // In a program of several predictors, as many earlier instructions are scored again each time but the first.
+        let again = if shape.predictors > 1 { depth.saturating_sub(1) } else { 0 };
+        let rollouts = shape.predictors * (depth + again) * breadth * shape.val;
+        vec![PlannedStage::proposals("instructions", proposals), PlannedStage::rollouts("evaluate", rollouts)]
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
@@ -337,17 +336,21 @@ impl<'e> Study<'e> {
         }
     }
 
+    /// The places of the best attempts, best first; of equals, the earlier first.
+    fn best(&self, most: usize) -> Vec<usize> {
+        let scored = self.attempts.iter().enumerate().filter_map(|(place, a)| Some((place, a.score?)));
+        let mut scored: Vec<(usize, f64)> = scored.collect();
+        scored.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        scored.into_iter().take(most).map(|(place, _)| place).collect()
+    }
+
     /// The best attempts with their scores, in words, the best one last.
     fn best_last(&self, most: usize) -> String {
-        let mut scored: Vec<(&Attempt, f64)> =
-            self.attempts.iter().filter_map(|attempt| Some((attempt, attempt.score?))).collect();
-        // Of equals, the earlier stands later: it was there first.
-        scored.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        scored.truncate(most);
-        let attempt = |(i, (attempt, score)): (usize, &(&Attempt, f64))| {
-            format!("Instruction {}:\n{}\nScore: {score:.4}", i + 1, attempt.instruction)
+        let attempt = |(i, place): (usize, usize)| {
+            let Attempt { instruction, score } = &self.attempts[place];
+            format!("Instruction {}:\n{instruction}\nScore: {:.4}", i + 1, score.unwrap_or_default())
         };
-        scored.iter().rev().enumerate().map(attempt).collect::<Vec<_>>().join("\n\n")
+        self.best(most).into_iter().rev().enumerate().map(attempt).collect::<Vec<_>>().join("\n\n")
     }
 }
 

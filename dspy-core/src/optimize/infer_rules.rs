@@ -33,9 +33,10 @@ pub struct InduceRules {
 /// Makes demonstrations as [`BootstrapFewShot`](super::BootstrapFewShot) does, then lets a model read rules off the
 /// examples, adds them to the instructions, and keeps the program that scores best, as InferRules of DSPy.
 ///
-/// [`num_candidates`](Self::num_candidates) programs are judged on the validation rows: the one with demonstrations and
-/// no rules, and others with rules that were written for each of them anew, at temperature 1. Without validation rows,
-/// the second half of the rows is kept for judging, so that no rule is judged by the rows it was read off.
+/// The program with demonstrations and no rules is judged on the validation rows, together with
+/// [`num_candidates`](Self::num_candidates) programs with rules, which are written for each of them anew at temperature 1.
+/// Without validation rows, the second half of the rows is kept for judging, so that no rule is judged by the rows it was
+/// read off. A program that a paired test rules out is not run on all of them: [`racing(None)`](Self::racing) does so.
 ///
 /// A model whose context window is too small for all examples gets fewer, those at the beginning.
 ///
@@ -70,7 +71,7 @@ impl Default for InferRules {
             demos: DemoOptions::default(),
             attempts: Attempts::default(),
             inducer: None,
-            search: SearchOptions::default(),
+            search: SearchOptions { racing: Some(0.05), ..SearchOptions::default() },
         }
     }
 }
@@ -79,12 +80,13 @@ impl Default for InferRules {
 const TEMPERATURE: f64 = 1.0;
 
 impl InferRules {
-    /// 10 programs, 10 rules for each predictor; demonstrations as [`BootstrapFewShot`](super::BootstrapFewShot); seed 0.
+    /// 10 programs with 10 rules for each predictor; demonstrations as [`BootstrapFewShot`](super::BootstrapFewShot);
+    /// racing with an error of 0.05; seed 0.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how many programs are judged, the one without rules among them: 2 or more.
+    /// Sets how many programs with rules are judged beside the one without: 1 or more.
     pub fn num_candidates(mut self, programs: usize) -> Self {
         self.num_candidates = programs;
         self
@@ -219,11 +221,8 @@ impl Optimizer for InferRules {
 
     fn rows(&self, rows: Rows) -> Result<Rows> {
         let wrong = |what: String| Err(Error::other(what));
-        if self.num_candidates < 2 {
-            return wrong(format!(
-                "{} candidates leave no place for one with rules beside the one without; set 2 or more",
-                self.num_candidates
-            ));
+        if self.num_candidates == 0 {
+            return wrong("0 candidates have no rules; set 1 or more, or use BootstrapFewShot".into());
         }
         if self.num_rules == 0 {
             return wrong("0 rules are none; set 1 or more, or use BootstrapFewShot".into());
@@ -248,8 +247,8 @@ impl Optimizer for InferRules {
         let demos = self.demos.max_labeled;
         vec![
             PlannedStage::rollouts("bootstrap", bootstrap).demos(demos),
-            PlannedStage::proposals("rules", self.num_candidates.saturating_sub(1) * shape.predictors),
-            PlannedStage::rollouts("evaluate", self.num_candidates * shape.val).demos(demos),
+            PlannedStage::proposals("rules", self.num_candidates * shape.predictors),
+            PlannedStage::rollouts("evaluate", (self.num_candidates + 1) * shape.val).demos(demos),
         ]
     }
 
@@ -265,7 +264,6 @@ impl Optimizer for InferRules {
         let shown = self.demos.show(engine, &found, &wish, &Rng::new(self.search.seed))?;
         let base = engine.propose("no rules", [CandidateId::STUDENT], shown);
 
-        let proposals = self.num_candidates - 1;
         engine.stage("write rules", None);
         let parameters = engine.parameters(base);
         let writer = self.writer();
@@ -277,7 +275,7 @@ impl Optimizer for InferRules {
         // The first finds out how many examples fit into the context window; the others start from there.
         let mut first = readers;
         let mut ruled = vec![self.with_rules(engine, &writer, &mut first, &parameters, 0).await?];
-        let others = (1..proposals as u64).map(|index| {
+        let others = (1..self.num_candidates as u64).map(|index| {
             let (mut readers, writer, parameters) = (first.clone(), &writer, &parameters);
             async move { self.with_rules(engine, writer, &mut readers, parameters, index).await }
         });
