@@ -32,7 +32,7 @@ async fn programs_answer_together() {
         assert!(none.call(asked(3)).await.unwrap_err().to_string().contains("no program"));
 
         let counted = all.clone().reduce(|outputs: Vec<SortOutput>| outputs.len());
-        assert_eq!(**counted.call(asked(3)).await.unwrap(), 2);
+        assert_eq!(*counted.call(asked(3)).await.unwrap(), 2);
         let voted = all.majority_by(|found| found.topic.clone());
         assert!(scripted::TOPICS.contains(&voted.call(asked(3)).await.unwrap().topic.as_str()));
     })

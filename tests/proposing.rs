@@ -55,7 +55,7 @@ impl Task for Rubric {
         self.rollouts.fetch_add(1, Ordering::SeqCst);
         let has = |own: &PredictorParameters| own.instructions.contains(WORDS[row % WORDS.len()]);
         let score = f64::from(u8::from(parameters.get("rubric").is_some_and(has)));
-        Box::pin(async move { Rollout::scored(dspy::evaluate::Score::new(score)) })
+        Box::pin(async move { Rollout::scored(score) })
     }
 }
 
@@ -102,7 +102,7 @@ async fn a_proposal_that_fails_costs_itself_alone() {
 async fn examples_are_dropped_until_they_fit_into_the_context_window() {
     let (server, answered) = scripted::start(|call| {
         let text = String::from_utf8_lossy(&call.body);
-        let too_long = text.contains("rules") && text.matches("case ").count() > 12;
+        let too_long = text.contains("`rules`") && text.matches("message: case ").count() > 12;
         let error = serde_json::json!({"error": {
             "message": "This model's maximum context length is 100 tokens.", "type": "invalid_request_error",
             "code": "context_length_exceeded"}});
@@ -162,7 +162,7 @@ impl Task for Race {
         );
         let luck = if own.below(2) == 0 { row_luck.unit() } else { own.unit() };
         let score = f64::from(u8::from(luck < merit));
-        Box::pin(async move { Rollout::scored(dspy::evaluate::Score::new(score)) })
+        Box::pin(async move { Rollout::scored(score) })
     }
 }
 

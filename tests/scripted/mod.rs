@@ -108,7 +108,7 @@ fn answer(call: &Call, times: usize) -> String {
     let word = |shift: u32| WORDS[(drawn >> shift) as usize % WORDS.len()];
     let fields = if system.contains("better_instruction") {
         field("better_instruction", &format!("Sort the message {} and {}.", word(0), word(8)))
-    } else if system.contains("rules") {
+    } else if system.contains("`rules`") {
         field("reasoning", "There are some.")
             + &field("rules", &format!("1. Read {}.\n2. Sort {}.", word(0), word(8)))
     } else {

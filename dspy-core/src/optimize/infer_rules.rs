@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dspy_macros::signature;
+use futures_util::{StreamExt, stream};
 
 use super::{
     Amount, Attempts, Bootstrap, CandidateId, Engine, Optimizer, Parameters, PlannedStage, PredictorInfo,
@@ -279,7 +280,8 @@ impl Optimizer for InferRules {
             let (mut readers, writer, parameters) = (first.clone(), &writer, &parameters);
             async move { self.with_rules(engine, writer, &mut readers, parameters, index).await }
         });
-        for other in futures_util::future::join_all(others).await {
+        let mut others = stream::iter(others).buffered(engine.options().places());
+        while let Some(other) = others.next().await {
             ruled.push(other?);
         }
         if let Some(reader) = first.iter().find(|reader| reader.fitting < reader.rows.len()) {
