@@ -7,7 +7,8 @@ use dspy::{
 };
 
 /// The names of all optimizers, as [`compile`] knows them.
-pub const NAMES: &[&str] = &["none", "labeled8", "bootstrap", "rs10", "rs16", "knn8", "simba"];
+pub const NAMES: &[&str] =
+    &["none", "labeled8", "bootstrap", "rs10", "rs16", "knn8", "simba", "copro", "inferrules"];
 
 /// A compiled program, and the report if there was a search.
 pub struct Found<P> {
@@ -57,6 +58,8 @@ where
         "rs16" => run!(BootstrapFewShotWithRandomSearch::new(), both, metric),
         "knn8" => run!(KNNFewShot::new(8).bootstrap(true), train, metric),
         "simba" => run!(SIMBA::new(), train, metric),
+        "copro" => run!(COPRO::new(), train, metric),
+        "inferrules" => run!(InferRules::new(), both, metric),
         other => {
             Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
         }

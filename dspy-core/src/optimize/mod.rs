@@ -8,8 +8,12 @@ mod better_together;
 mod bootstrap;
 mod compile;
 mod compiled;
+mod copro;
+mod describe;
 mod engine;
+mod ensemble;
 pub mod finetune;
+mod infer_rules;
 mod knn;
 mod labeled;
 mod parameters;
@@ -26,12 +30,18 @@ use std::future::Future;
 pub use better_together::{BetterTogether, Strategy};
 pub use bootstrap::BootstrapFewShot;
 pub use compiled::Compiled;
+pub use copro::{
+    COPRO, ProposeInstruction, ProposeInstructionInput, ProposeInstructionOutput, ReviseInstruction,
+    ReviseInstructionInput, ReviseInstructionOutput,
+};
 pub use engine::{
     Attempts, Bootstrap, Bootstrapped, Cancellation, Candidate, CandidateId, CandidateReport, Engine,
     Evaluated, Event, Held, ProgressPoint, Report, RowChange, Rows, Run, SearchOptions, SettingsChange, Stop,
     labeled_demo,
 };
+pub use ensemble::{Ensemble, majority};
 pub use finetune::{BootstrapFinetune, FineTuner};
+pub use infer_rules::{InduceRules, InduceRulesInput, InduceRulesOutput, InferRules};
 pub use knn::KNNFewShot;
 pub use labeled::LabeledFewShot;
 pub use parameters::{Demonstration, Nearest, Parameters, PredictorParameters};
@@ -127,6 +137,15 @@ pub trait Optimizer: Send + Sync {
         E: Example,
     {
         Plan::new(self.name(), program, data.into(), |shape| self.stages(shape))
+    }
+
+    /// Which rows are for what, given what the compile was given: an optimizer that holds rows back for validation
+    /// when there are none, or judges by fewer of them, says so here. No model is asked before.
+    ///
+    /// # Errors
+    /// [`Error::Other`](crate::Error::Other) when there are too few rows for the search.
+    fn rows(&self, rows: Rows) -> Result<Rows> {
+        Ok(rows)
     }
 
     /// Searches for the best candidate. What the engine cannot do, because the budget is spent or the user asks for an

@@ -119,9 +119,10 @@ macro_rules! search_options {
 
         /// Gives up candidates that a paired test on the rows so far rules out, instead of evaluating them on all
         /// rows. `error` is the probability with which a candidate that is as good as the leader may be ruled out by
-        /// it, over all looks together, such as 0.05; see [`ruled_out`](crate::evaluate::ruled_out).
-        pub fn racing(mut self, error: f64) -> Self {
-            self.search.racing = Some(error);
+        /// it, over all looks together, such as 0.05; `None` evaluates all on all rows. See
+        /// [`ruled_out`](crate::evaluate::ruled_out).
+        pub fn racing(mut self, error: impl Into<Option<f64>>) -> Self {
+            self.search.racing = error.into();
             self
         }
 
