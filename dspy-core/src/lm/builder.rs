@@ -11,7 +11,10 @@ use super::{
     http::Timeouts,
     provider::{self, Provider},
     retry::RetryPolicy,
-    wire::{endpoint::Address, openai_chat::OpenAiChat},
+    wire::{
+        endpoint::Address,
+        openai_chat::{OWN_PARAMETERS, OpenAiChat},
+    },
 };
 use crate::{LmError, LmErrorKind};
 
@@ -29,6 +32,7 @@ pub struct LMBuilder {
     timeouts: Timeouts,
     capabilities: Option<Capabilities>,
     max_tokens_name: Option<&'static str>,
+    rollout_name: Option<String>,
     options: Options,
     retry: RetryPolicy,
     concurrency: Option<usize>,
@@ -59,6 +63,7 @@ impl LMBuilder {
             timeouts: Timeouts::default(),
             capabilities: None,
             max_tokens_name: None,
+            rollout_name: None,
             options: Options::default(),
             retry: RetryPolicy::default(),
             concurrency,
@@ -193,6 +198,14 @@ impl LMBuilder {
         self
     }
 
+    /// Sends the number of the draw with every request, as a parameter of this name such as `rollout_id`. For servers that
+    /// draw by it: what they answer then depends on the request alone, not on the order in which equal requests arrive.
+    /// Without it the number is known to the cache only.
+    pub fn rollout_parameter(mut self, name: impl Into<String>) -> Self {
+        self.rollout_name = Some(name.into());
+        self
+    }
+
     /// The client.
     ///
     /// # Errors
@@ -222,6 +235,17 @@ impl LMBuilder {
                     "is a setting of the client and no parameter of requests; use the builder's method";
                 return Err(wrong(format!("`{setting}` {message}")));
             }
+        }
+        if let Some(name) = &self.rollout_name
+            && (OWN_PARAMETERS.contains(&name.as_str()) || self.options.extra.contains_key(name))
+        {
+            return Err(wrong(format!("`{name}` cannot be the parameter of the draw: it is one already")));
+        }
+        let remote = matches!(&self.source, Source::Named(_)) && !id.starts_with(LOCAL);
+        if self.rollout_name.is_some() && !remote {
+            let message =
+                "rollout_parameter is for models behind a server; others see the draw in the request";
+            return Err(wrong(message.into()));
         }
         let model: Arc<dyn LanguageModel> = match self.source {
             Source::Model(model) => {
@@ -253,7 +277,8 @@ impl LMBuilder {
                     timeouts,
                 };
                 let max_tokens_name = self.max_tokens_name.unwrap_or(place.max_tokens_name);
-                Arc::new(OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?)
+                let chat = OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?;
+                Arc::new(chat.with_rollout_name(self.rollout_name))
             }
         };
         Ok(LM::assemble(
@@ -391,6 +416,28 @@ mod tests {
         let by_env =
             found("openai/m", None, &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://b/v1")]).unwrap();
         assert_eq!((by_env.api_base.as_str(), key(&by_env)), ("http://b/v1", Some("k")));
+    }
+
+    #[test]
+    fn the_number_of_the_draw_is_sent_where_a_server_draws_by_it() {
+        let body = |lm: &LM, rollout| {
+            let mut request = crate::lm::Request::new(vec![crate::lm::Message::user("hi")]);
+            request.rollout = rollout;
+            let body = lm.request_body(request).unwrap();
+            serde_json::from_slice::<Value>(&body).unwrap()
+        };
+        let server = || LM::builder("openai/m").api_base("http://localhost:1/v1");
+        let lm = server().rollout_parameter("rollout_id").build().unwrap();
+        assert_eq!((&body(&lm, 0)["rollout_id"], &body(&lm, 7)["rollout_id"]), (&0.into(), &7.into()));
+        assert!(body(&server().build().unwrap(), 7).get("rollout_id").is_none());
+        for refused in [
+            server().rollout_parameter("model"),
+            server().extra("draw", 1).rollout_parameter("draw"),
+            LM::builder("local/m").rollout_parameter("draw"),
+        ] {
+            let error = refused.build().unwrap_err().to_string();
+            assert!(error.contains("draw"), "{error}");
+        }
     }
 
     #[test]

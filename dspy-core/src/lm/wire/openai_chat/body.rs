@@ -17,6 +17,10 @@ type Member<'a> = Option<Cow<'a, str>>;
 /// The name under which a prefix remembers its bytes.
 const WIRE: &str = "openai_chat";
 
+/// What the client sets itself: no name of an extra parameter.
+pub(crate) const OWN_PARAMETERS: [&str; 6] =
+    ["model", "messages", "stream", "api_key", "api_base", "base_url"];
+
 /// How every body of the model `name` begins.
 pub(super) fn head(name: &str) -> Vec<u8> {
     let mut out = b"{\"model\":".to_vec();
@@ -25,7 +29,8 @@ pub(super) fn head(name: &str) -> Vec<u8> {
 }
 
 pub(super) fn body(model: &OpenAiChat, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
-    for taken in ["model", "messages", "stream", "api_key", "api_base", "base_url"] {
+    let names = OWN_PARAMETERS.iter().copied().chain(model.rollout_name.as_deref());
+    for taken in names {
         if request.options.extra.contains_key(taken) {
             let message = format!("`{taken}` cannot be an extra parameter: the client sets it itself");
             return Err(LmError::new(LmErrorKind::InvalidRequest, model.endpoint.id(), message));
@@ -36,6 +41,12 @@ pub(super) fn body(model: &OpenAiChat, request: &Request, stream: bool) -> Resul
     let mut out = Vec::with_capacity(model.head.len() + prefix.len() + tail + tail / 8 + 256);
     out.extend_from_slice(&model.head);
     options(&mut out, &request.options, model.max_tokens_name);
+    if let Some(name) = &model.rollout_name {
+        out.push(b',');
+        json(&mut out, name);
+        out.push(b':');
+        json(&mut out, &request.rollout);
+    }
     match &request.format {
         ResponseFormat::Text => {}
         ResponseFormat::JsonObject => out.extend_from_slice(br#","response_format":{"type":"json_object"}"#),

@@ -6,6 +6,7 @@ mod body;
 mod read;
 mod stream;
 
+pub(crate) use body::OWN_PARAMETERS;
 use reqwest::header::AUTHORIZATION;
 
 use super::endpoint::{Address, Endpoint};
@@ -31,6 +32,8 @@ pub(crate) struct OpenAiChat {
     /// How every body begins: `{"model":"name"`.
     head: Box<[u8]>,
     max_tokens_name: &'static str,
+    /// The parameter that has the number of the draw.
+    rollout_name: Option<String>,
 }
 
 impl OpenAiChat {
@@ -43,7 +46,19 @@ impl OpenAiChat {
         max_tokens_name: &'static str,
     ) -> Result<Self, LmError> {
         let endpoint = Endpoint::new(address, "chat/completions", (AUTHORIZATION, "Bearer "))?;
-        Ok(Self { endpoint, capabilities, head: body::head(name).into(), max_tokens_name })
+        Ok(Self {
+            endpoint,
+            capabilities,
+            head: body::head(name).into(),
+            max_tokens_name,
+            rollout_name: None,
+        })
+    }
+
+    /// The same, which sends the number of the draw under this name.
+    pub(crate) fn with_rollout_name(mut self, name: Option<String>) -> Self {
+        self.rollout_name = name;
+        self
     }
 
     /// Where it is.
@@ -58,6 +73,7 @@ impl OpenAiChat {
             capabilities: self.capabilities,
             head: body::head(name).into(),
             max_tokens_name: self.max_tokens_name,
+            rollout_name: self.rollout_name.clone(),
         }
     }
 }

@@ -1,0 +1,69 @@
+//! The optimizers by name.
+
+use dspy::{
+    lm::Budget,
+    optimize::{Report, Split},
+    prelude::*,
+};
+
+/// The names of all optimizers, as [`compile`] knows them.
+pub const NAMES: &[&str] = &["none", "labeled8", "bootstrap", "rs10", "rs16"];
+
+/// A compiled program, and the report if there was a search.
+pub struct Found<P> {
+    pub program: P,
+    pub report: Option<Report>,
+    pub ended_early: Option<String>,
+}
+
+/// Compiles with the settings that stand in the testbed's table. Optimizers that take validation rows have `dev`, the
+/// others see the train rows alone.
+pub async fn compile<P, E, M, F, K, L>(
+    name: &str,
+    seed: u64,
+    budget: &Budget,
+    program: P,
+    (train, dev): (&[E], &[E]),
+    metric: M,
+    feedback: F,
+) -> Result<Found<P>>
+where
+    P: Module + Clone + 'static,
+    E: Example<Input: Into<P::Input>>,
+    M: Metric<E, P::Output, K>,
+    F: Metric<E, P::Output, L>,
+    K: 'static,
+    L: 'static,
+{
+    // Seed and budget are options of every optimizer.
+    macro_rules! run {
+        ($optimizer:expr, $data:expr, $metric:expr) => {
+            $optimizer
+                .seed(seed)
+                .budget(budget.clone())
+                .progress(false)
+                .compile(program, Split::from($data), $metric)
+                .await
+                .map(Found::from)
+        };
+    }
+    let both = (train, dev);
+    let _ = &feedback;
+    match name {
+        "none" => Ok(Found { program, report: None, ended_early: None }),
+        "labeled8" => run!(LabeledFewShot::new().k(8), train, metric),
+        "bootstrap" => run!(BootstrapFewShot::new(), train, metric),
+        "rs10" => run!(BootstrapFewShotWithRandomSearch::new().num_candidates(10), both, metric),
+        "rs16" => run!(BootstrapFewShotWithRandomSearch::new(), both, metric),
+        other => {
+            Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
+        }
+    }
+}
+
+impl<P: Program> From<Compiled<P>> for Found<P> {
+    fn from(compiled: Compiled<P>) -> Self {
+        let ended_early = compiled.report.ended_early.clone();
+        Self { program: compiled.program, report: Some(compiled.report), ended_early }
+    }
+}
