@@ -83,8 +83,8 @@ pub use dspy_core::{
     lm::{Budget, LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
-        BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, Compiled, FineTuner,
-        LabeledFewShot, Optimizer,
+        Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, Compiled, FineTuner,
+        LabeledFewShot, MIPROv2, Optimizer,
     },
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
     settings,
@@ -98,9 +98,9 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, ChainOfThought,
+        Adapter, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, ChainOfThought,
         ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot,
-        Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result,
+        MIPROv2, Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result,
         Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};

@@ -7,7 +7,7 @@ use dspy::{
 };
 
 /// The names of all optimizers, as [`compile`] knows them.
-pub const NAMES: &[&str] = &["none", "labeled8", "bootstrap", "rs10", "rs16"];
+pub const NAMES: &[&str] = &["none", "labeled8", "bootstrap", "rs10", "rs16", "mipro_light", "mipro_zeroshot"];
 
 /// A compiled program, and the report if there was a search.
 pub struct Found<P> {
@@ -55,6 +55,8 @@ where
         "bootstrap" => run!(BootstrapFewShot::new(), train, metric),
         "rs10" => run!(BootstrapFewShotWithRandomSearch::new().num_candidates(10), both, metric),
         "rs16" => run!(BootstrapFewShotWithRandomSearch::new(), both, metric),
+        "mipro_light" => run!(MIPROv2::auto(Auto::Light), both, metric),
+        "mipro_zeroshot" => run!(MIPROv2::auto(Auto::Light).zero_shot(), both, metric),
         other => {
             Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
         }

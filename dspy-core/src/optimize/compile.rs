@@ -81,7 +81,7 @@ fn search<'o, O: Optimizer>(
     let name = optimizer.name();
     let options = optimizer.options();
     Box::pin(async move {
-        let prepared = prepare(task, teacher, rows, options)?;
+        let prepared = prepare(task, teacher, rows, options, |rows| optimizer.rows(rows))?;
         let engine = &prepared.engine;
         let searched = prepared.scope(Box::pin(async move {
             engine.begin(name);
@@ -107,6 +107,7 @@ fn prepare(
     teacher: Option<Arc<dyn Task>>,
     rows: Rows,
     options: SearchOptions,
+    divide: impl FnOnce(Rows) -> Result<Rows>,
 ) -> Result<Prepared> {
     if rows.train.is_empty() {
         return Err(Error::other("there are no rows to compile with"));
@@ -116,6 +117,7 @@ fn prepare(
             "there are no validation rows; leave them out to judge by the rows that are learnt from",
         ));
     }
+    let rows = divide(rows)?;
     if let Some(racing) = options.racing.filter(|error| !(*error > 0.0 && *error < 0.5)) {
         return Err(Error::other(format!(
             "the error of racing is a probability above 0 and below 0.5, not {racing}"

@@ -10,6 +10,7 @@ mod compiled;
 mod engine;
 pub mod finetune;
 mod labeled;
+pub mod mipro;
 mod parameters;
 mod plan;
 mod program;
@@ -17,6 +18,7 @@ mod random_search;
 mod split;
 mod student;
 mod task;
+mod tpe;
 
 use std::future::Future;
 
@@ -29,12 +31,14 @@ pub use engine::{
 };
 pub use finetune::{BootstrapFinetune, FineTuner};
 pub use labeled::LabeledFewShot;
+pub use mipro::{Auto, MIPROv2};
 pub use parameters::{Demonstration, Parameters, PredictorParameters};
 pub use plan::{Amount, Plan, PlannedStage, TaskShape};
 pub use random_search::BootstrapFewShotWithRandomSearch;
 pub use split::Split;
 pub use student::Student;
 pub use task::{PredictorInfo, Rollout, RolloutStep, Task};
+pub use tpe::Tpe;
 
 use crate::{
     Result,
@@ -120,6 +124,15 @@ pub trait Optimizer: Send + Sync {
         E: Example,
     {
         Plan::new(self.name(), program, data.into(), |shape| self.stages(shape))
+    }
+
+    /// Which rows are for what, given what the compile was given: an optimizer that holds rows back for validation
+    /// when there are none, or judges by fewer of them, says so here. No model is asked before.
+    ///
+    /// # Errors
+    /// [`Error::Other`](crate::Error::Other) when there are too few rows for the search.
+    fn rows(&self, rows: Rows) -> Result<Rows> {
+        Ok(rows)
     }
 
     /// Searches for the best candidate. What the engine cannot do, because the budget is spent or the user asks for an

@@ -1,5 +1,7 @@
 //! Asking a model for proposals.
 
+use futures_util::{StreamExt, stream};
+
 use super::{Engine, Event, Stop};
 use crate::{
     context::{Settings, with},
@@ -22,6 +24,42 @@ impl Engine {
         temperature: f64,
     ) -> Result<Option<M::Output>, Stop> {
         self.may_go_on()?;
+        let answer = self.asked(module, input, purpose, index, temperature).await;
+        self.answered(answer, purpose)
+    }
+
+    /// Asks a module for several proposals at the same time, as [`ask`](Self::ask) does for one; each has its index.
+    /// The answers stand in the order of the inputs.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_all<M: Module>(
+        &self,
+        module: &M,
+        inputs: Vec<(u64, M::Input)>,
+        purpose: &str,
+        temperature: f64,
+    ) -> Result<Vec<Option<M::Output>>, Stop> {
+        self.may_go_on()?;
+        let asked = inputs
+            .into_iter()
+            .map(|(index, input)| self.asked(module, input, purpose, index, temperature));
+        let mut answers = stream::iter(asked).buffered(self.options.places());
+        let mut found = Vec::new();
+        while let Some(answer) = answers.next().await {
+            found.push(self.answered(answer, purpose)?);
+        }
+        Ok(found)
+    }
+
+    async fn asked<M: Module>(
+        &self,
+        module: &M,
+        input: M::Input,
+        purpose: &str,
+        index: u64,
+        temperature: f64,
+    ) -> crate::Result<M::Output> {
         let draw = self.draw(purpose, index);
         let lm = self.options.prompt_model.clone();
         let change = |mut settings: Settings| {
@@ -29,8 +67,7 @@ impl Engine {
             let settings = if temperature > 0.0 { settings.rollout(draw) } else { settings };
             settings.temperature(temperature).trace(false)
         };
-        let answer = with(change, module.forward(input)).await;
-        self.answered(answer, purpose)
+        with(change, module.forward(input)).await
     }
 
     fn answered<T>(&self, answer: crate::Result<T>, purpose: &str) -> Result<Option<T>, Stop> {
