@@ -100,8 +100,8 @@ pub mod prelude {
     pub use crate::{
         Adapter, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, ChainOfThought,
         ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM, LabeledFewShot,
-        MIPROv2, Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result,
-        Signature, StaticSignature, configure, with,
+        MIPROv2, Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record,
+        Rendered, Result, Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

@@ -174,10 +174,8 @@ impl Tpe {
         let prior: f64 = self.choices.iter().map(|n| flat(*n)).product();
         let kernel = |of: &&[usize]| -> f64 {
             let each = point.iter().zip(of.iter()).zip(&self.choices);
-            each.map(|((a, b), n)| {
-                BANDWIDTH * flat(*n) + if a == b { 1.0 - BANDWIDTH } else { 0.0 }
-            })
-            .product()
+            each.map(|((a, b), n)| BANDWIDTH * flat(*n) + if a == b { 1.0 - BANDWIDTH } else { 0.0 })
+                .product()
         };
         (prior + group.iter().map(kernel).sum::<f64>()) / (group.len() + 1) as f64
     }
@@ -194,5 +192,103 @@ fn pick(mut points: Vec<Vec<usize>>, scores: &[f64], rng: &mut Rng) -> Vec<usize
     match ties.get(rng.below(ties.len())) {
         Some(i) => points.swap_remove(*i),
         None => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value of the best of so many points, mean over seeds.
+    fn mean_best(choices: &[usize], trials: u64, random: bool, value: impl Fn(&[usize]) -> f64) -> f64 {
+        let best = |seed: u64| {
+            let mut tpe = Tpe::new(choices);
+            for trial in 0..trials {
+                let mut rng = Rng::new(seed).fork_index(trial);
+                let point = match random {
+                    true => choices.iter().map(|n| rng.below(*n)).collect(),
+                    false => tpe.suggest(&mut rng),
+                };
+                let value = value(&point);
+                tpe.observe(point, value);
+            }
+            tpe.best().map_or(f64::NAN, |(_, value)| value)
+        };
+        (0..30).map(best).sum::<f64>() / 30.0
+    }
+
+    /// How far the choices are a given one, from the first on.
+    fn leading(point: &[usize]) -> f64 {
+        point.iter().take_while(|c| **c == 2).count() as f64
+    }
+
+    /// Ackley's function on a grid from -4 to 5, upside down.
+    fn ackley(point: &[usize]) -> f64 {
+        let x: Vec<f64> = point.iter().map(|c| -4.0 + *c as f64).collect();
+        let n = x.len() as f64;
+        let squares = x.iter().map(|x| x * x).sum::<f64>() / n;
+        let waves = x.iter().map(|x| (2.0 * std::f64::consts::PI * x).cos()).sum::<f64>() / n;
+        20.0 * (-0.2 * squares.sqrt()).exp() + waves.exp() - 20.0 - std::f64::consts::E
+    }
+
+    #[test]
+    fn it_finds_more_than_chance() {
+        let cases: [(&[usize], u64, fn(&[usize]) -> f64); 2] =
+            [(&[4; 5], 60, leading), (&[10; 3], 60, ackley)];
+        for (choices, trials, value) in cases {
+            let (random, found) =
+                (mean_best(choices, trials, true, value), mean_best(choices, trials, false, value));
+            let best = value(&vec![if choices[0] == 4 { 2 } else { 4 }; choices.len()]);
+            assert!(best - found < 0.4 * (best - random), "{random} {found} {best}");
+        }
+    }
+
+    #[test]
+    fn every_point_is_suggested_once() {
+        let mut tpe = Tpe::new([2, 3]);
+        let mut seen = HashSet::new();
+        for trial in 0..6 {
+            let point = tpe.suggest(&mut Rng::new(1).fork_index(trial));
+            assert!(seen.insert(point.clone()));
+            tpe.observe(point, 0.0);
+        }
+        assert_eq!(seen.len(), tpe.points());
+        assert!(seen.contains(&tpe.suggest(&mut Rng::new(1))));
+    }
+
+    #[test]
+    fn the_first_points_spread_over_the_choices() {
+        let mut tpe = Tpe::new([3, 6]);
+        let mut points = Vec::new();
+        for trial in 0..6 {
+            let point = tpe.suggest(&mut Rng::new(5).fork_index(trial));
+            tpe.observe(point.clone(), trial as f64);
+            points.push(point);
+        }
+        let seen = |d: usize| points.iter().map(|p| p[d]).collect::<HashSet<_>>().len();
+        assert_eq!((seen(0), seen(1)), (3, 6));
+    }
+
+    #[test]
+    fn values_are_replaced_and_choices_added() {
+        let mut tpe = Tpe::new([1]);
+        tpe.observe(vec![0], 1.0);
+        tpe.observe(vec![0], f64::NAN);
+        tpe.observe(vec![0], 0.5);
+        assert_eq!(tpe.best(), Some(([0].as_slice(), 0.5)));
+        tpe.extend(0, 1);
+        assert_eq!(tpe.suggest(&mut Rng::new(0)), [1]);
+        assert_eq!(Tpe::new([]).suggest(&mut Rng::new(0)), [0; 0]);
+    }
+
+    #[test]
+    fn grids_that_are_too_large_to_count_are_sampled() {
+        let mut tpe = Tpe::new(vec![9; 40]);
+        for trial in 0..30 {
+            let point = tpe.suggest(&mut Rng::new(3).fork_index(trial));
+            let value = point.iter().filter(|c| **c == 4).count() as f64;
+            tpe.observe(point, value);
+        }
+        assert!(tpe.best().is_some_and(|(_, value)| value >= 8.0), "{:?}", tpe.best());
     }
 }

@@ -29,6 +29,13 @@ impl Default for Attempts {
     }
 }
 
+impl Attempts {
+    /// Whether a run with this score is accepted.
+    pub fn accepts(&self, score: f64) -> bool {
+        self.threshold.map_or(score > 0.0, |threshold| score >= threshold)
+    }
+}
+
 impl std::fmt::Debug for Attempts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Attempts")
@@ -195,7 +202,7 @@ impl Bootstrapped {
         };
         let rejected_before = matches!(self.outcomes.get(&place), Some(Outcome::Open(_, None)));
         let failure = match &rollout.outcome {
-            Ok(score) if attempts.threshold.map_or(score.value > 0.0, |t| score.value >= t) => {
+            Ok(score) if attempts.accepts(score.value) => {
                 self.outcomes.insert(place, Outcome::Accepted(rollout.trace));
                 return;
             }

@@ -41,9 +41,8 @@ impl Engine {
         temperature: f64,
     ) -> Result<Vec<Option<M::Output>>, Stop> {
         self.may_go_on()?;
-        let asked = inputs
-            .into_iter()
-            .map(|(index, input)| self.asked(module, input, purpose, index, temperature));
+        let asked =
+            inputs.into_iter().map(|(index, input)| self.asked(module, input, purpose, index, temperature));
         let mut answers = stream::iter(asked).buffered(self.options.places());
         let mut found = Vec::new();
         while let Some(answer) = answers.next().await {

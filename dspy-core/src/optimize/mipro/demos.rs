@@ -8,8 +8,8 @@ use crate::{
     adapter::Coverage,
     data::Rng,
     optimize::{
-        Bootstrap, CandidateId, Demonstration, Engine, LabeledFewShot, PredictorInfo, Rollout, RolloutStep, Run,
-        Stop,
+        Bootstrap, CandidateId, Demonstration, Engine, LabeledFewShot, Parameters, PredictorInfo, Rollout,
+        RolloutStep, Run, Stop,
     },
 };
 
@@ -55,7 +55,8 @@ impl Learnt {
         let found = engine.bootstrap(&teacher, &options.attempts, std::slice::from_ref(&first)).await?;
         engine.note(found.summary());
         let mut learnt = Self::default();
-        learnt.accepted = found.accepted(&first).into_iter().map(|(row, steps)| (row, steps.to_vec())).collect();
+        learnt.accepted =
+            found.accepted(&first).into_iter().map(|(row, steps)| (row, steps.to_vec())).collect();
         learnt.failed = found.rejected().into_iter().map(|(row, rollout)| (row, rollout.clone())).collect();
         if !again || learnt.accepted.is_empty() {
             return Ok(learnt);
@@ -78,7 +79,12 @@ impl Learnt {
     }
 
     /// What a candidate does on some train rows.
-    pub(super) async fn failures_of(&self, engine: &Engine, candidate: CandidateId, trial: usize) -> Result<Self, Stop> {
+    pub(super) async fn failures_of(
+        engine: &Engine,
+        options: &MIPROv2,
+        candidate: CandidateId,
+        trial: usize,
+    ) -> Result<Self, Stop> {
         let mut rng = engine.rng("failures").fork_index(trial as u64);
         let rows: Vec<usize> =
             rng.sample(engine.train().len(), FAILURES).into_iter().map(|i| engine.train()[i]).collect();
@@ -89,8 +95,8 @@ impl Learnt {
         let mut learnt = Self::default();
         for (row, rollout) in rows.into_iter().zip(rollouts) {
             match rollout.score() {
-                Some(score) if score <= 0.0 => learnt.failed.push((row, rollout)),
-                Some(_) => learnt.accepted.push((row, rollout.trace)),
+                Some(score) if options.attempts.accepts(score) => learnt.accepted.push((row, rollout.trace)),
+                Some(_) => learnt.failed.push((row, rollout)),
                 None => {}
             }
         }
@@ -121,16 +127,14 @@ impl Learnt {
         let labels = LabeledFewShot::new().k(options.demos.max_labeled).show(engine, &student, &rng)?;
         let mut sets = Vec::new();
         for info in engine.predictors() {
-            let own = |p: &crate::optimize::Parameters| p.get(info.path()).map(|own| own.demos.clone());
+            let own = |p: &Parameters| p.get(info.path()).map(|own| own.demos.clone());
             let mut of_one = vec![own(&student).unwrap_or_default()];
             let mut add = |set: Vec<Demonstration>| {
                 if of_one.len() < n && !of_one.contains(&set) {
                     of_one.push(set);
                 }
             };
-            if n > 0 {
-                add(Vec::new());
-            }
+            add(Vec::new());
             if options.demos.max_labeled > 0 {
                 add(own(&labels).unwrap_or_default());
             }
@@ -166,11 +170,11 @@ impl Learnt {
             engine.demo_of(info.path(), *row, steps, rng)
         });
         let mut set: Vec<Demonstration> = made.take(size).collect();
-        let missing = options.demos.max_labeled.saturating_sub(set.len());
         let mut rows = engine.train().to_vec();
         rng.fork("labeled").shuffle(&mut rows);
+        // Rows have all fields of a predictor or, mostly, none of them has.
         for row in rows.into_iter().take(4 * options.demos.max_labeled) {
-            if set.len() >= size.max(options.demos.max_labeled) || missing == 0 {
+            if set.len() >= options.demos.max_labeled {
                 break;
             }
             if set.iter().any(|demo| demo.row == Some(row)) {

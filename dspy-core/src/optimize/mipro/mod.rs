@@ -54,7 +54,7 @@ impl Optimizer for MIPROv2 {
             // By now attempts have scores, and the leader has rows that it still fails on.
             let wave = waves.next();
             if wave > 0 {
-                let learnt = learnt.failures_of(engine, trials.leader(), trial).await?;
+                let learnt = Learnt::failures_of(engine, self, trials.leader(), trial).await?;
                 trials.add(grounds.instructions(engine, self, &learnt, &trials, wave).await?);
             }
         }

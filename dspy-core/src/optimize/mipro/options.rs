@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc};
 use super::{
     Auto,
     proposals::{
-        Asked, Describe, DescribeData, DescribeDataInput, DescribeDataOutput, DescribeModule, DescribeModuleInput,
-        DescribeModuleOutput, DescribeProgram, DescribeProgramInput, DescribeProgramOutput, ProposeInstruction,
-        ProposeInstructionInput, ProposeInstructionOutput,
+        Asked, Describe, DescribeData, DescribeDataInput, DescribeDataOutput, DescribeModule,
+        DescribeModuleInput, DescribeModuleOutput, DescribeProgram, DescribeProgramInput,
+        DescribeProgramOutput, ProposeInstruction, ProposeInstructionInput, ProposeInstructionOutput,
     },
     size::{Size, Wanted},
 };
@@ -285,8 +285,11 @@ impl MIPROv2 {
                 Amount::new((size.trials + 1) * batch * 3 / 4, (size.trials + 1) * batch + again),
             )
             .demos(shown),
-            PlannedStage::rollouts("full evaluations", Amount::new(full * (val - batch) / 2, full * (val - batch)))
-                .demos(shown),
+            PlannedStage::rollouts(
+                "full evaluations",
+                Amount::new(full * (val - batch) / 2, full * (val - batch)),
+            )
+            .demos(shown),
         ]
     }
 }

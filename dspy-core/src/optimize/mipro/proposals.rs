@@ -165,10 +165,16 @@ impl Grounds {
         engine.stage("describe", None);
         let observations = if options.data_aware { observe(engine, options, learnt).await? } else { None };
         let code = engine.task().source().filter(|_| options.program_aware);
-        let mut grounds = Self { observations, code, program: None, modules: vec![None; engine.predictors().len()] };
+        let mut grounds =
+            Self { observations, code, program: None, modules: vec![None; engine.predictors().len()] };
         if let Some(program_code) = grounds.code.clone() {
             let input = DescribeProgramInput { program_code: program_code.clone() };
-            let asked = options.describe_program.ask(engine, vec![(0, input)], "describe program", options.temperature);
+            let asked = options.describe_program.ask(
+                engine,
+                vec![(0, input)],
+                "describe program",
+                options.temperature,
+            );
             grounds.program = asked.await?.into_iter().next().flatten().map(|o| o.program_description);
             let input = |(i, info): (usize, &PredictorInfo)| {
                 let input = DescribeModuleInput {
@@ -225,7 +231,9 @@ impl Grounds {
 /// What is to be said of the data.
 async fn observe(engine: &Engine, options: &MIPROv2, learnt: &Learnt) -> Result<Option<String>, Stop> {
     let mut observed: Option<String> = None;
-    for (i, rows) in learnt.rows_to_describe(engine, QUESTIONS * ROWS_DESCRIBED).chunks(ROWS_DESCRIBED).enumerate() {
+    for (i, rows) in
+        learnt.rows_to_describe(engine, QUESTIONS * ROWS_DESCRIBED).chunks(ROWS_DESCRIBED).enumerate()
+    {
         let mut text = String::new();
         for (row, rollout) in rows {
             let _ = writeln!(text, "{}## Row", if text.is_empty() { "" } else { "\n" });
@@ -264,11 +272,14 @@ fn module_of(info: &PredictorInfo) -> String {
 /// What a predictor did on rows, those that went wrong before those that went well; `None` when nothing is known.
 fn rows_of(engine: &Engine, info: &PredictorInfo, learnt: &Learnt, rng: &Rng) -> Result<Option<String>> {
     let mut text = String::new();
-    let step_of = |steps: &'_ [RolloutStep]| steps.iter().rev().find(|step| *step.path == **info.path()).cloned();
-    let failed: Vec<_> = learnt.failed.iter().filter_map(|(row, r)| Some((*row, step_of(&r.trace)?, Some(r)))).collect();
+    let step_of =
+        |steps: &'_ [RolloutStep]| steps.iter().rev().find(|step| *step.path == **info.path()).cloned();
+    let failed: Vec<_> =
+        learnt.failed.iter().filter_map(|(row, r)| Some((*row, step_of(&r.trace)?, Some(r)))).collect();
     let passed: Vec<_> =
         learnt.accepted.iter().filter_map(|(row, steps)| Some((*row, step_of(steps)?, None))).collect();
-    let wrong = rng.fork("failed").sample(failed.len(), ROWS_SHOWN.saturating_sub(passed.len().min(ROWS_SHOWN / 3)));
+    let wrong =
+        rng.fork("failed").sample(failed.len(), ROWS_SHOWN.saturating_sub(passed.len().min(ROWS_SHOWN / 3)));
     let right = rng.fork("accepted").sample(passed.len(), ROWS_SHOWN - wrong.len());
     let chosen = wrong.into_iter().map(|i| &failed[i]).chain(right.into_iter().map(|i| &passed[i]));
     for (row, step, rollout) in chosen {
@@ -288,7 +299,11 @@ fn rows_of(engine: &Engine, info: &PredictorInfo, learnt: &Learnt, rng: &Rng) ->
         match (&step.outputs, &step.error) {
             (Some(outputs), _) => write_fields(&mut text, outputs.iter()),
             (None, error) => {
-                let _ = writeln!(text, "nothing that could be read: {}", shorten(error.as_deref().unwrap_or(""), SHOWN));
+                let _ = writeln!(
+                    text,
+                    "nothing that could be read: {}",
+                    shorten(error.as_deref().unwrap_or(""), SHOWN)
+                );
             }
         }
         if let Some(rollout) = rollout {
@@ -310,7 +325,10 @@ fn is_last(rollout: &Rollout, step: &RolloutStep) -> bool {
     rollout.trace.last().is_some_and(|last| last.path == step.path)
 }
 
-fn inputs_of<'a>(spec: &SignatureSpec, step: &'a RolloutStep) -> impl Iterator<Item = (&'a String, &'a Value)> {
+fn inputs_of<'a>(
+    spec: &SignatureSpec,
+    step: &'a RolloutStep,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
     let shown: Vec<String> = spec.inputs().map(|field| field.name.clone()).collect();
     step.inputs.iter().filter(move |(name, _)| shown.contains(name))
 }

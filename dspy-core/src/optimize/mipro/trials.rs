@@ -29,6 +29,8 @@ pub(super) struct Trials<'e> {
     minibatch: usize,
     every: usize,
     most: usize,
+    /// The calls that had been made before the first trial.
+    calls_before: u64,
     rng: Rng,
 }
 
@@ -50,7 +52,11 @@ impl<'e> Trials<'e> {
         let predictors: Vec<Options> = student
             .iter()
             .zip(sets)
-            .map(|((_, own), demos)| Options { instructions: vec![own.instructions.clone()], demos, asked: 0 })
+            .map(|((_, own), demos)| Options {
+                instructions: vec![own.instructions.clone()],
+                demos,
+                asked: 0,
+            })
             .collect();
         let choices: Vec<usize> = predictors.iter().flat_map(|p| [1, p.demos.len()]).collect();
         let mut rows = engine.val().to_vec();
@@ -64,6 +70,7 @@ impl<'e> Trials<'e> {
             rows,
             every: options.full_eval_every,
             most: size.trials,
+            calls_before: 0,
             rng: engine.rng("trials"),
         }
     }
@@ -95,6 +102,10 @@ impl<'e> Trials<'e> {
         }
         if trial == 0 {
             self.engine.stage("trials", (self.most + 1) * self.minibatch);
+            self.calls_before = self.engine.spent().calls;
+        }
+        if self.is_budget_short() {
+            self.evaluate_leader_fully().await?;
         }
         let point = match trial {
             0 => vec![0; 2 * self.predictors.len()],
@@ -111,23 +122,47 @@ impl<'e> Trials<'e> {
 
     /// Runs a candidate on the minibatch, unless it is clearly behind before.
     async fn run(&self, candidate: CandidateId) -> Result<(), Stop> {
-        let rows = &self.rows[..self.minibatch];
         let leader = self.leading(&self.tried).filter(|leader| *leader != candidate);
-        let mut looked = 0;
-        while looked < rows.len() {
-            let next = if looked == 0 { FIRST_LOOK } else { 2 * looked };
-            looked = if 4 * next > 3 * rows.len() { rows.len() } else { next };
-            let seen = &rows[..looked];
+        self.extend(candidate, (FIRST_LOOK, self.minibatch), leader).await
+    }
+
+    /// Runs a candidate on more and more of the rows, at first `from`, at last `to`, as long as it is not clearly behind
+    /// another one on them.
+    async fn extend(
+        &self,
+        candidate: CandidateId,
+        (from, to): (usize, usize),
+        other: Option<CandidateId>,
+    ) -> Result<(), Stop> {
+        let give_up = self.engine.options().racing.unwrap_or(GIVE_UP);
+        let mut end = from;
+        loop {
+            // A last look at a few rows more would save nothing.
+            end = if 4 * end > 3 * to { to } else { end };
+            let seen = &self.rows[..end];
             self.engine.evaluate(&[candidate], seen).await?;
-            let behind = |leader| {
-                let (own, other) = (self.engine.scores(candidate, seen), self.engine.scores(leader, seen));
-                ruled_out(&own, &other, GIVE_UP)
+            let behind = |other| {
+                let (own, other) = (self.engine.scores(candidate, seen), self.engine.scores(other, seen));
+                ruled_out(&own, &other, give_up)
             };
-            if leader.is_some_and(behind) {
-                break;
+            if end == to || other.is_some_and(behind) {
+                return Ok(());
             }
+            end *= 2;
         }
-        Ok(())
+    }
+
+    /// Whether the calls that are left are too few for another trial and a full evaluation, and there was none yet:
+    /// without one, all that was spent would give nothing.
+    fn is_budget_short(&self) -> bool {
+        let Some(left) = self.engine.calls_left() else { return false };
+        let known = |c: CandidateId| self.engine.scores(c, &self.rows).iter().flatten().count();
+        let runs = self.tried.iter().map(|(_, c)| known(*c)).sum::<usize>() as u64;
+        if runs == 0 || self.engine.best().is_some() {
+            return false;
+        }
+        let calls = (self.engine.spent().calls - self.calls_before).div_ceil(runs);
+        left < calls.saturating_mul(self.rows.len() as u64)
     }
 
     /// Whether the leader is to be evaluated on all rows after this trial.
@@ -137,30 +172,18 @@ impl<'e> Trials<'e> {
 
     /// Evaluates the best combination that was not on all rows yet, as long as it can be the best.
     pub(super) async fn evaluate_leader_fully(&self) -> Result<(), Stop> {
-        let open: Vec<_> = self.tried.iter().filter(|(_, c)| !self.engine.covers(*c, &self.rows)).cloned().collect();
+        let open: Vec<_> =
+            self.tried.iter().filter(|(_, c)| !self.engine.covers(*c, &self.rows)).cloned().collect();
         match self.leading(&open) {
             Some(candidate) => self.evaluate_fully(candidate).await,
             None => Ok(()),
         }
     }
 
+    /// Runs a candidate on all rows, unless it is clearly behind the best before.
     async fn evaluate_fully(&self, candidate: CandidateId) -> Result<(), Stop> {
         let best = self.engine.best().map(|(best, _)| best);
-        let mut looked = self.minibatch;
-        while !self.engine.covers(candidate, &self.rows) {
-            let next = (2 * looked).max(1);
-            looked = if 4 * next > 3 * self.rows.len() { self.rows.len() } else { next };
-            let seen = &self.rows[..looked];
-            self.engine.evaluate(&[candidate], seen).await?;
-            let behind = |best| {
-                let (own, other) = (self.engine.scores(candidate, seen), self.engine.scores(best, seen));
-                ruled_out(&own, &other, GIVE_UP)
-            };
-            if best.is_some_and(behind) {
-                break;
-            }
-        }
-        Ok(())
+        self.extend(candidate, (2 * self.minibatch, self.rows.len()), best).await
     }
 
     /// Evaluates the best combinations on all rows, and gives the best of those that were.
@@ -182,31 +205,41 @@ impl<'e> Trials<'e> {
 
     /// The candidate with the highest estimate; of equals, the first.
     fn leading(&self, of: &[(Vec<usize>, CandidateId)]) -> Option<CandidateId> {
-        let estimates = of.iter().filter_map(|(_, c)| Some((*c, self.estimate(*c)?)));
+        let estimates = self.estimates(of).into_iter().filter_map(|(_, c, value)| Some((c, value?)));
         estimates.reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(c, _)| c)
     }
 
-    /// What a candidate would score on all rows, by the rows that it was run on: its mean difference there from the
+    /// What candidates would score on all rows, by the rows that each was run on: its mean difference there from the
     /// candidate that was run on most rows, added to the mean of that one. So candidates that were run on different rows
     /// are compared.
-    fn estimate(&self, candidate: CandidateId) -> Option<f64> {
-        let known = |c: CandidateId| self.engine.scores(c, &self.rows).iter().flatten().count();
-        let reference = self.tried.iter().map(|(_, c)| *c).max_by_key(|c| (known(*c), std::cmp::Reverse(*c)))?;
-        let (own, other) = (self.engine.scores(candidate, &self.rows), self.engine.scores(reference, &self.rows));
-        let differences: Vec<f64> = own.iter().zip(&other).filter_map(|(a, b)| Some((*a)? - (*b)?)).collect();
-        let mean = self.engine.mean(reference, &self.rows)?;
-        match differences.len() {
-            0 => self.engine.mean(candidate, &self.rows),
-            n => Some(mean + differences.iter().sum::<f64>() / n as f64),
-        }
+    fn estimates<'a>(
+        &self,
+        of: &'a [(Vec<usize>, CandidateId)],
+    ) -> Vec<(&'a [usize], CandidateId, Option<f64>)> {
+        let scores = |c: CandidateId| self.engine.scores(c, &self.rows);
+        let known = |c: CandidateId| scores(c).iter().flatten().count();
+        let most = self.tried.iter().map(|(_, c)| *c).max_by_key(|c| (known(*c), std::cmp::Reverse(*c)));
+        let reference = most.map(scores).unwrap_or_default();
+        let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
+        let level = mean(&reference.iter().flatten().copied().collect::<Vec<_>>());
+        let estimate = |c: CandidateId| {
+            let own = scores(c);
+            let differences = own.iter().zip(&reference).filter_map(|(a, b)| Some((*a)? - (*b)?));
+            let differences: Vec<f64> = differences.collect();
+            match differences.is_empty() {
+                true => self.engine.mean(c, &self.rows),
+                false => Some(level + mean(&differences)),
+            }
+        };
+        of.iter().map(|(point, c)| (point.as_slice(), *c, estimate(*c))).collect()
     }
 
     /// Tells the estimator what is known of all combinations.
     fn tell(&mut self) {
-        for (point, candidate) in &self.tried {
-            if let Some(value) = self.estimate(*candidate) {
-                self.tpe.observe(point.clone(), value);
-            }
+        let told = self.estimates(&self.tried).into_iter().map(|(point, _, value)| (point.to_vec(), value));
+        let told: Vec<_> = told.collect();
+        for (point, value) in told {
+            self.tpe.observe(point, value.unwrap_or(f64::NAN));
         }
     }
 
@@ -220,7 +253,8 @@ impl<'e> Trials<'e> {
 
     fn parameters(&self, point: &[usize]) -> Parameters {
         let mut parameters = Parameters::clone(&self.engine.parameters(CandidateId::STUDENT));
-        for (((_, own), options), choice) in parameters.iter_mut().zip(&self.predictors).zip(point.chunks(2)) {
+        for (((_, own), options), choice) in parameters.iter_mut().zip(&self.predictors).zip(point.chunks(2))
+        {
             if let [instruction, demos] = choice {
                 if let Some(text) = options.instructions.get(*instruction) {
                     own.instructions.clone_from(text);
@@ -251,8 +285,8 @@ impl<'e> Trials<'e> {
     /// The instructions of a predictor that were tried, with the mean of the estimates of the combinations they are in.
     pub(super) fn scored_instructions(&self, predictor: usize) -> Vec<(String, f64)> {
         let mut scores: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for (point, candidate) in &self.tried {
-            if let (Some(instruction), Some(value)) = (point.get(2 * predictor), self.estimate(*candidate)) {
+        for (point, _, value) in self.estimates(&self.tried) {
+            if let (Some(instruction), Some(value)) = (point.get(2 * predictor), value) {
                 scores.entry(*instruction).or_default().push(value);
             }
         }
