@@ -23,6 +23,7 @@ pages! {
     settings = "../docs/src/settings.md";
     evaluation = "../docs/src/evaluation.md";
     optimizers = "../docs/src/optimizers.md";
+    mipro = "../docs/src/mipro.md";
     finetuning = "../docs/src/finetuning.md";
     saved_programs = "../docs/src/saved-programs.md";
     design = "../docs/src/design.md";

@@ -42,43 +42,85 @@ impl Optimizer for MIPROv2 {
         // 2. Instructions, grounded in the data, the program and what went wrong.
         let grounds = Grounds::describe(engine, self, &learnt).await?;
         let mut trials = Trials::new(engine, self, &size, sets);
-        let mut waves = Waves::new(self, &size);
+        let mut waves = Waves::new(&size);
         trials.add(grounds.instructions(engine, self, &learnt, &trials, waves.next()).await?);
 
         // 3. Search over (instruction, demonstrations) of all predictors, by trials on a minibatch.
-        while let Some(trial) = trials.next().await? {
-            if !trials.is_time_for_full_evaluation(trial) {
+        while !trials.are_done() {
+            if waves.are_due(trials.done()) || trials.are_exhausted() {
+                let more = waves.next();
+                if more == 0 {
+                    break;
+                }
+                // By now attempts have scores, and the leader has rows that it still fails on.
+                let learnt = Learnt::failures_of(engine, self, trials.leader(), trials.done()).await?;
+                trials.add(grounds.instructions(engine, self, &learnt, &trials, more).await?);
                 continue;
             }
-            trials.evaluate_leader_fully().await?;
-            // By now attempts have scores, and the leader has rows that it still fails on.
-            let wave = waves.next();
-            if wave > 0 {
-                let learnt = Learnt::failures_of(engine, self, trials.leader(), trial).await?;
-                trials.add(grounds.instructions(engine, self, &learnt, &trials, wave).await?);
+            trials.next().await?;
+            if trials.is_time_for_full_evaluation() {
+                trials.evaluate_leader_fully().await?;
             }
         }
         trials.confirm().await
     }
 }
 
-/// How many instructions are proposed for each predictor at a time: half of them before the first trial, the others
-/// after full evaluations.
+/// How many instructions are proposed for each predictor at a time: a part of them before the first trial, the others
+/// evenly spread over the trials, or as soon as there is nothing else to try.
+#[derive(Debug, Clone, Copy)]
 struct Waves {
     left: usize,
     each: usize,
+    done: usize,
+    trials: usize,
 }
 
 impl Waves {
-    fn new(options: &MIPROv2, size: &Size) -> Self {
+    fn new(size: &Size) -> Self {
         let left = size.instructions - 1;
-        let later = size.trials.saturating_sub(1) / options.full_eval_every;
-        Self { left, each: left.div_ceil(2).max(left.div_ceil(later + 1)) }
+        Self { left, each: left.div_ceil(WAVES), done: 0, trials: size.trials }
+    }
+
+    /// How many waves there are.
+    fn count(self) -> usize {
+        self.left.div_ceil(self.each.max(1)) + self.done
+    }
+
+    /// Whether the next wave comes after so many trials.
+    fn are_due(&self, trials: usize) -> bool {
+        self.left > 0 && trials * self.count() > self.done * self.trials
     }
 
     fn next(&mut self) -> usize {
         let wave = self.each.min(self.left);
         self.left -= wave;
+        self.done += 1;
         wave
+    }
+}
+
+/// In how many parts instructions are proposed, at most.
+const WAVES: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposals_are_spread_over_the_trials() {
+        let waves = |instructions, trials| {
+            let mut waves = Waves::new(&Size { instructions, demo_sets: 0, trials });
+            let mut made = vec![(0, waves.next())];
+            for done in 1..=trials {
+                if waves.are_due(done) {
+                    made.push((done, waves.next()));
+                }
+            }
+            made
+        };
+        assert_eq!(waves(6, 9), [(0, 2), (4, 2), (7, 1)]);
+        assert_eq!(waves(3, 10), [(0, 1), (6, 1)]);
+        assert_eq!(waves(1, 10), [(0, 0)]);
     }
 }

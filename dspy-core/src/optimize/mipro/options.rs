@@ -34,7 +34,7 @@ use crate::{
 ///    earlier attempts with their scores.
 /// 3. Combinations of an instruction and a set for every predictor are tried on a minibatch of the validation rows; which
 ///    to try next is told by a tree-structured Parzen estimator ([`Tpe`](crate::optimize::Tpe)). Every few trials the
-///    best combination so far is evaluated on all validation rows, and the prompt model is asked again, with what failed.
+///    best combination so far is evaluated on all validation rows; twice, the prompt model is asked again, with what failed.
 ///
 /// Only what was evaluated on all validation rows can be chosen. All trials run on the same minibatch, so that what is
 /// compared is compared on the same rows; a trial that is clearly behind the leader ends before the minibatch does; and
@@ -276,7 +276,7 @@ impl MIPROv2 {
         let shown = self.demos.max_labeled.max(self.demos.max_bootstrapped);
         let tried = super::demos::rows_tried(self, train);
         let asked = super::proposals::calls(self, &size, shape.predictors);
-        let again = super::demos::FAILURES * (size.instructions / 2).min(full);
+        let again = super::demos::FAILURES * super::Waves::new(&size).count().saturating_sub(1);
         vec![
             PlannedStage::rollouts("bootstrap", Amount::new(tried / 3, tried)).demos(shown / 2),
             PlannedStage::proposals("instructions", asked),

@@ -94,12 +94,24 @@ impl<'e> Trials<'e> {
         self.predictors.get(predictor).map_or(0, |own| own.asked)
     }
 
-    /// The next trial, carried out: its number, from 0 for the student's own combination. `None` when there are no more.
-    pub(super) async fn next(&mut self) -> Result<Option<usize>, Stop> {
-        let trial = self.tried.len();
-        if trial > self.most || trial >= self.tpe.points() {
-            return Ok(None);
-        }
+    /// How many trials were carried out, the student's included.
+    pub(super) fn done(&self) -> usize {
+        self.tried.len()
+    }
+
+    /// Whether as many trials were carried out as there are to be.
+    pub(super) fn are_done(&self) -> bool {
+        self.done() > self.most
+    }
+
+    /// Whether all combinations were tried.
+    pub(super) fn are_exhausted(&self) -> bool {
+        self.done() >= self.tpe.points()
+    }
+
+    /// Carries out the next trial; the first is the student's own combination.
+    pub(super) async fn next(&mut self) -> Result<(), Stop> {
+        let trial = self.done();
         if trial == 0 {
             self.engine.stage("trials", (self.most + 1) * self.minibatch);
             self.calls_before = self.engine.spent().calls;
@@ -116,8 +128,7 @@ impl<'e> Trials<'e> {
         };
         let candidate = self.candidate(&point, trial);
         self.tried.push((point, candidate));
-        self.run(candidate).await?;
-        Ok(Some(trial))
+        self.run(candidate).await
     }
 
     /// Runs a candidate on the minibatch, unless it is clearly behind before.
@@ -165,9 +176,9 @@ impl<'e> Trials<'e> {
         left < calls.saturating_mul(self.rows.len() as u64)
     }
 
-    /// Whether the leader is to be evaluated on all rows after this trial.
-    pub(super) fn is_time_for_full_evaluation(&self, trial: usize) -> bool {
-        trial > 0 && trial.is_multiple_of(self.every)
+    /// Whether the leader is to be evaluated on all rows now.
+    pub(super) fn is_time_for_full_evaluation(&self) -> bool {
+        self.done() > 1 && (self.done() - 1).is_multiple_of(self.every)
     }
 
     /// Evaluates the best combination that was not on all rows yet, as long as it can be the best.
