@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(next(&[0], 0, &none), [0; 0]);
         let accepted = || Outcome::Accepted(Vec::new());
         let failed = || Outcome::Failed(Failure::Program(Error::other("no")));
-        let rejected = || Outcome::Rejected(Box::new(Rollout::scored(0.0)));
+        let rejected = || Outcome::Rejected(Box::new(Rollout::scored(crate::evaluate::Score::new(0.0))));
         let some = outcomes([(0, rejected()), (2, accepted()), (3, failed())]);
         assert_eq!(next(&[2, 0, 1, 3], 2, &some), [1]);
         assert_eq!(next(&[2, 0, 1, 3], 1, &some), [0; 0]);
@@ -309,7 +309,7 @@ mod tests {
     fn when_little_is_accepted_more_rows_run_at_a_time() {
         let order: Vec<usize> = (0..100).collect();
         let rejected = |n: usize| {
-            let outcome = || Outcome::Rejected(Box::new(Rollout::scored(0.0)));
+            let outcome = || Outcome::Rejected(Box::new(Rollout::scored(crate::evaluate::Score::new(0.0))));
             (0..n).map(|row| (Place { row, sample: 0 }, outcome())).collect()
         };
         assert_eq!(next(&order, 4, &rejected(0)).len(), 4);

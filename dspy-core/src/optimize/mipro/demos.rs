@@ -22,8 +22,8 @@ pub(super) struct Learnt {
     pub(super) failed: Vec<(usize, Rollout)>,
 }
 
-/// How many runs must be accepted when they are shown to the prompt model alone.
-const TOLD: usize = 8;
+/// How many train rows are run when the runs are shown to the prompt model alone.
+const TOLD: usize = 24;
 /// How many train rows are run with the best program to see what still fails.
 pub(super) const FAILURES: usize = 24;
 
@@ -37,7 +37,8 @@ fn pool(options: &MIPROv2) -> usize {
 
 /// How many train rows are tried at most.
 pub(super) fn rows_tried(options: &MIPROv2, train: usize) -> usize {
-    (6 * pool(options)).min(train)
+    let rows = if options.is_zero_shot() { TOLD } else { 6 * pool(options) };
+    rows.min(train)
 }
 
 impl Learnt {

@@ -78,7 +78,7 @@ pub struct MIPROv2 {
 }
 
 /// The rows of a trial, unless set.
-const MINIBATCH: usize = 35;
+const MINIBATCH: usize = 25;
 /// How many train rows are held back for validation at most.
 const MOST_HELD_BACK: usize = 1000;
 
@@ -125,7 +125,7 @@ impl MIPROv2 {
         self
     }
 
-    /// Sets on how many validation rows a combination is tried: 35 unless set, and all when there are no more than 50.
+    /// Sets on how many validation rows a combination is tried: 25 unless set, and all when there are no more than 50.
     /// With all of them, every trial is a full evaluation.
     pub fn minibatch(mut self, rows: usize) -> Self {
         self.minibatch = Some(rows);
