@@ -23,6 +23,7 @@ pages! {
     data = "../docs/src/data.md";
     evaluation = "../docs/src/evaluation.md";
     optimizers = "../docs/src/optimizers.md";
+    mipro = "../docs/src/mipro.md";
     testbed = "../docs/src/testbed.md";
     finetuning = "../docs/src/finetuning.md";
     saved_programs = "../docs/src/saved-programs.md";

@@ -8,7 +8,7 @@ use dspy::{
 
 /// The names of all optimizers, as [`compile`] knows them.
 pub const NAMES: &[&str] =
-    &["none", "labeled8", "bootstrap", "rs10", "rs16", "knn8", "simba", "copro", "inferrules"];
+    &["none", "labeled8", "bootstrap", "rs10", "rs16", "knn8", "simba", "copro", "inferrules", "mipro_light", "mipro_zeroshot"];
 
 /// A compiled program, and the report if there was a search.
 pub struct Found<P> {
@@ -60,6 +60,8 @@ where
         "simba" => run!(SIMBA::new(), train, metric),
         "copro" => run!(COPRO::new(), train, metric),
         "inferrules" => run!(InferRules::new(), both, metric),
+        "mipro_light" => run!(MIPROv2::auto(Auto::Light), both, metric),
+        "mipro_zeroshot" => run!(MIPROv2::auto(Auto::Light).zero_shot(), both, metric),
         other => {
             Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
         }

@@ -16,6 +16,7 @@ pub mod finetune;
 mod infer_rules;
 mod knn;
 mod labeled;
+pub mod mipro;
 mod parameters;
 mod plan;
 mod program;
@@ -24,6 +25,7 @@ mod simba;
 mod split;
 mod student;
 mod task;
+mod tpe;
 
 use std::future::Future;
 
@@ -44,6 +46,7 @@ pub use finetune::{BootstrapFinetune, FineTuner};
 pub use infer_rules::{InduceRules, InduceRulesInput, InduceRulesOutput, InferRules};
 pub use knn::KNNFewShot;
 pub use labeled::LabeledFewShot;
+pub use mipro::{Auto, MIPROv2};
 pub use parameters::{Demonstration, Nearest, Parameters, PredictorParameters};
 pub use plan::{Amount, Plan, PlannedStage, TaskShape};
 pub use random_search::BootstrapFewShotWithRandomSearch;
@@ -51,6 +54,7 @@ pub use simba::{OfferAdvice, SIMBA};
 pub use split::Split;
 pub use student::Student;
 pub use task::{PredictorInfo, Rollout, RolloutStep, Task};
+pub use tpe::Tpe;
 
 use crate::{
     Result,

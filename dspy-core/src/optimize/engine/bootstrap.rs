@@ -29,6 +29,13 @@ impl Default for Attempts {
     }
 }
 
+impl Attempts {
+    /// Whether a run with this score is accepted.
+    pub fn accepts(&self, score: f64) -> bool {
+        self.threshold.map_or(score > 0.0, |threshold| score >= threshold)
+    }
+}
+
 impl std::fmt::Debug for Attempts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Attempts")
@@ -75,7 +82,7 @@ impl Bootstrap {
         for place in &self.order {
             match outcomes.get(place) {
                 Some(Outcome::Accepted(_)) => (accepted, tried) = (accepted + 1, tried + 1),
-                Some(Outcome::Rejected | Outcome::Failed(_)) => tried += 1,
+                Some(Outcome::Rejected(_) | Outcome::Failed(_)) => tried += 1,
                 None | Some(Outcome::Open(..)) => open.push(*place),
             }
             if accepted == self.enough {
@@ -101,8 +108,8 @@ enum Outcome {
     Open(u64, Option<Failure>),
     /// The metric accepted a run: what was done in it.
     Accepted(Vec<RolloutStep>),
-    /// The metric accepted none.
-    Rejected,
+    /// The metric accepted none: the last run.
+    Rejected(Box<Rollout>),
     /// Every run failed, the last one so.
     Failed(Failure),
 }
@@ -194,18 +201,18 @@ impl Bootstrapped {
             _ => 1,
         };
         let rejected_before = matches!(self.outcomes.get(&place), Some(Outcome::Open(_, None)));
-        let failure = match rollout.outcome {
-            Ok(score) if attempts.threshold.map_or(score.value > 0.0, |t| score.value >= t) => {
+        let failure = match &rollout.outcome {
+            Ok(score) if attempts.accepts(score.value) => {
                 self.outcomes.insert(place, Outcome::Accepted(rollout.trace));
                 return;
             }
             Ok(_) => None,
-            Err(failure) => Some(failure).filter(|_| !rejected_before),
+            Err(failure) => Some(failure.clone()).filter(|_| !rejected_before),
         };
         let outcome = match failure {
             failure if rounds < attempts.max_rounds => Outcome::Open(rounds, failure),
             Some(failure) => Outcome::Failed(failure),
-            None => Outcome::Rejected,
+            None => Outcome::Rejected(Box::new(rollout)),
         };
         self.outcomes.insert(place, outcome);
     }
@@ -233,6 +240,15 @@ impl Bootstrapped {
         wish.order.iter().filter_map(steps).take(wish.enough).collect()
     }
 
+    /// The rows that the metric accepted no run of, with the last run on each.
+    pub fn rejected(&self) -> Vec<(usize, &Rollout)> {
+        let run = self.outcomes.iter().filter_map(|(place, outcome)| match outcome {
+            Outcome::Rejected(rollout) => Some((place.row, &**rollout)),
+            _ => None,
+        });
+        run.collect()
+    }
+
     /// What happened, in one sentence.
     pub fn summary(&self) -> String {
         let (mut accepted, mut tried) = (0, 0);
@@ -241,7 +257,7 @@ impl Bootstrapped {
             tried += 1;
             match outcome {
                 Outcome::Accepted(_) => accepted += 1,
-                Outcome::Rejected | Outcome::Open(..) => {}
+                Outcome::Rejected(_) | Outcome::Open(..) => {}
                 Outcome::Failed(failure) => *failed.entry(failure.error().kind()).or_default() += 1,
             }
         }
@@ -280,7 +296,8 @@ mod tests {
         assert_eq!(next(&[0], 0, &none), [0; 0]);
         let accepted = || Outcome::Accepted(Vec::new());
         let failed = || Outcome::Failed(Failure::Program(Error::other("no")));
-        let some = outcomes([(0, Outcome::Rejected), (2, accepted()), (3, failed())]);
+        let rejected = || Outcome::Rejected(Box::new(Rollout::scored(crate::evaluate::Score::new(0.0))));
+        let some = outcomes([(0, rejected()), (2, accepted()), (3, failed())]);
         assert_eq!(next(&[2, 0, 1, 3], 2, &some), [1]);
         assert_eq!(next(&[2, 0, 1, 3], 1, &some), [0; 0]);
         assert_eq!(next(&[0, 3], 1, &some), [0; 0]);
@@ -291,7 +308,10 @@ mod tests {
     #[test]
     fn when_little_is_accepted_more_rows_run_at_a_time() {
         let order: Vec<usize> = (0..100).collect();
-        let rejected = |n: usize| (0..n).map(|row| (Place { row, sample: 0 }, Outcome::Rejected)).collect();
+        let rejected = |n: usize| {
+            let outcome = || Outcome::Rejected(Box::new(Rollout::scored(crate::evaluate::Score::new(0.0))));
+            (0..n).map(|row| (Place { row, sample: 0 }, outcome())).collect()
+        };
         assert_eq!(next(&order, 4, &rejected(0)).len(), 4);
         assert_eq!(next(&order, 4, &rejected(4)).len(), 16);
         assert_eq!(next(&order, 4, &rejected(40)).len(), 4 + IN_VAIN);

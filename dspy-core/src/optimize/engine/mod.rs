@@ -107,6 +107,11 @@ impl Rows {
         self.test = rows;
         self
     }
+
+    /// Whether candidates are judged by the very rows that are learnt from.
+    pub fn judged_by_train(&self) -> bool {
+        self.val == self.train
+    }
 }
 
 /// What an optimizer works with: the task, the candidates and their scores, and the ways to get more of both.
@@ -180,6 +185,11 @@ impl Engine {
     /// The predictors of the task.
     pub fn predictors(&self) -> &[PredictorInfo] {
         self.task.predictors()
+    }
+
+    /// Whether the compile was given a teacher besides the program.
+    pub fn has_teacher(&self) -> bool {
+        self.teacher.is_some()
     }
 
     /// The rows that are learnt from.

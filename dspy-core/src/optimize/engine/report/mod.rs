@@ -81,9 +81,11 @@ pub struct CandidateReport {
 pub struct Held {
     /// How many rows there are.
     pub rows: usize,
-    /// The student's mean.
+    /// On how many of them both have a score: a search may have given one of them up before it was run on all.
+    pub compared: usize,
+    /// The student's mean on the rows that it was run on.
     pub before: Option<f64>,
-    /// The mean of the compiled program.
+    /// The mean of the compiled program on the rows that it was run on.
     pub after: Option<f64>,
     /// The mean difference on the rows that both have a score on, with the bounds of its 95 % confidence interval
     /// (normal approximation of the paired differences).
@@ -101,7 +103,13 @@ impl Held {
             let margin = 1.96 * (variance / n).sqrt();
             [gain, gain - margin, gain + margin]
         });
-        Self { rows: before.len(), before: mean(before), after: mean(after), gain }
+        Self {
+            rows: before.len(),
+            compared: differences.iter().flatten().count(),
+            before: mean(before),
+            after: mean(after),
+            gain,
+        }
     }
 
     /// Whether the gain may be chance: its 95 % confidence interval holds 0.
@@ -119,6 +127,9 @@ impl fmt::Display for Held {
             (None, None) => return f.write_str("not scored"),
         }
         write!(f, " ({} rows", self.rows)?;
+        if self.compared > 0 && self.compared < self.rows {
+            write!(f, ", {} of them compared", self.compared)?;
+        }
         if let (Some([gain, low, high]), Some(_), Some(_)) = (self.gain, self.before, self.after) {
             write!(f, ", gain {gain:+.4} [{low:+.4}, {high:+.4}]")?;
             if self.is_within_noise() {
