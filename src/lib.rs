@@ -86,8 +86,8 @@ pub use dspy_core::{
     lm::{Budget, LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
-        Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, COPRO, Compiled, Ensemble,
-        FineTuner, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, SIMBA,
+        Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, COPRO, Compiled,
+        Ensemble, FineTuner, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, SIMBA,
     },
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
     settings,
@@ -101,10 +101,11 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, AsMetric, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, COPRO,
-        ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Ensemble, Error, Evaluate, Example,
-        InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2, Metric, Module, Optimizer, Options, Predict,
-        Prediction, Program, Reasoned, Record, Rendered, Result, SIMBA, Signature, StaticSignature, configure, with,
+        Adapter, AsMetric, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
+        COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Ensemble, Error, Evaluate, Example,
+        InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2, Metric, Module, Optimizer, Options,
+        Predict, Prediction, Program, Reasoned, Record, Rendered, Result, SIMBA, Signature, StaticSignature,
+        configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

@@ -7,8 +7,19 @@ use dspy::{
 };
 
 /// The names of all optimizers, as [`compile`] knows them.
-pub const NAMES: &[&str] =
-    &["none", "labeled8", "bootstrap", "rs10", "rs16", "knn8", "simba", "copro", "inferrules", "mipro_light", "mipro_zeroshot"];
+pub const NAMES: &[&str] = &[
+    "none",
+    "labeled8",
+    "bootstrap",
+    "rs10",
+    "rs16",
+    "knn8",
+    "simba",
+    "copro",
+    "inferrules",
+    "mipro_light",
+    "mipro_zeroshot",
+];
 
 /// A compiled program, and the report if there was a search.
 pub struct Found<P> {
