@@ -86,7 +86,7 @@ pub use dspy_core::{
     lm::{Budget, LM, LanguageModel, Options, inspect_history},
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
-        BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, Compiled, FineTuner,
+        BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, Compiled, FineTuner, GEPA,
         LabeledFewShot, Optimizer,
     },
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
@@ -102,8 +102,8 @@ pub mod prelude {
 
     pub use crate::{
         Adapter, AsMetric, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
-        ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, JsonAdapter, LM,
-        LabeledFewShot, Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record,
+        ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, GEPA, JsonAdapter,
+        LM, LabeledFewShot, Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record,
         Rendered, Result, Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};

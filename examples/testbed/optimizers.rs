@@ -7,7 +7,7 @@ use dspy::{
 };
 
 /// The names of all optimizers, as [`compile`] knows them.
-pub const NAMES: &[&str] = &["none", "labeled8", "bootstrap", "rs10", "rs16", "knn8", "simba"];
+pub const NAMES: &[&str] = &["none", "labeled8", "bootstrap", "rs10", "rs16", "knn8", "simba", "gepa_light"];
 
 /// A compiled program, and the report if there was a search.
 pub struct Found<P> {
@@ -48,7 +48,6 @@ where
         };
     }
     let both = (train, dev);
-    let _ = &feedback;
     match name {
         "none" => Ok(Found { program, report: None, ended_early: None }),
         "labeled8" => run!(LabeledFewShot::new().k(8), train, metric),
@@ -57,6 +56,7 @@ where
         "rs16" => run!(BootstrapFewShotWithRandomSearch::new(), both, metric),
         "knn8" => run!(KNNFewShot::new(8).bootstrap(true), train, metric),
         "simba" => run!(SIMBA::new(), train, metric),
+        "gepa_light" => run!(GEPA::new(), both, feedback),
         other => {
             Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
         }

@@ -10,6 +10,7 @@ mod compile;
 mod compiled;
 mod engine;
 pub mod finetune;
+pub mod gepa;
 mod knn;
 mod labeled;
 mod parameters;
@@ -32,6 +33,7 @@ pub use engine::{
     labeled_demo,
 };
 pub use finetune::{BootstrapFinetune, FineTuner};
+pub use gepa::GEPA;
 pub use knn::KNNFewShot;
 pub use labeled::LabeledFewShot;
 pub use parameters::{Demonstration, Nearest, Parameters, PredictorParameters};
