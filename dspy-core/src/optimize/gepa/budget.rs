@@ -31,7 +31,8 @@ impl Size {
                     Auto::Medium => 12,
                     Auto::Heavy => 18,
                 };
-                let trials = (4.0 * components.max(1) as f64 * (n as f64).log2()).max(1.5 * n as f64) as usize;
+                let trials =
+                    (4.0 * components.max(1) as f64 * (n as f64).log2()).max(1.5 * n as f64) as usize;
                 let full_evals = (trials + 1) / 5 + 1 + usize::from(trials < 5);
                 val + 5 * n + 35 * trials + full_evals * val
             }

@@ -60,9 +60,7 @@ impl Component {
             found.push(Self::Instructions { path: path.clone() });
             if descriptions {
                 let fields = info.spec().fields.iter();
-                found.extend(
-                    fields.map(|f| Self::Description { path: path.clone(), field: f.name.clone() }),
-                );
+                found.extend(fields.map(|f| Self::Description { path: path.clone(), field: f.name.clone() }));
             }
         }
         found
@@ -106,9 +104,7 @@ impl Selector {
     pub(super) fn select(&self, selection: &Selection<'_>) -> Vec<Component> {
         let all = selection.components;
         match self {
-            Self::RoundRobin => {
-                all.get(selection.turn % all.len().max(1)).into_iter().cloned().collect()
-            }
+            Self::RoundRobin => all.get(selection.turn % all.len().max(1)).into_iter().cloned().collect(),
             Self::All => all.to_vec(),
             Self::Own(select) => select(selection),
         }

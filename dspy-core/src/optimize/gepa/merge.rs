@@ -86,3 +86,62 @@ pub(super) fn merged(
     }
     merged
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimize::PredictorParameters;
+
+    fn candidates(of: &[(&[usize], [&str; 3])]) -> Vec<Candidate> {
+        let ids: Vec<CandidateId> = (0..of.len()).map(CandidateId::of_index).collect();
+        let candidate = |(i, (parents, texts)): (usize, &(&[usize], [&str; 3]))| Candidate {
+            id: ids[i],
+            name: String::new(),
+            parents: parents.iter().map(|p| ids[*p]).collect(),
+            parameters: Parameters::new(["a", "b", "c"].into_iter().zip(texts.map(PredictorParameters::new)))
+                .into(),
+        };
+        of.iter().enumerate().map(candidate).collect()
+    }
+
+    fn components() -> Vec<Component> {
+        ["a", "b", "c"].map(|path| Component::Instructions { path: path.into() }).to_vec()
+    }
+
+    #[test]
+    fn descendants_that_changed_different_texts_are_put_together() {
+        let all = candidates(&[
+            (&[], ["1", "1", "1"]),
+            (&[0], ["2", "1", "1"]),
+            (&[0], ["1", "2", "1"]),
+            (&[2], ["3", "2", "1"]),
+            (&[1], ["4", "1", "1"]),
+        ]);
+        let id = |i: usize| all[i].id;
+        // Scores below 0, as of a metric that counts mistakes.
+        let mean = |c: CandidateId| -10.0 + c.index() as f64;
+        let found = |ranked: &[usize]| {
+            let ranked: Vec<CandidateId> = ranked.iter().map(|i| id(*i)).collect();
+            pairs(&all, &ranked, &components(), mean)
+        };
+        assert_eq!(found(&[2, 1]), [Pair { better: id(2), other: id(1), ancestor: id(0) }]);
+        assert_eq!(found(&[4, 1]), [], "a candidate and its descendant");
+        assert_eq!(found(&[4, 3]).len(), 1);
+        let texts = |better: usize, other: usize| {
+            let [better, other, ancestor] = [better, other, 0].map(|i| &all[i].parameters);
+            let merged = merged(better, other, ancestor, &components());
+            components().iter().map(|c| c.text(&merged).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(2, 1), ["2", "2", "1"]);
+        // Where both changed a text, that of the better one stays.
+        assert_eq!(texts(4, 3), ["4", "2", "1"]);
+        assert_eq!(texts(3, 4), ["3", "2", "1"]);
+    }
+
+    #[test]
+    fn an_ancestor_that_is_better_than_a_descendant_is_none_to_merge_over() {
+        let all = candidates(&[(&[], ["1", "1", "1"]), (&[0], ["2", "1", "1"]), (&[0], ["1", "2", "1"])]);
+        let mean = |c: CandidateId| if c == CandidateId::STUDENT { 0.5 } else { 0.4 };
+        assert!(pairs(&all, &[all[1].id, all[2].id], &components(), mean).is_empty());
+    }
+}

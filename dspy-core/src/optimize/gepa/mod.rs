@@ -5,6 +5,7 @@ mod component;
 mod merge;
 mod options;
 mod pareto;
+mod proposer;
 mod reflect;
 mod search;
 
@@ -14,13 +15,11 @@ pub use budget::Auto;
 pub use component::{Component, Selection};
 use futures_util::future::join_all;
 pub use options::GEPA;
-pub use reflect::{
-    ReflectionExample, Reflection, ReflectiveProposer, ReviseDescription, ReviseInstruction,
-};
+pub use reflect::{Reflection, ReflectionExample, ReflectiveProposer, ReviseDescription, ReviseInstruction};
 
 use self::{
     merge::Pair,
-    reflect::copied,
+    reflect::Rewritten,
     search::{Batch, Search, Verdict},
 };
 use super::{CandidateId, Engine, Optimizer, Parameters, SearchOptions, Stop};
@@ -93,8 +92,13 @@ impl Evolution {
             let rollouts: Vec<_> =
                 batch.shown.iter().filter_map(|row| Some((*row, search.rollout(parent, *row)?))).collect();
             let components = &search.components;
-            let selection =
-                Selection { candidate: parent, parameters: &parameters, components, turn, rollouts: &rollouts };
+            let selection = Selection {
+                candidate: parent,
+                parameters: &parameters,
+                components,
+                turn,
+                rollouts: &rollouts,
+            };
             options.selector.select(&selection)
         };
         let mut children: Vec<CandidateId> = Vec::new();
@@ -130,7 +134,7 @@ impl Evolution {
             }
             self.turns.insert(child, turn + 1);
             search.pool.push(child);
-            if search.race(child, options.cap).await? == Verdict::Leads {
+            if search.race(child, options.race_rows).await? == Verdict::Leads {
                 self.leads += 1;
             }
             self.merges_due += usize::from(self.merges < options.merges);
@@ -156,16 +160,16 @@ impl Evolution {
             .filter_map(|component| self.reflection(search, parent, parameters, batch, component))
             .collect();
         let asked = wishes.iter().enumerate().map(|(i, wish)| {
-            let index = (self.step << 20) | (draft << 10) | i as u64;
-            options.proposer.ask(engine, wish.clone(), index)
+            let index = (self.step << 32) | (draft << 24) | i as u64;
+            options.proposer.ask(engine, wish.clone(), index, options.temperature)
         });
         let (mut child, mut refused) = (parameters.clone(), false);
         for (wish, text) in wishes.iter().zip(join_all(asked).await) {
             let Some(text) = text?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) else {
                 continue;
             };
-            let records = wish.examples.iter().map(|example| (example.row, &example.inputs));
-            refused |= copied(&text, &wish.current, records).len() >= BULK;
+            let rewritten = Rewritten::new(&text, &wish.current);
+            refused |= wish.examples.iter().filter(|e| rewritten.copies(&e.inputs)).count() >= BULK;
             wish.component.set(&mut child, text);
         }
         Ok((child != *parameters).then_some((child, refused)))
@@ -182,9 +186,8 @@ impl Evolution {
         let path = component.path();
         let info = search.engine.predictors().iter().find(|info| info.path() == path)?;
         let rng = search.engine.rng("steps").fork_index(self.step).fork(path);
-        let example = |row: &usize| {
-            ReflectionExample::of(path, info.spec(), *row, search.rollout(parent, *row)?, &rng)
-        };
+        let example =
+            |row: &usize| ReflectionExample::of(path, info.spec(), *row, search.rollout(parent, *row)?, &rng);
         let examples: Vec<ReflectionExample> = batch.shown.iter().filter_map(example).collect();
         (!examples.is_empty()).then(|| Reflection {
             component: component.clone(),
@@ -201,8 +204,7 @@ impl Evolution {
             return None;
         }
         let candidates = search.engine.candidates();
-        let pairs =
-            merge::pairs(&candidates, &search.front(), &search.components, |c| search.mean(c));
+        let pairs = merge::pairs(&candidates, &search.front(), &search.components, |c| search.mean(c));
         pairs.into_iter().find(|pair| !self.merged.contains(&(pair.better, pair.other)))
     }
 
@@ -221,7 +223,7 @@ impl Evolution {
         let turn = |c: CandidateId| self.turns.get(&c).copied().unwrap_or(0);
         self.turns.insert(child, turn(pair.better).max(turn(pair.other)));
         search.pool.push(child);
-        if search.race(child, options.cap).await? == Verdict::Leads {
+        if search.race(child, options.race_rows).await? == Verdict::Leads {
             self.leads += 1;
         }
         Ok(())
@@ -239,23 +241,24 @@ impl Evolution {
 /// Tells whoever listens when the chosen program holds rows that it learnt from.
 fn note_copies(engine: &Engine, search: &Search<'_>, chosen: CandidateId) -> Result<(), Stop> {
     let (student, chosen) = (engine.parameters(CandidateId::STUDENT), engine.parameters(chosen));
-    let changed: Vec<&Component> =
-        search.components.iter().filter(|c| c.text(&student) != c.text(&chosen)).collect();
+    let changed: Vec<Rewritten> = search
+        .components
+        .iter()
+        .map(|component| (component.text(&chosen), component.text(&student)))
+        .filter(|(text, before)| text != before)
+        .map(|(text, before)| Rewritten::new(text, before))
+        .collect();
     if changed.is_empty() {
         return Ok(());
     }
-    let mut rows = Vec::new();
+    let mut rows = 0_usize;
     for row in engine.train() {
         let record = engine.record(*row)?;
-        let copies = |c: &&Component| !copied(c.text(&chosen), c.text(&student), [(*row, &record)]).is_empty();
-        if changed.iter().any(copies) {
-            rows.push(*row);
-        }
+        rows += usize::from(changed.iter().any(|text| text.copies(&record)));
     }
-    if !rows.is_empty() {
+    if rows > 0 {
         engine.note(format!(
-            "the texts of the chosen program hold {} of the rows that it learnt from, word by word",
-            rows.len()
+            "the texts of the chosen program hold {rows} of the rows that it learnt from, word by word"
         ));
     }
     Ok(())

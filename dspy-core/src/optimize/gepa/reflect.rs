@@ -121,7 +121,9 @@ impl ReflectionExample {
         let score = rollout.score()?;
         let said = match (&step.error, &rollout.outcome) {
             (Some(error), _) => format!("{error}\nThe answer must have these fields:\n{}", outputs_of(spec)),
-            (None, Ok(own)) => own.said_of(path).map_or_else(|| format!("The run scored {score}."), str::to_owned),
+            (None, Ok(own)) => {
+                own.said_of(path).map_or_else(|| format!("The run scored {score}."), str::to_owned)
+            }
             (None, Err(failure)) => format!("The run failed after this step: {failure}"),
         };
         Some(Self {
@@ -149,7 +151,12 @@ impl Reflection {
         let names = |fields: &mut dyn Iterator<Item = &Field>| {
             fields.map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ")
         };
-        format!("{}: {} -> {}", self.component.path(), names(&mut self.spec.inputs()), names(&mut self.spec.outputs()))
+        format!(
+            "{}: {} -> {}",
+            self.component.path(),
+            names(&mut self.spec.inputs()),
+            names(&mut self.spec.outputs())
+        )
     }
 
     /// The examples as text. Long values are shortened.
@@ -164,7 +171,11 @@ impl Reflection {
                     fields(&mut text, outputs);
                 }
                 (None, Some(raw)) => {
-                    let _ = writeln!(text, "-> answered, but not in the form that was asked for\n{}", shorten(raw, SHOWN));
+                    let _ = writeln!(
+                        text,
+                        "-> answered, but not in the form that was asked for\n{}",
+                        shorten(raw, SHOWN)
+                    );
                 }
                 (None, None) => text.push_str("-> gave no answer\n"),
             }
@@ -210,7 +221,8 @@ impl Module for ReflectiveProposer {
             }
             Component::Description { field, .. } => {
                 let (instruction, current_description) = (reflection.instructions, reflection.current);
-                let input = ReviseDescriptionInput { step, instruction, field, current_description, examples };
+                let input =
+                    ReviseDescriptionInput { step, instruction, field, current_description, examples };
                 self.description.call(input).await?.into_inner().revised_description
             }
         };
@@ -221,25 +233,53 @@ impl Module for ReflectiveProposer {
 /// How many words a value has at least whose copy in an instruction is no coincidence.
 const TELLING: usize = 5;
 
-/// Which of the records stand in a text word by word, and did not in the text before: those of which a value of several
-/// words does.
-pub(super) fn copied<'r>(
-    text: &str,
-    before: &str,
-    records: impl IntoIterator<Item = (usize, &'r Map<String, Value>)>,
-) -> Vec<usize> {
-    let (text, before) = (words(text), words(before));
-    let stands = |value: &Value| match value {
-        Value::String(value) => {
-            let value = words(value);
-            value.split(' ').count() >= TELLING && text.contains(&value) && !before.contains(&value)
-        }
-        _ => false,
-    };
-    records.into_iter().filter(|(_, record)| record.values().any(stands)).map(|(row, _)| row).collect()
+/// A text that was written anew, to be searched for rows that it copies.
+pub(super) struct Rewritten {
+    text: String,
+    before: String,
+}
+
+impl Rewritten {
+    pub(super) fn new(text: &str, before: &str) -> Self {
+        Self { text: words(text), before: words(before) }
+    }
+
+    /// Whether a row stands in the text word by word, and did not before: one of its values of several words does.
+    pub(super) fn copies(&self, record: &Map<String, Value>) -> bool {
+        record.values().any(|value| match value {
+            Value::String(value) => {
+                let value = words(value);
+                value.split(' ').count() >= TELLING
+                    && self.text.contains(&value)
+                    && !self.before.contains(&value)
+            }
+            _ => false,
+        })
+    }
 }
 
 /// The words of a text in lower case, with one space between them.
 fn words(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_found_in_whatever_spacing_and_case() {
+        let row = |value: Value| Map::from_iter([("question".to_owned(), value)]);
+        let text = Rewritten::new(
+            "Answer. For example, \"The parcel came\n  two days late\" is delivery. Where is my order now?",
+            "Where is my order now?",
+        );
+        assert!(text.copies(&row(json!("the parcel came two days late"))));
+        assert!(!text.copies(&row(json!("the parcel came two weeks late"))));
+        assert!(!text.copies(&row(json!("two days late"))), "a few words are no copy");
+        assert!(!text.copies(&row(json!("Where is my order now?"))), "it stood there before");
+        assert!(!text.copies(&row(json!(["the parcel came two days late"]))));
+    }
 }

@@ -9,12 +9,22 @@ use crate::{
     optimize::{CandidateId, Engine, Rollout, Stop},
 };
 
+/// Which share of the calls of a limited budget is planned with.
+const CALLS_KEPT: f64 = 0.95;
+
 /// After how many validation rows candidates are compared for the first time, and how many times as many each time
 /// after.
-pub(super) const FIRST_LOOK: usize = 16;
+const FIRST_LOOK: usize = 16;
 
 /// From how many validation rows on a candidate that is only as good as the leader is given up.
 const NO_TIES: usize = 64;
+
+/// The error of the test by which a candidate leads before the end of its race. It may be large: who leads wrongly is
+/// overtaken, and the result is run on all rows.
+const PROOF: f64 = 0.1;
+
+/// How many times as many rows as are wanted are run to find some that go wrong.
+const SCANNED: usize = 3;
 
 /// How often a row is reflected on before others are preferred.
 const SHOWN_ENOUGH: usize = 3;
@@ -64,7 +74,7 @@ impl<'e> Search<'e> {
         let mut val = engine.val().to_vec();
         engine.rng("validation order").shuffle(&mut val);
         let limit = options.size.metric_calls(components.len(), engine.train().len(), val.len());
-        Self {
+        let mut search = Self {
             train: Epochs::new(engine.train(), engine.rng("epochs")),
             learnt_from: engine.train().iter().copied().collect(),
             pool: vec![CandidateId::STUDENT],
@@ -79,6 +89,20 @@ impl<'e> Search<'e> {
             components,
             val,
             limit,
+        };
+        search.fit_validation();
+        search
+    }
+
+    /// Leaves out validation rows when not even three candidates could be run on all of them.
+    fn fit_validation(&mut self) {
+        let (all, fit) = (self.val.len(), (self.left() / 3).max(1));
+        if fit < all {
+            self.val.truncate(fit);
+            self.engine.note(format!(
+                "candidates are judged by {fit} of the {all} validation rows, because the budget allows {} metric calls",
+                self.left()
+            ));
         }
     }
 
@@ -86,8 +110,13 @@ impl<'e> Search<'e> {
     pub(super) fn left(&self) -> usize {
         let own = self.limit.saturating_sub(self.used);
         let Some(calls) = self.engine.calls_left() else { return own };
-        let per_run = if self.used == 0 { 1.0 } else { (self.calls_of_runs as f64 / self.used as f64).max(1e-9) };
-        own.min((calls as f64 / per_run) as usize)
+        // Until something was run: as if each predictor asked once.
+        let per_run = match self.used {
+            0 => self.engine.predictors().len().max(1) as f64,
+            runs => (self.calls_of_runs as f64 / runs as f64).max(1e-9),
+        };
+        // Runs differ in their calls.
+        own.min((calls as f64 * CALLS_KEPT / per_run) as usize)
     }
 
     /// How many metric calls it takes to run the leader on all validation rows.
@@ -174,9 +203,10 @@ impl<'e> Search<'e> {
                 return Ok(Verdict::Fails);
             }
             let scores = |c| self.engine.scores(c, &rows);
-            let proven = || ruled_out(&scores(self.leader), &scores(candidate), self.options.promotion);
+            let proven = || ruled_out(&scores(self.leader), &scores(candidate), PROOF);
             if all || proven() {
                 self.leader = candidate;
+                self.engine.lead(candidate);
                 return Ok(Verdict::Leads);
             }
             end = (end * 2).min(most);
@@ -186,7 +216,9 @@ impl<'e> Search<'e> {
     /// The candidate to improve next: drawn from the Pareto front over the validation rows that the leader was run on.
     pub(super) fn parent(&self, rng: &mut Rng) -> CandidateId {
         let rows = &self.val[..self.reach(self.leader)];
-        if self.options.greedy { return self.leader; }
+        if self.options.greedy {
+            return self.leader;
+        }
         let scores: Vec<Vec<Option<f64>>> = self.pool.iter().map(|c| self.engine.scores(*c, rows)).collect();
         pareto::draw(&scores, rng).and_then(|i| self.pool.get(i)).copied().unwrap_or(self.leader)
     }
@@ -195,7 +227,8 @@ impl<'e> Search<'e> {
     pub(super) fn front(&self) -> Vec<CandidateId> {
         let rows = &self.val[..self.reach(self.leader)];
         let scores: Vec<Vec<Option<f64>>> = self.pool.iter().map(|c| self.engine.scores(*c, rows)).collect();
-        let mut front: Vec<CandidateId> = pareto::undominated(&scores).into_iter().map(|i| self.pool[i]).collect();
+        let mut front: Vec<CandidateId> =
+            pareto::undominated(&scores).into_iter().map(|i| self.pool[i]).collect();
         let mean = |c: CandidateId| self.engine.mean(c, rows).unwrap_or(f64::NEG_INFINITY);
         front.sort_by(|a, b| {
             (*b == self.leader).cmp(&(*a == self.leader)).then(mean(*b).total_cmp(&mean(*a))).then(a.cmp(b))
@@ -232,13 +265,14 @@ impl<'e> Search<'e> {
             .map(|((_, row), _)| *row)
             .collect();
         old.sort_by_key(|row| (times(*row), self.train.place(*row)));
-        old.truncate((wanted as f64 * self.options.known) as usize);
+        old.truncate(wanted / 2);
         let mut batch = Batch { shown: old, compared: Vec::new() };
-        let (mut seen, most) = (0, self.options.scan * wanted);
+        let (mut seen, most) = (0, SCANNED * wanted);
         let mut well = Vec::new();
         while batch.shown.len() < wanted && seen < most {
             let n = (wanted - batch.shown.len()).min(most - seen);
-            let fresh: Vec<usize> = self.train.next(n, |row| batch.shown.contains(&row) || well.contains(&row));
+            let fresh: Vec<usize> =
+                self.train.next(n, |row| batch.shown.contains(&row) || well.contains(&row));
             if fresh.is_empty() {
                 break;
             }
@@ -273,15 +307,15 @@ impl<'e> Search<'e> {
     pub(super) async fn confirm(&mut self) -> Result<CandidateId, Stop> {
         let val = self.val.clone();
         if self.missing(&[self.leader], &val) > self.left() {
-            self.engine.note(format!(
-                "the metric calls did not suffice to run the best candidate on all {} validation rows",
-                val.len()
-            ));
             return Ok(self.leader);
         }
         self.run(&[self.leader], &val).await?;
-        for rival in self.front() {
-            if rival != self.leader && self.mean(rival) >= self.mean(self.leader) {
+        let gain = |rival: &CandidateId| self.gain(*rival, self.leader, &val);
+        let mut rivals: Vec<(f64, CandidateId)> =
+            self.pool.iter().filter(|c| **c != self.leader).map(|c| (gain(c), *c)).collect();
+        rivals.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, rival) in rivals {
+            if self.reach(rival) > 0 && self.gain(rival, self.leader, &val) >= 0.0 {
                 self.race(rival, usize::MAX).await?;
             }
         }
@@ -301,8 +335,7 @@ struct Epochs<'e> {
 
 impl<'e> Epochs<'e> {
     fn new(rows: &'e [usize], rng: Rng) -> Self {
-        let mut epochs =
-            Self { rows, order: Vec::new(), places: HashMap::new(), at: 0, epoch: 0, rng };
+        let mut epochs = Self { rows, order: Vec::new(), places: HashMap::new(), at: 0, epoch: 0, rng };
         epochs.shuffle();
         epochs.places = epochs.order.iter().enumerate().map(|(place, row)| (*row, place)).collect();
         epochs
