@@ -102,9 +102,9 @@ pub mod prelude {
 
     pub use crate::{
         Adapter, AsMetric, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
-        ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, GEPA, JsonAdapter,
-        LM, LabeledFewShot, Metric, Module, Optimizer, Options, Predict, Prediction, Program, Reasoned, Record,
-        Rendered, Result, Signature, StaticSignature, configure, with,
+        ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Error, Evaluate, Example, GEPA,
+        JsonAdapter, LM, LabeledFewShot, Metric, Module, Optimizer, Options, Predict, Prediction, Program,
+        Reasoned, Record, Rendered, Result, Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

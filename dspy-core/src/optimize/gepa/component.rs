@@ -101,6 +101,11 @@ pub struct Selection<'a> {
 }
 
 impl Selector {
+    /// How many texts are improved at a time, of so many predictors: all, when a function of one's own decides.
+    pub(super) fn texts(&self, predictors: usize) -> usize {
+        if matches!(self, Self::RoundRobin) { 1 } else { predictors.max(1) }
+    }
+
     pub(super) fn select(&self, selection: &Selection<'_>) -> Vec<Component> {
         let all = selection.components;
         match self {

@@ -22,7 +22,9 @@ use self::{
     reflect::Rewritten,
     search::{Batch, Search, Verdict},
 };
-use super::{CandidateId, Engine, Optimizer, Parameters, SearchOptions, Stop};
+use super::{
+    Amount, CandidateId, Engine, Optimizer, Parameters, PlannedStage, SearchOptions, Stop, TaskShape,
+};
 use crate::Result;
 
 /// How many reflections may come to nothing one after the other, beyond one for each component, before the search ends.
@@ -38,6 +40,24 @@ impl Optimizer for GEPA {
 
     fn options(&self) -> SearchOptions {
         self.search.clone()
+    }
+
+    fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
+        // How many fields there are to describe is not known here: each step improves one component or those of all
+        // predictors.
+        let calls = self.size.metric_calls(shape.predictors, shape.train, shape.val);
+        let texts = self.selector.texts(shape.predictors) * self.proposals;
+        // A step runs its children on the rows that it reflects on.
+        let steps = calls.saturating_sub(shape.val) / (self.minibatch + self.race_rows.min(shape.val)).max(1);
+        let most = calls.saturating_sub(shape.val) / 2 + IN_VAIN + shape.predictors;
+        let mut stages = vec![
+            PlannedStage::proposals("reflections", Amount::new(steps * texts, most * texts)),
+            PlannedStage::rollouts("rows to reflect on, races and confirmation", Amount::new(calls, calls)),
+        ];
+        if shape.test > 0 {
+            stages.push(PlannedStage::rollouts("held-out rows", 2 * shape.test));
+        }
+        stages
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
