@@ -23,6 +23,7 @@ pages! {
     data = "../docs/src/data.md";
     evaluation = "../docs/src/evaluation.md";
     optimizers = "../docs/src/optimizers.md";
+    gepa = "../docs/src/gepa.md";
     finetuning = "../docs/src/finetuning.md";
     saved_programs = "../docs/src/saved-programs.md";
     testing = "../docs/src/testing.md";

@@ -67,12 +67,12 @@ fn rows(range: std::ops::Range<usize>) -> Vec<Row> {
 
 #[module]
 #[derive(Clone)]
-struct Program {
+struct Steps {
     sort: Predict<Sort>,
     paint: Predict<Paint>,
 }
 
-impl Module for Program {
+impl Module for Steps {
     type Input = SortInput;
     type Output = Both;
 
@@ -97,8 +97,7 @@ impl LanguageModel for Scripted {
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
-            let texts: Vec<String> =
-                request.prompt.messages().map(|m| m.content.text().into_owned()).collect();
+            let texts: Vec<String> = request.prompt.messages().map(|m| m.content.text().to_owned()).collect();
             let (system, user) = (&texts[0], &texts[texts.len() - 1]);
             // Answers come in an order of their own.
             let mut hasher = DefaultHasher::new();
@@ -136,7 +135,7 @@ impl LanguageModel for Scripted {
 }
 
 struct World {
-    program: Program,
+    program: Steps,
     calls: Arc<AtomicUsize>,
     lm: LM,
 }
@@ -144,7 +143,7 @@ struct World {
 fn world() -> World {
     let calls = Arc::new(AtomicUsize::new(0));
     let lm = LM::wrap(Scripted { calls: calls.clone() }).cache(Cache::memory(100_000)).build().unwrap();
-    World { program: Program { sort: Predict::new(), paint: Predict::new() }, calls, lm }
+    World { program: Steps { sort: Predict::new(), paint: Predict::new() }, calls, lm }
 }
 
 /// Half a point for each part, with words about each.
@@ -158,7 +157,7 @@ fn judge(gold: &Row, found: &Both) -> Score {
         .feedback_for("paint", said(colour, &gold.colour))
 }
 
-async fn compile(world: &World, gepa: GEPA, concurrency: usize) -> dspy::optimize::Compiled<Program> {
+async fn compile(world: &World, gepa: GEPA, concurrency: usize) -> dspy::optimize::Compiled<Steps> {
     let (train, dev) = (rows(0..40), rows(40..100));
     let gepa = gepa.progress(false).concurrency(concurrency);
     let lm = world.lm.clone();

@@ -117,7 +117,7 @@ impl Rows {
 /// What an optimizer works with: the task, the candidates and their scores, and the ways to get more of both.
 ///
 /// What costs something can end with a [`Stop`], which an optimizer hands on with `?`: the compile then ends with the
-/// best candidate that was evaluated on all validation rows.
+/// best candidate that was evaluated on all validation rows, or with the one that the optimizer says [leads](Self::lead).
 pub struct Engine {
     task: Arc<dyn Task>,
     teacher: Option<Arc<dyn Task>>,

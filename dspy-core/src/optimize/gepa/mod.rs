@@ -50,14 +50,10 @@ impl Optimizer for GEPA {
         // A step runs its children on the rows that it reflects on.
         let steps = calls.saturating_sub(shape.val) / (self.minibatch + self.race_rows.min(shape.val)).max(1);
         let most = calls.saturating_sub(shape.val) / 2 + IN_VAIN + shape.predictors;
-        let mut stages = vec![
+        vec![
             PlannedStage::proposals("reflections", Amount::new(steps * texts, most * texts)),
             PlannedStage::rollouts("rows to reflect on, races and confirmation", Amount::new(calls, calls)),
-        ];
-        if shape.test > 0 {
-            stages.push(PlannedStage::rollouts("held-out rows", 2 * shape.test));
-        }
-        stages
+        ]
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
