@@ -76,12 +76,15 @@ impl fmt::Display for Component {
     }
 }
 
+/// A component selector of one's own.
+type Select = dyn Fn(&Selection<'_>) -> Vec<Component> + Send + Sync;
+
 /// Which components of a candidate a reflection improves.
 #[derive(Clone)]
 pub(super) enum Selector {
     RoundRobin,
     All,
-    Own(Arc<dyn Fn(&Selection<'_>) -> Vec<Component> + Send + Sync>),
+    Own(Arc<Select>),
 }
 
 /// What a component selector of one's own knows.
