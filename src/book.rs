@@ -25,6 +25,7 @@ pages! {
     optimizers = "../docs/src/optimizers.md";
     mipro = "../docs/src/mipro.md";
     testbed = "../docs/src/testbed.md";
+    gepa = "../docs/src/gepa.md";
     finetuning = "../docs/src/finetuning.md";
     saved_programs = "../docs/src/saved-programs.md";
     testing = "../docs/src/testing.md";

@@ -87,7 +87,7 @@ pub use dspy_core::{
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
         Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, COPRO, Compiled,
-        Ensemble, FineTuner, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, SIMBA,
+        Ensemble, FineTuner, GEPA, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, SIMBA,
     },
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
     settings,
@@ -103,9 +103,9 @@ pub mod prelude {
     pub use crate::{
         Adapter, AsMetric, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
         COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Ensemble, Error, Evaluate, Example,
-        InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2, Metric, Module, Optimizer, Options,
-        Predict, Prediction, Program, Reasoned, Record, Rendered, Result, SIMBA, Signature, StaticSignature,
-        configure, with,
+        GEPA, InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2, Metric, Module, Optimizer,
+        Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result, SIMBA, Signature,
+        StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

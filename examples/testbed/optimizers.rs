@@ -19,6 +19,7 @@ pub const NAMES: &[&str] = &[
     "inferrules",
     "mipro_light",
     "mipro_zeroshot",
+    "gepa_light",
 ];
 
 /// A compiled program, and the report if there was a search.
@@ -60,7 +61,6 @@ where
         };
     }
     let both = (train, dev);
-    let _ = &feedback;
     match name {
         "none" => Ok(Found { program, report: None, ended_early: None }),
         "labeled8" => run!(LabeledFewShot::new().k(8), train, metric),
@@ -73,6 +73,7 @@ where
         "inferrules" => run!(InferRules::new(), both, metric),
         "mipro_light" => run!(MIPROv2::auto(Auto::Light), both, metric),
         "mipro_zeroshot" => run!(MIPROv2::auto(Auto::Light).zero_shot(), both, metric),
+        "gepa_light" => run!(GEPA::new(), both, feedback),
         other => {
             Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
         }

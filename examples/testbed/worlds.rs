@@ -306,16 +306,16 @@ impl Why {
     fn judge(&self, input: &str, right: bool, parts: &[(&str, bool)]) -> Score {
         let score = Score::new(f64::from(u8::from(right)));
         let Some(reasons) = self.0.get(input) else { return score };
-        let of_several = parts.len() > 1;
-        let line = |(part, right): &(&str, bool)| {
+        let said = |(part, right): &(&str, bool)| {
             let reason = reasons.get(*part)?;
             let said = match right {
                 true => "Right.".to_owned(),
                 false => format!("Wrong: {} was wanted. {}", reason.right, reason.because),
             };
-            let said = said.trim();
-            Some(if of_several { format!("{part}: {said}") } else { said.to_owned() })
+            Some(((*part).to_owned(), said.trim().to_owned()))
         };
-        score.feedback(parts.iter().filter_map(line).collect::<Vec<_>>().join("\n"))
+        let parts: Vec<(String, String)> = parts.iter().filter_map(said).collect();
+        let whole = parts.iter().map(|(part, said)| format!("{part}: {said}")).collect::<Vec<_>>().join("\n");
+        parts.into_iter().fold(score.feedback(whole), |score, (part, said)| score.feedback_for(part, said))
     }
 }

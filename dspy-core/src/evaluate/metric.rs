@@ -1,10 +1,19 @@
 //! Metrics.
 
-use std::{error::Error as StdError, future::Future};
+use std::{collections::BTreeMap, error::Error as StdError, future::Future};
 
 use crate::{Error, Result};
 
 /// The score of one output: a number, higher is better, with feedback if there is any.
+///
+/// ```
+/// use dspy_core::evaluate::Score;
+/// let score = Score::new(0.0)
+///     .feedback("The answer is a city; a country was asked for.")
+///     .feedback_for("query", "The query does not name the river that the question is about.");
+/// assert_eq!(score.said_of("query"), score.by_predictor.get("query").map(String::as_str));
+/// assert_eq!(score.said_of("answer"), score.feedback.as_deref());
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Score {
@@ -12,12 +21,14 @@ pub struct Score {
     pub value: f64,
     /// What was good or bad, for people and for optimizers that use it.
     pub feedback: Option<String>,
+    /// What was good or bad about the part of single predictors, by their path in the program.
+    pub by_predictor: BTreeMap<String, String>,
 }
 
 impl Score {
     /// A score without feedback.
     pub fn new(value: f64) -> Self {
-        Self { value, feedback: None }
+        Self { value, ..Self::default() }
     }
 
     /// Adds feedback.
@@ -25,6 +36,25 @@ impl Score {
     pub fn feedback(mut self, feedback: impl Into<String>) -> Self {
         self.feedback = Some(feedback.into());
         self
+    }
+
+    /// Adds words about the part of one predictor, by its path in the program. Optimizers that improve one predictor
+    /// at a time read these instead of the [`feedback`](Self::feedback) on the whole.
+    #[must_use]
+    pub fn feedback_for(mut self, path: impl Into<String>, feedback: impl Into<String>) -> Self {
+        self.by_predictor.insert(path.into(), feedback.into());
+        self
+    }
+
+    /// The words about a predictor; those about the whole when there are none.
+    pub fn said_of(&self, path: &str) -> Option<&str> {
+        self.by_predictor.get(path).or(self.feedback.as_ref()).map(String::as_str)
+    }
+}
+
+impl From<f64> for Score {
+    fn from(value: f64) -> Self {
+        Self::new(value)
     }
 }
 

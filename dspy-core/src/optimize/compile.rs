@@ -158,12 +158,11 @@ impl Prepared {
 impl Engine {
     /// What a search gives: the candidate, and why it ended before its own end, if it did.
     async fn finish(&self, ended: Result<CandidateId, Stop>) -> Result<(CandidateId, Option<String>)> {
-        let best = || self.best().map_or(CandidateId::STUDENT, |(best, _)| best);
         let (chosen, reason) = match ended {
             Ok(chosen) => (chosen, None),
             Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::Budget(why)) => (best(), Some(why)),
-            Err(Stop::Cancelled) => (best(), Some("the user asked for an end".to_owned())),
+            Err(Stop::Budget(why)) => (self.leader(), Some(why)),
+            Err(Stop::Cancelled) => (self.leader(), Some("the user asked for an end".to_owned())),
         };
         if reason.is_none() {
             self.confirm(chosen).await?;

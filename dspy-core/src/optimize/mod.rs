@@ -13,6 +13,7 @@ mod describe;
 mod engine;
 mod ensemble;
 pub mod finetune;
+pub mod gepa;
 mod infer_rules;
 mod knn;
 mod labeled;
@@ -43,6 +44,7 @@ pub use engine::{
 };
 pub use ensemble::{Ensemble, majority};
 pub use finetune::{BootstrapFinetune, FineTuner};
+pub use gepa::GEPA;
 pub use infer_rules::{InduceRules, InduceRulesInput, InduceRulesOutput, InferRules};
 pub use knn::KNNFewShot;
 pub use labeled::LabeledFewShot;

@@ -1,5 +1,7 @@
 //! Scores of candidates: on all rows, on some, or as long as they can still win.
 
+use std::collections::HashSet;
+
 use super::{CandidateId, Engine, Event, Run, Stop, errors::nothing_heard, scores::Cell};
 use crate::{
     evaluate::{Failure, ruled_out},
@@ -126,6 +128,16 @@ impl Engine {
 
     /// Runs candidates on those of the rows that they have no score on.
     pub(super) async fn fill(&self, candidates: &[CandidateId], rows: &[usize]) -> Result<(), Stop> {
+        self.run_missing(candidates, rows, false).await.map(drop)
+    }
+
+    /// Runs candidates on those of the rows that they have no score on, and gives what was run.
+    pub(in crate::optimize) async fn run_missing(
+        &self,
+        candidates: &[CandidateId],
+        rows: &[usize],
+        trace: bool,
+    ) -> Result<Vec<(CandidateId, usize, Rollout)>, Stop> {
         let mut missing: Vec<(CandidateId, usize)> = Vec::new();
         {
             let state = self.state();
@@ -135,9 +147,10 @@ impl Engine {
             }
         }
         if missing.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let runs = missing.iter().map(|(candidate, row)| self.run_of(*candidate, *row)).collect();
+        let run = |(candidate, row): &(CandidateId, usize)| Run { trace, ..self.run_of(*candidate, *row) };
+        let runs = missing.iter().map(run).collect();
         let rollouts = self.rollouts(runs).await?;
         for ((candidate, row), rollout) in missing.iter().zip(&rollouts) {
             self.record_score(*candidate, *row, rollout);
@@ -146,7 +159,14 @@ impl Engine {
         for candidate in candidates {
             self.tell_evaluated(*candidate, rows);
         }
-        Ok(())
+        Ok(missing.into_iter().zip(rollouts).map(|((candidate, row), run)| (candidate, row, run)).collect())
+    }
+
+    /// Whether these are the validation rows, in whatever order.
+    fn is_all_of_val(&self, rows: &[usize]) -> bool {
+        let val = &self.rows.val;
+        let rows: HashSet<usize> = rows.iter().copied().collect();
+        val.iter().all(|row| rows.contains(row)) && rows.len() == val.iter().collect::<HashSet<_>>().len()
     }
 
     pub(super) fn tell_evaluated(&self, candidate: CandidateId, rows: &[usize]) {
@@ -160,7 +180,7 @@ impl Engine {
             if let Some(score) = best {
                 state.best = Some((candidate, score));
             }
-            (score, covered && rows == self.rows.val, best)
+            (score, covered && self.is_all_of_val(rows), best)
         };
         self.emit(Event::Evaluated { candidate, rows: rows.len(), full, score, spent });
         if let Some(score) = best {

@@ -50,6 +50,11 @@ impl CandidateId {
     /// The program as it was given.
     pub const STUDENT: Self = Self(0);
 
+    #[cfg(test)]
+    pub(in crate::optimize) fn of_index(index: usize) -> Self {
+        Self(index)
+    }
+
     /// The place in the order of proposal.
     pub fn index(self) -> usize {
         self.0
@@ -117,7 +122,7 @@ impl Rows {
 /// What an optimizer works with: the task, the candidates and their scores, and the ways to get more of both.
 ///
 /// What costs something can end with a [`Stop`], which an optimizer hands on with `?`: the compile then ends with the
-/// best candidate that was evaluated on all validation rows.
+/// best candidate that was evaluated on all validation rows, or with the one that the optimizer says [leads](Self::lead).
 pub struct Engine {
     task: Arc<dyn Task>,
     teacher: Option<Arc<dyn Task>>,
@@ -136,6 +141,7 @@ struct State {
     candidates: Vec<Candidate>,
     scores: Scores,
     best: Option<(CandidateId, f64)>,
+    leader: Option<CandidateId>,
 }
 
 struct Listeners {
@@ -283,6 +289,19 @@ impl Engine {
     /// that was evaluated first.
     pub fn best(&self) -> Option<(CandidateId, f64)> {
         self.state().best
+    }
+
+    /// Says which candidate the compile ends with when it is ended early, if it is to be another than the
+    /// [`best`](Self::best): for searches that run only the last candidates on all validation rows.
+    pub fn lead(&self, candidate: CandidateId) {
+        self.state().leader = Some(candidate);
+    }
+
+    /// What the compile ends with when it is ended early.
+    pub(in crate::optimize) fn leader(&self) -> CandidateId {
+        let state = self.state();
+        let best = state.best.map(|(best, _)| best);
+        state.leader.or(best).unwrap_or(CandidateId::STUDENT)
     }
 
     /// Tells whoever listens that the compile begins.
