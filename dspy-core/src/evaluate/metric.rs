@@ -58,12 +58,6 @@ impl From<f64> for Score {
     }
 }
 
-impl From<f64> for Score {
-    fn from(value: f64) -> Self {
-        Self::new(value)
-    }
-}
-
 /// What a metric may return: `bool`, a number, a pair of either with feedback, a [`Score`], or a `Result` of
 /// these.
 #[diagnostic::on_unimplemented(
