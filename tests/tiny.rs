@@ -188,7 +188,7 @@ async fn a_path_is_the_name_of_a_model() {
     let ours = lm.generate(short("cat")).await.unwrap().response;
     let theirs = dspy::LanguageModel::generate(&opened, &short("cat")).await.unwrap();
     assert_eq!(ours.choices, theirs.choices);
-    assert_eq!((ours.model, ours.usage.calls), (id.clone(), 1));
+    assert_eq!((ours.model.as_str(), ours.usage.calls), (id.as_str(), 1));
     let error = LM::builder(id).api_key("k").build().unwrap_err();
     assert!(error.message.contains("in this process"), "{error}");
     let error = LM::new("local/nowhere/at/all").unwrap_err();
