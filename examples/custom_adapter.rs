@@ -1,8 +1,8 @@
 //! An adapter of your own: each field follows a Markdown heading, `## name`.
 //!
 //! ```text
-//! cargo run --example custom_adapter
-//! cargo run --example custom_adapter -- --model openai/gpt-4o-mini
+//! cargo run -p dspy-examples --bin custom_adapter
+//! cargo run -p dspy-examples --features tls --bin custom_adapter -- --model openai/gpt-4o-mini
 //! ```
 //!
 //! Without `--model`, a stub answers, so that the example runs without a network.

@@ -189,7 +189,18 @@ pub fn results(path: impl AsRef<Path>) -> Result<impl Iterator<Item = Result<Res
     Ok(lines)
 }
 
-pub(super) fn scores(path: &Path) -> Result<Scores> {
+impl Scores {
+    /// The scores in a file that [`to_jsonl`](super::Evaluate::to_jsonl) wrote. A file to which an evaluation still
+    /// writes can be read as far as it is.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] when the file cannot be read or is no such file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        scores(path.as_ref())
+    }
+}
+
+fn scores(path: &Path) -> Result<Scores> {
     let file = File::open(path).map_err(|e| failed(path, None, e.to_string()))?;
     let (header, lines) = Lines::<_, Brief>::new(path, BufReader::new(file))?;
     let mut rows = Vec::new();

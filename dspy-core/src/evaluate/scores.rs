@@ -1,11 +1,9 @@
 //! The scores of an evaluation by row.
 
-use std::path::Path;
-
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Comparison, Evaluation, Interval, results};
+use super::{Comparison, Evaluation, Interval};
 use crate::{Error, Result, data::Example};
 
 /// What an evaluation says of every row: numbers alone, without the rows. With them, two programs are compared on the
@@ -33,15 +31,6 @@ pub(super) struct Scored {
 }
 
 impl Scores {
-    /// The scores in a file that [`to_jsonl`](super::Evaluate::to_jsonl) wrote. A file to which an evaluation still
-    /// writes can be read as far as it is.
-    ///
-    /// # Errors
-    /// [`Error::Dataset`] when the file cannot be read or is no such file.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        results::scores(path.as_ref())
-    }
-
     /// The name of the metric.
     pub fn metric(&self) -> &str {
         &self.metric
