@@ -50,10 +50,17 @@ pub(crate) fn demanded<'a>(
             places(&list.tokens, &mut found);
         }
     }
-    let calls = found
-        .into_iter()
-        .map(|span| quote_spanned!(span=> const _: () = #private::constraint::<#private::Features>();));
+    let calls = found.into_iter().map(|span| {
+        // All of the path is at the option, so that the compiler points there.
+        let private: TokenStream = private.clone().into_iter().map(|token| at(token, span)).collect();
+        quote_spanned!(span=> const _: () = #private::constraint::<#private::Features>();)
+    });
     calls.collect()
+}
+
+fn at(mut token: TokenTree, span: Span) -> TokenTree {
+    token.set_span(span);
+    token
 }
 
 /// The same for all of a type.
