@@ -92,7 +92,7 @@ impl<P: Module, R> Ensemble<P, R> {
     /// Takes the output that most programs give. Outputs are the same when their fields are, `reasoning` aside, as
     /// [`normalize_text`] sees them; of equally frequent ones the earliest is taken.
     pub fn majority(self) -> Ensemble<P, P::Output> {
-        self.majority_by(|output| fields(output))
+        self.majority_by(fields)
     }
 
     /// Takes the first of the outputs that agree in what most programs agree in:
