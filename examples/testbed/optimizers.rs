@@ -16,6 +16,7 @@ pub const NAMES: &[&str] = &[
     "knn8",
     "simba",
     "copro",
+    "copro_blind",
     "inferrules",
     "mipro_light",
     "mipro_zeroshot",
@@ -70,6 +71,8 @@ where
         "knn8" => run!(KNNFewShot::new(8).bootstrap(true), train, metric),
         "simba" => run!(SIMBA::new(), train, metric),
         "copro" => run!(COPRO::new(), train, metric),
+        // As in DSPy: the proposer sees no rows, and every instruction is scored on all of them.
+        "copro_blind" => run!(COPRO::new().examples(0).racing(None), train, metric),
         "inferrules" => run!(InferRules::new(), both, metric),
         "mipro_light" => run!(MIPROv2::auto(Auto::Light), both, metric),
         "mipro_zeroshot" => run!(MIPROv2::auto(Auto::Light).zero_shot(), both, metric),

@@ -64,7 +64,7 @@ mod tests {
     use crate::lm::Message;
     use crate::{
         LmError,
-        lm::{BoxFuture, Prefix, Prompt, Response, ToolCall, ToolSpec},
+        lm::{BoxFuture, Message, Prefix, Prompt, Response, ToolCall, ToolSpec},
         value::{Content, Part},
     };
 
