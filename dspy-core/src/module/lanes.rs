@@ -106,13 +106,6 @@ impl Lanes {
     /// Stops what runs.
     pub(super) fn stop(&mut self) {
         self.tasks.abort_all();
-        for (number, lane) in self.lanes.iter().enumerate() {
-            // A job that its task has not taken yet ends here: the task will not report it.
-            let waiting = lock(&lane.job).take();
-            if waiting.is_some() {
-                lock(&self.board.ended).push_back((number, Ended::Stopped));
-            }
-        }
     }
 }
 
