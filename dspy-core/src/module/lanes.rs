@@ -103,16 +103,9 @@ impl Lanes {
         None
     }
 
-    /// Stops what runs.
+    /// Stops what runs. Every task tells of its job as it is taken down, begun or not.
     pub(super) fn stop(&mut self) {
         self.tasks.abort_all();
-        for (number, lane) in self.lanes.iter().enumerate() {
-            // A job that its task has not taken yet ends here: the task will not report it.
-            let waiting = lock(&lane.job).take();
-            if waiting.is_some() {
-                lock(&self.board.ended).push_back((number, Ended::Stopped));
-            }
-        }
     }
 }
 
