@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::{
         LmError,
-        lm::{BoxFuture, Prefix, Prompt, Response, ToolCall, ToolSpec},
+        lm::{BoxFuture, Message, Prefix, Prompt, Response, ToolCall, ToolSpec},
         value::{Content, Part},
     };
 
