@@ -103,7 +103,7 @@ impl Lanes {
         None
     }
 
-    /// Stops what runs.
+    /// Stops what runs. Every task tells of its job as it is taken down, begun or not.
     pub(super) fn stop(&mut self) {
         self.tasks.abort_all();
     }
