@@ -61,6 +61,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::lm::Message;
     use crate::{
         LmError,
         lm::{BoxFuture, Prefix, Prompt, Response, ToolCall, ToolSpec},
