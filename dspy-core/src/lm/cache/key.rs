@@ -61,7 +61,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::lm::Message;
     use crate::{
         LmError,
         lm::{BoxFuture, Message, Prefix, Prompt, Response, ToolCall, ToolSpec},
