@@ -29,8 +29,8 @@ pub(super) struct Trials<'e> {
     minibatch: usize,
     every: usize,
     most: usize,
-    /// The calls that had been made before the first trial.
-    calls_before: u64,
+    /// How many runs the trials have made, and how many calls these took.
+    made: (u64, u64),
     rng: Rng,
 }
 
@@ -70,7 +70,7 @@ impl<'e> Trials<'e> {
             rows,
             every: options.full_eval_every,
             most: size.trials,
-            calls_before: 0,
+            made: (0, 0),
             rng: engine.rng("trials"),
         }
     }
@@ -114,7 +114,6 @@ impl<'e> Trials<'e> {
         let trial = self.done();
         if trial == 0 {
             self.engine.stage("trials", (self.most + 1) * self.minibatch);
-            self.calls_before = self.engine.spent().calls;
         }
         if self.is_budget_short() {
             self.evaluate_leader_fully().await?;
@@ -128,7 +127,11 @@ impl<'e> Trials<'e> {
         };
         let candidate = self.candidate(&point, trial);
         self.tried.push((point, candidate));
-        self.run(candidate).await
+        let before = self.engine.spent().calls;
+        self.run(candidate).await?;
+        let runs = self.engine.scores(candidate, &self.rows).iter().flatten().count() as u64;
+        self.made = (self.made.0 + runs, self.made.1 + (self.engine.spent().calls - before));
+        Ok(())
     }
 
     /// Runs a candidate on the minibatch, unless it is clearly behind before.
@@ -167,13 +170,11 @@ impl<'e> Trials<'e> {
     /// without one, all that was spent would give nothing.
     fn is_budget_short(&self) -> bool {
         let Some(left) = self.engine.calls_left() else { return false };
-        let known = |c: CandidateId| self.engine.scores(c, &self.rows).iter().flatten().count();
-        let runs = self.tried.iter().map(|(_, c)| known(*c)).sum::<usize>() as u64;
+        let (runs, calls) = self.made;
         if runs == 0 || self.engine.best().is_some() {
             return false;
         }
-        let calls = (self.engine.spent().calls - self.calls_before).div_ceil(runs);
-        left < calls.saturating_mul(self.rows.len() as u64)
+        left < calls.div_ceil(runs).saturating_mul(self.rows.len() as u64)
     }
 
     /// Whether the leader is to be evaluated on all rows now.
