@@ -228,7 +228,7 @@ mod tests {
             }
             tpe.best().map_or(f64::NAN, |(_, value)| value)
         };
-        (0..30).map(best).sum::<f64>() / 30.0
+        (0..10).map(best).sum::<f64>() / 10.0
     }
 
     /// How far the choices are a given one, from the first on.
