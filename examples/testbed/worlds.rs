@@ -1,5 +1,8 @@
 //! The worlds of the testbed: programs, rows and metrics.
 
+// A world's metrics are closures, whose types are told by what they take.
+#![allow(clippy::type_complexity)]
+
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
