@@ -55,16 +55,9 @@ impl Learnt {
         let first = Bootstrap::new(order.clone(), if again { enough.div_ceil(3) } else { enough });
         let found = engine.bootstrap(&teacher, &options.attempts, std::slice::from_ref(&first)).await?;
         engine.note(found.summary());
-<<<<<<< HEAD
-        let mut learnt = Self {
-            accepted: found.accepted(&first).into_iter().map(|(row, steps)| (row, steps.to_vec())).collect(),
-            failed: found.rejected().into_iter().map(|(row, rollout)| (row, rollout.clone())).collect(),
-        };
-=======
         let accepted = found.accepted(&first).into_iter().map(|(row, steps)| (row, steps.to_vec()));
         let failed = found.rejected().into_iter().map(|(row, rollout)| (row, rollout.clone()));
         let mut learnt = Self { accepted: accepted.collect(), failed: failed.collect() };
->>>>>>> mipro
         if !again || learnt.accepted.is_empty() {
             return Ok(learnt);
         }
