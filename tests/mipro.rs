@@ -103,8 +103,7 @@ impl Script {
         let wants = |name: &str| texts[0].contains(&format!("`{name}`"));
         let proposed = ["proposed_instruction", "observations", "program_description", "module_description"]
             .into_iter()
-            .filter(|name| wants(name))
-            .next_back();
+            .rfind(|name| wants(name));
         let (name, value) = match proposed {
             Some(_) if wants("proposed_instruction") => {
                 self.proposals.fetch_add(1, Ordering::SeqCst);

@@ -114,14 +114,12 @@ async fn compiled(
     let task = [optimizer, &server.api_base(), cache.to_str().unwrap(), out.to_str().unwrap()].join("\n");
 
     let mut rng = Rng::new(5).fork(optimizer);
-    let mut killed = 0;
-    for _ in 0..kills {
+    for killed in 0..kills {
         killer.lock().unwrap().patience = Some(rng.below(9));
         if run(&killer, &task, concurrency).await {
             panic!("the compile ended before it was killed {kills} times, but {killed} times");
         }
         assert!(!out.exists(), "a program was saved before the end");
-        killed += 1;
     }
     killer.lock().unwrap().patience = None;
     assert!(run(&killer, &task, concurrency).await, "the compile did not end well");
