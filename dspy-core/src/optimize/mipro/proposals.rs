@@ -1,7 +1,7 @@
 //! Asking a prompt model for instructions, and for what they are grounded in.
 //!
 //! Each question is an ordinary signature, asked by a [`Predict`](crate::predict::Predict) unless
-//! [`MIPROv2`](super::MIPROv2) is given another module for it.
+//! [`MIPROv2`] is given another module for it.
 
 use std::fmt::Write as _;
 
