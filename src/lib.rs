@@ -36,7 +36,7 @@
 //! | to | see |
 //! |---|---|
 //! | declare a step | [`#[signature]`](macro@signature), [`predict!`](macro@predict), [`DynSignature`] |
-//! | use structs and enums of your own as fields | [`#[value]`](macro@value), [`value`] |
+//! | use structs and enums of your own as fields | [`#[value]`](macro@value), [`value`](mod@value) |
 //! | run a step | [`Predict`], [`ChainOfThought`] |
 //! | combine steps | [`#[module]`](macro@module), [`Module`] |
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::MIPROv2;
+use super::options::MIPROv2;
 use crate::{
     Result,
     adapter::Coverage,

@@ -3,13 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Auto,
-    proposals::{
+    proposers::{
         Asked, Describe, DescribeData, DescribeDataInput, DescribeDataOutput, DescribeModule,
         DescribeModuleInput, DescribeModuleOutput, DescribeProgram, DescribeProgramInput,
         DescribeProgramOutput, ProposeInstruction, ProposeInstructionInput, ProposeInstructionOutput,
     },
-    size::{Size, Wanted},
+    size::{Auto, Size, Wanted},
 };
 use crate::{
     Error, Result,
@@ -17,7 +16,7 @@ use crate::{
     lm::LM,
     module::Module,
     optimize::{
-        Amount, Attempts, Engine, PlannedStage, Rows, SearchOptions, TaskShape,
+        Attempts, Engine, Rows, SearchOptions,
         bootstrap::{DemoOptions, bootstrap_options},
         engine::search_options,
     },
@@ -80,7 +79,7 @@ pub struct MIPROv2 {
 /// The rows of a trial, unless set.
 const MINIBATCH: usize = 25;
 /// How many train rows are held back for validation at most.
-const MOST_HELD_BACK: usize = 1000;
+pub(super) const MOST_HELD_BACK: usize = 1000;
 
 impl Default for MIPROv2 {
     fn default() -> Self {
@@ -259,38 +258,6 @@ impl MIPROv2 {
             return Err(Error::other("the program has no predictors: there is nothing to optimize"));
         }
         self.wanted.size(engine.predictors().len(), self.is_zero_shot())
-    }
-
-    pub(super) fn planned(&self, shape: TaskShape) -> Vec<PlannedStage> {
-        let Ok(size) = self.wanted.size(shape.predictors, self.is_zero_shot()) else { return Vec::new() };
-        let (mut train, mut val) = (shape.train, shape.val);
-        if train == val {
-            val = (train * 4 / 5).clamp(1, MOST_HELD_BACK);
-            train -= val.min(train);
-        }
-        if let Wanted::Auto(auto) = self.wanted {
-            val = val.min(auto.val_rows());
-        }
-        let batch = self.minibatch_of(val);
-        let full = size.trials / self.full_eval_every + 2;
-        let shown = self.demos.max_labeled.max(self.demos.max_bootstrapped);
-        let tried = super::demos::rows_tried(self, train);
-        let asked = super::proposals::calls(self, &size, shape.predictors);
-        let again = super::demos::FAILURES * super::Waves::new(&size).count().saturating_sub(1);
-        vec![
-            PlannedStage::rollouts("bootstrap", Amount::new(tried / 3, tried)).demos(shown / 2),
-            PlannedStage::proposals("instructions", asked),
-            PlannedStage::rollouts(
-                "trials",
-                Amount::new((size.trials + 1) * batch * 3 / 4, (size.trials + 1) * batch + again),
-            )
-            .demos(shown),
-            PlannedStage::rollouts(
-                "full evaluations",
-                Amount::new(full * (val - batch) / 2, full * (val - batch)),
-            )
-            .demos(shown),
-        ]
     }
 }
 

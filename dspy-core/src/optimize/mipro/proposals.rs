@@ -1,126 +1,23 @@
 //! Asking a prompt model for instructions, and for what they are grounded in.
-//!
-//! Each question is an ordinary signature, asked by a [`Predict`](crate::predict::Predict) unless
-//! [`MIPROv2`] is given another module for it.
 
 use std::fmt::Write as _;
 
-use dspy_macros::signature;
 use serde_json::{Map, Value};
 
-use super::{MIPROv2, demos::Learnt, size::Size, trials::Trials};
+use super::{
+    demos::Learnt,
+    options::MIPROv2,
+    proposers::{DescribeDataInput, DescribeModuleInput, DescribeProgramInput, ProposeInstructionInput},
+    size::Size,
+    trials::Trials,
+};
 use crate::{
     Result,
     data::Rng,
     error::shorten,
-    lm::BoxFuture,
-    module::Module,
     optimize::{Amount, Engine, PredictorInfo, Rollout, RolloutStep, Stop},
     signature::{Field, SignatureSpec},
 };
-
-/// Read rows of a data set. Write down what someone has to know to get such rows right: what the inputs are about, what
-/// form the outputs have, and above all which conventions the right outputs follow that a reader would not expect. Rows
-/// that a program got wrong tell most. Make general statements, each on a line of its own, that name the case and what
-/// follows from it; do not retell single rows. Do not repeat what was observed before.
-#[signature]
-pub struct DescribeData {
-    /// rows with the right outputs, and what a program answered where it was wrong
-    #[input]
-    rows: String,
-    /// what was observed in other rows
-    #[input]
-    observed_before: Option<String>,
-    /// at most ten statements
-    #[output]
-    observations: String,
-}
-
-/// Read the source of a program that asks language models. What task does it solve, and by which steps?
-#[signature]
-pub struct DescribeProgram {
-    #[input]
-    program_code: String,
-    /// a few sentences
-    #[output]
-    program_description: String,
-}
-
-/// Read the source of a program that asks language models. What is one of its modules for, what does it get from the
-/// steps before it, and what do the steps after it need from it?
-#[signature]
-pub struct DescribeModule {
-    #[input]
-    program_code: String,
-    #[input]
-    program_description: Option<String>,
-    /// the module in question: its path, inputs and outputs
-    #[input]
-    module: String,
-    /// a few sentences
-    #[output]
-    module_description: String,
-}
-
-/// Write the instruction of one module of a program that asks language models, so that its answers become right more
-/// often. Keep what is useful in the current instruction. Put the conventions that the observations and the rows show
-/// into words, as rules that name the case and what to do then; look hardest at the rows that went wrong. The instruction
-/// is used for rows that are not seen here, so that single rows must not be copied into it. It stands in front of the
-/// fields of the module, whose form is explained elsewhere.
-#[signature]
-pub struct ProposeInstruction {
-    /// what is known of the data
-    #[input]
-    observations: Option<String>,
-    #[input]
-    program_code: Option<String>,
-    #[input]
-    program_description: Option<String>,
-    /// the module in question: its path, inputs and outputs
-    #[input]
-    module: String,
-    #[input]
-    module_description: Option<String>,
-    #[input]
-    current_instruction: String,
-    /// what the module did on some rows
-    #[input]
-    rows: Option<String>,
-    /// earlier instructions of the module with the scores of programs that used them, the best last
-    #[input]
-    earlier_attempts: Option<String>,
-    /// how to write it
-    #[input]
-    tip: Option<String>,
-    /// the whole instruction, at most 12 rules long
-    #[output]
-    proposed_instruction: String,
-}
-
-/// A module as a proposer, its type erased.
-pub(super) trait Describe<I, O>: Send + Sync {
-    fn ask<'a>(
-        &'a self,
-        engine: &'a Engine,
-        inputs: Vec<(u64, I)>,
-        purpose: &'a str,
-        temperature: f64,
-    ) -> BoxFuture<'a, Result<Vec<Option<O>>, Stop>>;
-}
-
-pub(super) struct Asked<M>(pub(super) M);
-
-impl<M: Module> Describe<M::Input, M::Output> for Asked<M> {
-    fn ask<'a>(
-        &'a self,
-        engine: &'a Engine,
-        inputs: Vec<(u64, M::Input)>,
-        purpose: &'a str,
-        temperature: f64,
-    ) -> BoxFuture<'a, Result<Vec<Option<M::Output>>, Stop>> {
-        Box::pin(engine.ask_all(&self.0, inputs, purpose, temperature))
-    }
-}
 
 /// How an instruction may be written. The first is none.
 const TIPS: [&str; 6] = [

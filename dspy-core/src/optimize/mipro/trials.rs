@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{MIPROv2, size::Size};
+use super::{options::MIPROv2, size::Size};
 use crate::{
     data::Rng,
     evaluate::ruled_out,

@@ -547,10 +547,10 @@ impl ser::SerializeMap for Compound<'_, '_> {
     }
 }
 
-/// As [`write_json()`], of whatever type.
+/// As [`write_json`](super::write_json), of whatever type.
 ///
 /// # Errors
-/// As [`write_json()`].
+/// As [`write_json`](super::write_json).
 pub fn tree(value: &dyn Write) -> Result<Value, WriteError> {
     tree_for(Target::Tree, value)
 }
