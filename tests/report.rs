@@ -32,7 +32,7 @@ fn right(gold: &Sort, found: &SortOutput) -> bool {
 }
 
 fn rows(name: &str) -> Vec<Sort> {
-    dspy::data::jsonl(support::data(name)).unwrap()
+    dspy::data::jsonl(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data").join(name)).unwrap()
 }
 
 fn model(server: &http::Server) -> LM {
