@@ -95,8 +95,10 @@ impl Vocabulary {
             let more = if sentencepiece { " (a tokenizer.model cannot be read: convert it)" } else { "" };
             return Err(in_file(place, format!("holds no tokenizer.json{more}")));
         }
-        let tokenizer =
-            Tokenizer::from_file(&path).map_err(|e| in_file(&path, format!("is no tokenizer: {e}")))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| in_file(&path, e))?;
+        // Unlike `from_file`, which is generic, this is compiled once, with its own crate.
+        let tokenizer: Tokenizer =
+            text.parse().map_err(|e| in_file(&path, format!("is no tokenizer: {e}")))?;
         let path = place.join("tokenizer_config.json");
         let config: TokenizerConfig = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|e| in_file(&path, e))?,
