@@ -235,6 +235,7 @@ impl<P: Module, R> Walk for Ensemble<P, R> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<P: Module, R> Program for Ensemble<P, R> {}
 
 impl<P: Module + Clone, R> Clone for Ensemble<P, R> {

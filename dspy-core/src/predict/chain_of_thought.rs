@@ -204,6 +204,7 @@ impl<S> Walk for ChainOfThought<S> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<S> Program for ChainOfThought<S> {}
 
 impl<S> Clone for ChainOfThought<S> {

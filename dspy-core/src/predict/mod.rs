@@ -240,6 +240,7 @@ impl<S> Walk for Predict<S> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<S> Program for Predict<S> {}
 
 impl<S> Clone for Predict<S> {

@@ -40,6 +40,7 @@ pub(super) fn expand(model: &Model, facade: &Facade) -> TokenStream {
         #debug
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl #impls #private::Program for #ident #types #walked {
             fn structure() -> ::core::option::Option<&'static str> {
                 #source

@@ -177,6 +177,8 @@ impl Expander<'_> {
         };
         quote! {
             #[automatically_derived]
+            // In an error about a type that is no signature, the names of those that are help nobody.
+            #[diagnostic::do_not_recommend]
             impl #private::StaticSignature for #ident where #(#bounds),* {
                 fn spec() -> ::std::sync::Arc<#private::SignatureSpec> {
                     static #spec: ::std::sync::OnceLock<::std::sync::Arc<#private::SignatureSpec>> =

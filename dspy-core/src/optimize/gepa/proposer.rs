@@ -43,6 +43,7 @@ impl<F> Walk for FromFn<F> {
     fn walk_mut<'a>(&'a mut self, _: &mut Path, _: &mut dyn FnMut(&Path, &'a mut Predictor)) {}
 }
 
+#[diagnostic::do_not_recommend]
 impl<F> Program for FromFn<F> {}
 
 impl<F, Fut> Module for FromFn<F>
