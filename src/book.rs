@@ -13,6 +13,7 @@ pages! {
     quickstart = "../docs/src/quickstart.md";
     from_python = "../docs/src/from-python.md";
     modules = "../docs/src/modules.md";
+    retrieval = "../docs/src/retrieval.md";
     field_types = "../docs/src/field-types.md";
     adapters = "../docs/src/adapters.md";
     parser = "../docs/src/parser.md";

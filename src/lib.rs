@@ -41,6 +41,8 @@
 //! | combine steps | [`#[module]`](macro@module), [`Module`] |
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
 //! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |
+//! | retrieve passages | [`Retriever`], [`retrieve`] |
+//! | embed texts | [`Embedder`], [`EmbeddingModel`], [`lm::embed`] |
 //! | evaluate | [`Evaluate`], [`evaluate`] |
 //! | compile | [`Optimizer`], [`optimize`] |
 //! | train the model itself | [`optimize::finetune`] |
@@ -75,21 +77,26 @@ pub use dspy_core::__private;
 #[cfg(feature = "local")]
 pub use dspy_core::local;
 pub use dspy_core::{Error, Result};
-pub use dspy_core::{FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, StateError};
-pub use dspy_core::{adapter, context, data, evaluate, lm, module, optimize, predict, signature, value};
+pub use dspy_core::{FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError};
+pub use dspy_core::{adapter, context, data, evaluate, lm, module, optimize, predict, retrieve, signature, value};
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
     configure,
     context::Settings,
     data::Example,
     evaluate::{AsMetric, Evaluate, Metric, metric_with_state},
-    lm::{Budget, LM, LanguageModel, Options, inspect_history},
+    lm::{
+        Budget, LM, LanguageModel, Options,
+        embed::{Embedder, EmbeddingModel},
+        inspect_history,
+    },
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
         Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, COPRO, Compiled,
         Ensemble, FineTuner, GEPA, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, SIMBA,
     },
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
+    retrieve::{Passage, Retrieve, Retriever},
     settings,
     signature::{DynSignature, GrammarError, Reasoned, Record, Signature, SignatureSpec, StaticSignature},
     with,
@@ -102,10 +109,10 @@ pub mod prelude {
 
     pub use crate::{
         Adapter, AsMetric, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
-        COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Ensemble, Error, Evaluate, Example,
-        GEPA, InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2, Metric, Module, Optimizer,
-        Options, Predict, Prediction, Program, Reasoned, Record, Rendered, Result, SIMBA, Signature,
-        StaticSignature, configure, with,
+        COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Embedder, EmbeddingModel, Ensemble,
+        Error, Evaluate, Example, GEPA, InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2,
+        Metric, Module, Optimizer, Options, Passage, Predict, Prediction, Program, Reasoned, Record, Rendered,
+        Result, Retriever, SIMBA, Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

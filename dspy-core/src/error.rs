@@ -57,6 +57,9 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
+    /// A search failed, or an index could not be built, saved or loaded.
+    #[error(transparent)]
+    Retrieval(Box<RetrievalError>),
     /// A signature that arrived as data could not be understood.
     #[error(transparent)]
     Signature(Box<crate::signature::GrammarError>),
@@ -94,6 +97,7 @@ impl Error {
             Self::Context(_) => "context",
             Self::State(_) => "state",
             Self::Dataset { .. } => "dataset",
+            Self::Retrieval(_) => "retrieval",
             Self::Signature(_) => "signature",
             Self::Limit(_) => "limit",
             Self::Task(_) => "task",
@@ -125,6 +129,7 @@ impl fmt::Debug for Error {
                 .field("line", line)
                 .field("message", message)
                 .finish(),
+            Self::Retrieval(e) => tuple("Retrieval", e),
             Self::Signature(e) => tuple("Signature", e),
             Self::Limit(message) => tuple("Limit", message),
             Self::Task(message) => tuple("Task", message),
@@ -164,6 +169,11 @@ impl From<ParseError> for Error {
 impl From<StateError> for Error {
     fn from(e: StateError) -> Self {
         Self::State(Box::new(e))
+    }
+}
+impl From<RetrievalError> for Error {
+    fn from(e: RetrievalError) -> Self {
+        Self::Retrieval(Box::new(e))
     }
 }
 impl From<crate::signature::GrammarError> for Error {
@@ -377,6 +387,35 @@ impl fmt::Display for ParseError {
 }
 
 impl StdError for ParseError {}
+
+/// A failed search, or an index that could not be built, saved or loaded.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{retriever}{}: {message}", .status.map(|s| format!(" (HTTP {s})")).unwrap_or_default())]
+#[non_exhaustive]
+pub struct RetrievalError {
+    /// What was searched: the kind of the index or store, and its name or file.
+    pub retriever: String,
+    /// The HTTP status of a store's refusal.
+    pub status: Option<u16>,
+    /// Whether the same may succeed later: the store was not reached, is overloaded or failed itself.
+    pub retryable: bool,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl RetrievalError {
+    /// An error of a retriever that will not go away by itself.
+    pub fn new(retriever: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { retriever: retriever.into(), status: None, retryable: false, message: message.into() }
+    }
+
+    /// Sets whether the same may succeed later.
+    #[must_use]
+    pub fn retryable(mut self, yes: bool) -> Self {
+        self.retryable = yes;
+        self
+    }
+}
 
 /// A program's state that could not be saved, or does not fit the program.
 #[derive(Debug, Clone, thiserror::Error)]

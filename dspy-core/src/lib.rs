@@ -25,6 +25,8 @@ pub mod module;
 
 pub mod data;
 
+pub mod retrieve;
+
 pub mod predict;
 
 pub mod evaluate;
@@ -38,4 +40,6 @@ pub mod local;
 pub mod __private;
 
 pub use context::{configure, settings, with};
-pub use error::{Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, StateError};
+pub use error::{
+    Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, RetrievalError, StateError,
+};

@@ -10,6 +10,7 @@ mod builder;
 mod cache;
 mod call;
 mod client;
+pub mod embed;
 pub mod history;
 mod http;
 #[cfg(feature = "local")]

@@ -3,6 +3,7 @@
 //! A protocol is a [`LanguageModel`](super::LanguageModel) around an [`Endpoint`](endpoint::Endpoint), which sends the
 //! bytes, reads refusals and keeps the secrets.
 
+pub(super) mod embeddings;
 pub(super) mod endpoint;
 mod failure;
 pub(super) mod openai_chat;
