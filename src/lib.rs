@@ -77,8 +77,12 @@ pub use dspy_core::__private;
 #[cfg(feature = "local")]
 pub use dspy_core::local;
 pub use dspy_core::{Error, Result};
-pub use dspy_core::{FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError};
-pub use dspy_core::{adapter, context, data, evaluate, lm, module, optimize, predict, retrieve, signature, value};
+pub use dspy_core::{
+    FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError,
+};
+pub use dspy_core::{
+    adapter, context, data, evaluate, lm, module, optimize, predict, retrieve, signature, value,
+};
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
     configure,
@@ -111,8 +115,8 @@ pub mod prelude {
         Adapter, AsMetric, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
         COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Embedder, EmbeddingModel, Ensemble,
         Error, Evaluate, Example, GEPA, InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2,
-        Metric, Module, Optimizer, Options, Passage, Predict, Prediction, Program, Reasoned, Record, Rendered,
-        Result, Retriever, SIMBA, Signature, StaticSignature, configure, with,
+        Metric, Module, Optimizer, Options, Passage, Predict, Prediction, Program, Reasoned, Record,
+        Rendered, Result, Retriever, SIMBA, Signature, StaticSignature, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, value};
 }

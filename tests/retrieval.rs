@@ -51,9 +51,10 @@ fn openai(call: &Call) -> Reply {
 }
 
 fn model(server: &Server) -> dspy::lm::embed::EmbeddingModelBuilder {
-    EmbeddingModel::builder("openai/m").api_base(server.api_base()).cache(Cache::memory(1000)).retry(
-        RetryPolicy::new().base(Duration::from_millis(1)).max_retry_after(Duration::from_millis(1)),
-    )
+    EmbeddingModel::builder("openai/m")
+        .api_base(server.api_base())
+        .cache(Cache::memory(1000))
+        .retry(RetryPolicy::new().base(Duration::from_millis(1)).max_retry_after(Duration::from_millis(1)))
 }
 
 fn texts(n: usize) -> Vec<String> {
@@ -75,7 +76,10 @@ async fn texts_go_out_in_batches_and_come_back_in_order() {
         server.calls().iter().flat_map(|c| c.json()["input"].as_array().unwrap().clone()).collect();
     assert_eq!(sent.len(), 100);
     let call = server.last();
-    assert_eq!((call.path.as_str(), call.header("authorization")), ("/v1/embeddings", Some("Bearer sk-secret")));
+    assert_eq!(
+        (call.path.as_str(), call.header("authorization")),
+        ("/v1/embeddings", Some("Bearer sk-secret"))
+    );
     assert_eq!((&call.json()["model"], &call.json()["dimensions"]), (&json!("m"), &json!(10)));
     let usage = model.usage();
     assert_eq!((usage.calls, usage.cached_calls, usage.prompt_tokens), (7, 0, 21));
@@ -244,7 +248,11 @@ async fn embedders_of_ones_own_get_batches_cache_and_retries() {
 }
 
 fn passages(n: usize) -> Vec<Passage> {
-    texts(n).into_iter().enumerate().map(|(i, t)| Passage::new(t).id(format!("p{i}")).metadata("i", i)).collect()
+    texts(n)
+        .into_iter()
+        .enumerate()
+        .map(|(i, t)| Passage::new(t).id(format!("p{i}")).metadata("i", i))
+        .collect()
 }
 
 #[tokio::test]
@@ -261,7 +269,11 @@ async fn a_dense_index_finds_saves_and_loads() {
         assert_eq!(found.len(), 4);
         assert!(found.windows(2).all(|w| w[0].score >= w[1].score));
         let number: usize = found[0].id[1..].parse().unwrap();
-        assert_eq!((number % 7, &found[0].metadata["i"]), (6, &json!(number)), "those with most of the letters");
+        assert_eq!(
+            (number % 7, &found[0].metadata["i"]),
+            (6, &json!(number)),
+            "those with most of the letters"
+        );
 
         let path = folder.path().join("x.index");
         index.save(&path).unwrap();
@@ -275,7 +287,10 @@ async fn a_dense_index_finds_saves_and_loads() {
         for at in [0, 5, 30, whole.len() / 3, whole.len() / 2, whole.len() - 1] {
             std::fs::write(&cut, &whole[..at]).unwrap();
             let error = DenseIndex::load(&cut, letters()).unwrap_err();
-            assert!(matches!(&error, Error::Retrieval(e) if e.retriever.ends_with("cut.index")), "{at}: {error}");
+            assert!(
+                matches!(&error, Error::Retrieval(e) if e.retriever.ends_with("cut.index")),
+                "{at}: {error}"
+            );
         }
         std::fs::write(&cut, [&whole[..], b"x"].concat()).unwrap();
         assert!(DenseIndex::load(&cut, letters()).unwrap_err().to_string().contains("goes on"));
@@ -303,9 +318,10 @@ async fn a_failing_embedder_fails_the_search() {
     let index = DenseIndex::load(folder.path().join("i"), failing).unwrap();
     let error = index.search("a", 1).await.unwrap_err();
     assert!(matches!(&error, Error::Lm(e) if e.kind == LmErrorKind::Quota), "{error}");
-    let error = DenseIndex::build(["a", "b"], embed::from_fn("own/less", |_, _| async { Ok(vec![vec![1.0]]) }))
-        .await
-        .unwrap_err();
+    let error =
+        DenseIndex::build(["a", "b"], embed::from_fn("own/less", |_, _| async { Ok(vec![vec![1.0]]) }))
+            .await
+            .unwrap_err();
     assert!(error.to_string().contains("1 vectors for 2 texts"), "{error}");
 }
 
@@ -382,9 +398,7 @@ async fn the_nearest_rows_are_found_by_their_inputs() {
 
 #[tokio::test]
 async fn many_searches_at_once_find_what_one_finds() {
-    let index = Arc::new(
-        DenseIndex::build(passages(2000), letters()).await.unwrap(),
-    );
+    let index = Arc::new(DenseIndex::build(passages(2000), letters()).await.unwrap());
     let alone = index.search("aeae tt", 5).await.unwrap();
     let all = (0..200).map(|_| {
         let index = index.clone();

@@ -24,7 +24,7 @@ use crate::{Result, lm::BoxFuture};
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let index = Bm25::new(["The Danube flows through Vienna.", "The Seine flows through Paris."]);
 /// assert_eq!(index.texts("Which river flows through Paris?", 1).await?, ["The Seine flows through Paris."]);
-/// # dspy_core::Result::Ok(()) }).unwrap();
+/// # dspy_core::Result::<()>::Ok(()) }).unwrap();
 /// ```
 #[derive(Clone)]
 pub struct Bm25 {
@@ -72,8 +72,10 @@ impl Bm25 {
     /// computing, and waits for nothing.
     pub fn find(&self, query: &str, k: usize) -> Vec<Passage> {
         let inner = &*self.inner;
-        let mut asked: Vec<u32> =
-            (inner.tokenizer)(query).iter().filter_map(|word| inner.terms.get(word.as_str()).copied()).collect();
+        let mut asked: Vec<u32> = (inner.tokenizer)(query)
+            .iter()
+            .filter_map(|word| inner.terms.get(word.as_str()).copied())
+            .collect();
         // A word counts as often as it is asked for; in this order the sums are the same each time.
         asked.sort_unstable();
         let mut scores = vec![0.0_f32; inner.passages.len()];
@@ -166,8 +168,8 @@ impl Bm25Builder {
             };
             let rarity = rarity(passages.len(), *with);
             let count = count as f32;
-            let weight = count * (self.k1 + 1.0)
-                / (count + self.k1 * (1.0 - self.b + self.b * *length as f32 / mean));
+            let weight =
+                count * (self.k1 + 1.0) / (count + self.k1 * (1.0 - self.b + self.b * *length as f32 / mean));
             if let Some(slot) = postings.get_mut(*at) {
                 *slot = (place, rarity * weight);
             }

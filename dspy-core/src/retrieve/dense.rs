@@ -97,7 +97,9 @@ impl DenseIndex {
             let own = embedder.id();
             return Err(RetrievalError::new(
                 path.display().to_string(),
-                format!("the index was built with the embedder `{id}`, not with `{own}`, whose vectors differ"),
+                format!(
+                    "the index was built with the embedder `{id}`, not with `{own}`, whose vectors differ"
+                ),
             )
             .into());
         }

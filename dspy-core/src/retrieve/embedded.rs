@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::vectors::{GraphOptions, Neighbour, VectorIndex};
+use super::{
+    error::error,
+    vectors::{GraphOptions, Neighbour, VectorIndex},
+};
 use crate::{
     Error, Result,
     lm::embed::{Embedder, InputType},
@@ -40,7 +43,7 @@ impl Embedded {
             let found = embedder.embed(chunk, input).await?.vectors;
             if found.len() != chunk.len() {
                 let (got, wanted, id) = (found.len(), chunk.len(), embedder.id());
-                return Err(super::error(format!("the embedder `{id}` returned {got} vectors for {wanted} texts")));
+                return Err(error(format!("the embedder `{id}` returned {got} vectors for {wanted} texts")));
             }
             vectors.extend(found)?;
         }

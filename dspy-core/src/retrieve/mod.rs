@@ -12,6 +12,7 @@
 mod bm25;
 mod dense;
 mod embedded;
+mod error;
 mod hybrid;
 mod knn;
 mod module;
@@ -29,10 +30,3 @@ pub use module::Retrieve;
 pub use passage::Passage;
 pub use retriever::{FnRetriever, Retriever, from_fn};
 pub use vectors::{GraphOptions, Neighbour, VectorIndex};
-
-use crate::{Error, RetrievalError};
-
-/// An error of an index in this process.
-pub(crate) fn error(message: String) -> Error {
-    RetrievalError::new("index", message).into()
-}

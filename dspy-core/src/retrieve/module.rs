@@ -18,7 +18,7 @@ use crate::{Result, module::Module};
 /// let index = Bm25::new(["The Danube flows through Vienna.", "The Seine flows through Paris."]);
 /// let p = Retrieve::new(index).k(1).call("Vienna").await?;
 /// assert_eq!(p[0].id, "0");
-/// # Result::Ok(()) }).unwrap();
+/// # Result::<()>::Ok(()) }).unwrap();
 /// ```
 #[module]
 pub struct Retrieve {

@@ -36,7 +36,7 @@ use crate::{Result, lm::BoxFuture};
 ///
 ///     async fn forward(&self, question: String) -> Result<String> {
 ///         let context = self.passages.texts(&question, 3).await?;
-///         Ok(self.answer.call((context, question)).await?.into_inner().answer)
+///         Ok(self.answer.call((context, question)).await?.into_inner().into_inner().answer)
 ///     }
 /// }
 /// ```
@@ -79,7 +79,7 @@ pub struct FnRetriever<F>(F);
 /// let echo = retrieve::from_fn(|query: String, k| async move { Ok(vec![Passage::new(query); k]) });
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// assert_eq!(echo.texts("two", 2).await?, ["two", "two"]);
-/// # dspy_core::Result::Ok(()) }).unwrap();
+/// # dspy_core::Result::<()>::Ok(()) }).unwrap();
 /// ```
 pub fn from_fn<F, R>(function: F) -> FnRetriever<F>
 where

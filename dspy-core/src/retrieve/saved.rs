@@ -75,7 +75,8 @@ pub(super) fn load(path: &Path) -> Result<(String, Vec<Passage>, VectorIndex)> {
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut file = BufReader::with_capacity(1 << 20, file);
-    let damaged = |what: &str| at(path, format!("the file is damaged: {what}; build and save the index again"));
+    let damaged =
+        |what: &str| at(path, format!("the file is damaged: {what}; build and save the index again"));
     let mut text = String::new();
     // A file of something else may have no lines at all.
     let first = (&mut file).take(MAGIC.len() as u64).read_to_string(&mut text);
@@ -103,7 +104,8 @@ pub(super) fn load(path: &Path) -> Result<(String, Vec<Passage>, VectorIndex)> {
         })
         .collect::<Result<Vec<Passage>, _>>()?;
     let short = |_| damaged("it ends early");
-    let numbers = numbers(&mut file, header.passages * header.dimension, size, f32::from_le_bytes).map_err(short)?;
+    let numbers =
+        numbers(&mut file, header.passages * header.dimension, size, f32::from_le_bytes).map_err(short)?;
     let graph = match header.graph {
         None => None,
         Some(GraphHeader { options, entry, upper }) => {
@@ -112,7 +114,13 @@ pub(super) fn load(path: &Path) -> Result<(String, Vec<Passage>, VectorIndex)> {
             let ground = header.passages.saturating_mul(options.width(0));
             let ground = self::numbers(&mut file, ground, size, u32::from_le_bytes).map_err(short)?;
             let upper = self::numbers(&mut file, upper, size, u32::from_le_bytes).map_err(short)?;
-            Some(SavedGraph { options, entry, levels: levels.into(), ground: ground.into(), upper: upper.into() })
+            Some(SavedGraph {
+                options,
+                entry,
+                levels: levels.into(),
+                ground: ground.into(),
+                upper: upper.into(),
+            })
         }
     };
     if !matches!(file.fill_buf(), Ok([])) {

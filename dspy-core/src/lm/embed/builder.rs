@@ -39,13 +39,36 @@ enum Source {
     Own(Arc<dyn Embedder>),
 }
 
+impl EmbeddingModel {
+    /// The model `provider/name` at its provider, with default settings: `openai/text-embedding-3-small`,
+    /// `gemini/gemini-embedding-001`, `cohere/embed-v4.0`, `ollama/nomic-embed-text`. The key and the endpoint come from
+    /// the provider's variables, as those of an [`LM`](crate::lm::LM).
+    ///
+    /// # Errors
+    /// [`LmErrorKind::Configuration`] when the provider is unknown or the key is missing.
+    pub fn new(model: impl Into<String>) -> Result<Self, LmError> {
+        Self::builder(model).build()
+    }
+
+    /// Sets up the model `provider/name`.
+    pub fn builder(model: impl Into<String>) -> EmbeddingModelBuilder {
+        EmbeddingModelBuilder::named(model.into())
+    }
+
+    /// Sets up a client of an embedder of one's own: in batches of its [`max_batch`](Embedder::max_batch), with retries
+    /// and a cache in memory.
+    pub fn wrap(embedder: impl Embedder) -> EmbeddingModelBuilder {
+        EmbeddingModelBuilder::wrapped(Arc::new(embedder))
+    }
+}
+
 impl EmbeddingModelBuilder {
-    pub(super) fn named(id: String) -> Self {
+    fn named(id: String) -> Self {
         Self::of(Source::Named(id), Cache::shared())
     }
 
     /// The names of embedders of the user's own are not known to be unique: their cache is their own.
-    pub(super) fn wrapped(embedder: Arc<dyn Embedder>) -> Self {
+    fn wrapped(embedder: Arc<dyn Embedder>) -> Self {
         Self::of(Source::Own(embedder), Cache::private())
     }
 

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
-use super::{Embedder, EmbeddingModelBuilder, Embeddings, InputType};
+use super::{Embedder, Embeddings, InputType};
 use crate::{
     LmError, LmErrorKind,
     error::no_runtime,
@@ -72,27 +72,6 @@ pub(super) struct Setup {
 }
 
 impl EmbeddingModel {
-    /// The model `provider/name` at its provider, with default settings: `openai/text-embedding-3-small`,
-    /// `gemini/gemini-embedding-001`, `cohere/embed-v4.0`, `ollama/nomic-embed-text`. The key and the endpoint come from
-    /// the provider's variables, as those of an [`LM`](crate::lm::LM).
-    ///
-    /// # Errors
-    /// [`LmErrorKind::Configuration`] when the provider is unknown or the key is missing.
-    pub fn new(model: impl Into<String>) -> Result<Self, LmError> {
-        Self::builder(model).build()
-    }
-
-    /// Sets up the model `provider/name`.
-    pub fn builder(model: impl Into<String>) -> EmbeddingModelBuilder {
-        EmbeddingModelBuilder::named(model.into())
-    }
-
-    /// Sets up a client of an embedder of one's own: in batches of its [`max_batch`](Embedder::max_batch), with retries
-    /// and a cache in memory.
-    pub fn wrap(embedder: impl Embedder) -> EmbeddingModelBuilder {
-        EmbeddingModelBuilder::wrapped(Arc::new(embedder))
-    }
-
     pub(super) fn assemble(setup: Setup) -> Self {
         let Setup { embedder, batch, dimensions, retry, concurrency, cache } = setup;
         let core = Core {
@@ -124,10 +103,7 @@ impl EmbeddingModel {
     ///
     /// # Errors
     /// [`LmError`] after the last attempt of a batch.
-    pub async fn embed_documents<T: AsRef<str> + Sync>(
-        &self,
-        texts: &[T],
-    ) -> Result<Vec<Vec<f32>>, LmError> {
+    pub async fn embed_documents<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Vec<f32>>, LmError> {
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         Ok(self.embed(&texts, InputType::Document).await?.vectors)
     }

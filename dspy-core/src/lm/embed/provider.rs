@@ -139,7 +139,10 @@ mod tests {
     #[test]
     fn every_provider_of_openais_protocol_has_embeddings() {
         let local = found("ollama/nomic-embed-text", None, &[]).unwrap();
-        assert_eq!((local.protocol, local.api_base.as_str()), (Protocol::OpenAi, "http://localhost:11434/v1"));
+        assert_eq!(
+            (local.protocol, local.api_base.as_str()),
+            (Protocol::OpenAi, "http://localhost:11434/v1")
+        );
     }
 
     #[test]

@@ -44,9 +44,10 @@ impl EmbeddingApi {
         let (path, key_header) = match protocol {
             Protocol::OpenAi => ("embeddings".to_owned(), bearer),
             Protocol::Cohere => ("embed".to_owned(), bearer),
-            Protocol::Gemini => {
-                (format!("models/{model}:batchEmbedContents"), (HeaderName::from_static("x-goog-api-key"), ""))
-            }
+            Protocol::Gemini => (
+                format!("models/{model}:batchEmbedContents"),
+                (HeaderName::from_static("x-goog-api-key"), ""),
+            ),
         };
         let endpoint = Endpoint::new(address, &path, key_header)?;
         Ok(Self { protocol, endpoint, model, dimensions })

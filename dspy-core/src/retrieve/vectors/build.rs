@@ -9,8 +9,8 @@ use std::{ops::Range, thread};
 use dspy_random::Rng;
 
 use super::{
-    GraphOptions,
     graph::Graph,
+    options::GraphOptions,
     table::{Table, dot, threads},
     top::Scored,
 };

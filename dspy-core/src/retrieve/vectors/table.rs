@@ -55,8 +55,9 @@ impl Table {
                 .collect();
             for (t, part) in parts.into_iter().enumerate() {
                 // A thread that could not do its work leaves it to this one.
-                let part =
-                    part.join().unwrap_or_else(|_| self.scan(query, k, t * share, ((t + 1) * share).min(rows)));
+                let part = part
+                    .join()
+                    .unwrap_or_else(|_| self.scan(query, k, t * share, ((t + 1) * share).min(rows)));
                 part.into_sorted().into_iter().for_each(|scored| top.offer(scored));
             }
         });
