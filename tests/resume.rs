@@ -139,6 +139,83 @@ async fn killed_at_twenty_moments_nothing_is_asked_twice_and_the_program_is_the_
     }
 }
 
+/// Compiles until Ctrl-C: in a process of its own.
+#[tokio::test]
+async fn compile_until_ctrl_c_in_a_child() {
+    let Ok(task) = std::env::var("DSPY_TEST_CTRL_C") else { return };
+    let [api_base, out] = task.split('\n').collect::<Vec<_>>()[..] else { panic!("{task}") };
+    let lm = model(api_base.to_owned(), Cache::off());
+    let search = COPRO::new().breadth(4).depth(2).concurrency(1).stop_on_ctrl_c();
+    let data = (rows(0..30), rows(100..130));
+    let compiled =
+        with(move |c| c.lm(lm), search.compile(Predict::<Sort>::new(), (&data.0, &data.1), right)).await;
+    let compiled = compiled.unwrap();
+    compiled.save(Path::new(out).join("program.json")).unwrap();
+    compiled.report.save_json(Path::new(out).join("report.json")).unwrap();
+}
+
+/// What a compile gives that hears Ctrl-C once it has sent so many requests, and how many were answered. Without answers
+/// from then on, Ctrl-C is pressed until it ends.
+#[cfg(unix)]
+async fn until_ctrl_c(after: usize, answers_go_on: bool) -> (serde_json::Value, usize) {
+    use std::time::Duration;
+
+    fn press(child: &Mutex<Option<Child>>) {
+        if let Some(child) = &*child.lock().unwrap() {
+            let pressed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            assert!(pressed.unwrap().success());
+        }
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let child: Arc<Mutex<Option<Child>>> = Arc::default();
+    let (asked, pressed) = (Mutex::new(0), child.clone());
+    let (server, answered) = scripted::start(move |_| {
+        let mut asked = asked.lock().unwrap();
+        *asked += 1;
+        if *asked == after {
+            press(&pressed);
+        }
+        (*asked > after && !answers_go_on).then_some(Reply::Never)
+    })
+    .await;
+    let task = [&server.api_base(), folder.path().to_str().unwrap()].map(String::from).join("\n");
+    let started = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "compile_until_ctrl_c_in_a_child"])
+        .env("DSPY_TEST_CTRL_C", task)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    *child.lock().unwrap() = Some(started.unwrap());
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let ended = child.lock().unwrap().as_mut().unwrap().try_wait().unwrap();
+        if let Some(status) = ended {
+            assert!(status.success(), "the compile did not end well");
+            break;
+        }
+        if !answers_go_on && answered.received() > after {
+            press(&child);
+        }
+    }
+    assert!(folder.path().join("program.json").exists());
+    let report = std::fs::read(folder.path().join("report.json")).unwrap();
+    (serde_json::from_slice(&report).unwrap(), answered.total())
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_ends_a_compile_with_the_best_program_so_far() {
+    // The first generation is scored by then, and the second has begun.
+    let after = 150;
+    for answers_go_on in [true, false] {
+        let (report, answered) = until_ctrl_c(after, answers_go_on).await;
+        assert_eq!(report["ended_early"], "the user asked for an end");
+        assert!(report["val"]["after"].is_number(), "there is no score: {report}");
+        assert!(answered < after + 30, "the compile went on for {answered} requests");
+    }
+}
+
 /// With many requests in flight, those whose answers are on the way when the process ends may come again, and no others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_many_requests_in_flight_only_those_come_again_whose_answers_were_on_the_way() {

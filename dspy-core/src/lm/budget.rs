@@ -232,6 +232,11 @@ impl Meter {
         own.or_else(|| self.outer.as_ref()?.refused())
     }
 
+    /// Whether requests may be refused, here or around.
+    pub(crate) fn is_limited(&self) -> bool {
+        !self.budget.is_unlimited() || self.outer.as_ref().is_some_and(|outer| outer.is_limited())
+    }
+
     /// How many calls are left, here and around.
     pub(crate) fn calls_left(&self) -> Option<u64> {
         let own = self.budget.calls.map(|limit| limit.saturating_sub(self.lock().spent.calls));

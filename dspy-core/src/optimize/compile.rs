@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{Either, select};
-
 use super::{
     CandidateId, Compiled, Engine, Optimizer, Parameters, PredictorInfo, Report, Rows, Split, Stop, Student,
     Task, engine::SearchOptions, program::ProgramTask,
@@ -85,7 +83,7 @@ fn search<'o, O: Optimizer>(
         let engine = &prepared.engine;
         let searched = prepared.scope(Box::pin(async move {
             engine.begin(name);
-            let ended = optimizer.search(engine).await;
+            let ended = engine.interruptible(Box::pin(optimizer.search(engine))).await;
             engine.finish(ended).await
         }));
         let (chosen, ended_early) = searched.await?;
@@ -137,21 +135,7 @@ impl Prepared {
     fn scope<'f, T: Send + 'f>(&'f self, work: BoxFuture<'f, T>) -> BoxFuture<'f, T> {
         let (meter, recorder) = (self.meter.clone(), self.recorder.clone());
         let work = async move { Context::current().recording(recorder).scope(work).await };
-        let work = Box::pin(with(move |c| c.meter(meter), work));
-        if !self.engine.options().stop_on_ctrl_c {
-            return work;
-        }
-        let cancellation = self.engine.options().cancellation.clone();
-        Box::pin(async move {
-            let pressed = Box::pin(tokio::signal::ctrl_c());
-            match select(work, pressed).await {
-                Either::Left((ended, _)) => ended,
-                Either::Right((_, work)) => {
-                    cancellation.cancel();
-                    work.await
-                }
-            }
-        })
+        Box::pin(with(move |c| c.meter(meter), work))
     }
 }
 

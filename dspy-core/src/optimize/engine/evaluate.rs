@@ -146,20 +146,44 @@ impl Engine {
                 missing.extend(unknown.map(|row| (*candidate, *row)));
             }
         }
-        if missing.is_empty() {
-            return Ok(Vec::new());
+        // A budget may end the work anywhere. One candidate after the other, at most one is left half done; and all that
+        // are done count, whatever the order in which their answers came.
+        let by_candidate = |a: &(CandidateId, usize), b: &(CandidateId, usize)| a.0 == b.0;
+        let parts: Vec<&[(CandidateId, usize)]> = match self.meter.is_limited() {
+            true => missing.chunk_by(by_candidate).collect(),
+            false => vec![missing.as_slice()],
+        };
+        let mut done = Vec::with_capacity(missing.len());
+        let mut ended = Ok(());
+        for part in parts {
+            let runs: Vec<Run> =
+                part.iter().map(|(candidate, row)| Run { trace, ..self.run_of(*candidate, *row) }).collect();
+            let (rollouts, stopped) = self.rollouts_until_end(&runs).await;
+            ended = stopped;
+            // Which runs are done when a user asks for an end is chance anyhow, and they are paid.
+            if matches!(ended, Ok(()) | Err(Stop::Cancelled)) {
+                let some = part
+                    .iter()
+                    .zip(rollouts)
+                    .filter_map(|((candidate, row), r)| Some((*candidate, *row, r?)));
+                done.extend(some);
+            }
+            if ended.is_err() {
+                break;
+            }
         }
-        let run = |(candidate, row): &(CandidateId, usize)| Run { trace, ..self.run_of(*candidate, *row) };
-        let runs = missing.iter().map(run).collect();
-        let rollouts = self.rollouts(runs).await?;
-        for ((candidate, row), rollout) in missing.iter().zip(&rollouts) {
+        for (candidate, row, rollout) in &done {
             self.record_score(*candidate, *row, rollout);
         }
-        all_unheard(&rollouts).map_or(Ok(()), |failure| Err(nothing_heard(failure)))?;
-        for candidate in candidates {
-            self.tell_evaluated(*candidate, rows);
+        if ended.is_ok() {
+            all_unheard(&done).map_or(Ok(()), |failure| Err(nothing_heard(failure)))?;
         }
-        Ok(missing.into_iter().zip(rollouts).map(|((candidate, row), run)| (candidate, row, run)).collect())
+        if !done.is_empty() {
+            for candidate in candidates.iter().filter(|candidate| self.covers(**candidate, rows)) {
+                self.tell_evaluated(*candidate, rows);
+            }
+        }
+        ended.map(|()| done)
     }
 
     /// Whether these are the validation rows, in whatever order.
@@ -190,10 +214,9 @@ impl Engine {
 }
 
 /// The failure of the first, when all of them failed through no fault of the program.
-fn all_unheard(rollouts: &[Rollout]) -> Option<&Failure> {
-    let unheard = |rollout: &'_ Rollout| rollout.score().is_none();
-    match rollouts.first().map(|first| &first.outcome) {
-        Some(Err(failure)) if rollouts.iter().all(unheard) => Some(failure),
+fn all_unheard(done: &[(CandidateId, usize, Rollout)]) -> Option<&Failure> {
+    match done.first().map(|(_, _, first)| &first.outcome) {
+        Some(Err(failure)) if done.iter().all(|(_, _, rollout)| rollout.score().is_none()) => Some(failure),
         _ => None,
     }
 }

@@ -327,7 +327,8 @@ impl Engine {
             return Ok(());
         }
         self.stage("confirm", 2 * rows.len());
-        match self.fill(&[CandidateId::STUDENT, chosen], &rows).await {
+        let filled = self.interruptible(Box::pin(self.fill(&[CandidateId::STUDENT, chosen], &rows))).await;
+        match filled {
             Ok(()) => Ok(()),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Budget(why)) => {

@@ -29,7 +29,8 @@ pub struct SearchOptions {
     pub prompt_model: Option<LM>,
     /// A file that gets every event as a line of JSON.
     pub log: Option<PathBuf>,
-    /// Whether Ctrl-C ends the compile with the best program so far.
+    /// Whether Ctrl-C ends the compile with the best program so far. The calls that have begun are waited for; pressed
+    /// again, they are given up.
     pub stop_on_ctrl_c: bool,
     /// What ends the compile with the best program so far.
     pub cancellation: Cancellation,
@@ -141,7 +142,8 @@ macro_rules! search_options {
             self
         }
 
-        /// Ends the compile with the best program so far when Ctrl-C is pressed.
+        /// Ends the compile with the best program so far when Ctrl-C is pressed. The calls that have begun are waited
+        /// for; pressed again, they are given up.
         pub fn stop_on_ctrl_c(mut self) -> Self {
             self.search.stop_on_ctrl_c = true;
             self

@@ -104,8 +104,17 @@ impl Engine {
     /// [`Stop`] when the budget does not allow all of them, when the user asks for an end, or when too many failed
     /// through no fault of the program. What was answered until then is in the cache.
     pub async fn rollouts(&self, runs: Vec<Run>) -> Result<Vec<Rollout>, Stop> {
-        self.may_go_on()?;
+        let (rollouts, ended) = self.rollouts_until_end(&runs).await;
+        ended?;
+        Ok(rollouts.into_iter().flatten().collect())
+    }
+
+    /// [`rollouts`](Self::rollouts), with those that there are when it ended before all were made.
+    pub(super) async fn rollouts_until_end(&self, runs: &[Run]) -> (Vec<Option<Rollout>>, Result<(), Stop>) {
         let mut rollouts: Vec<Option<Rollout>> = Vec::new();
+        if let Err(stop) = self.may_go_on() {
+            return (rollouts, Err(stop));
+        }
         rollouts.resize_with(runs.len(), || None);
         let work = |i: usize| {
             let run = runs[i].clone();
@@ -137,12 +146,14 @@ impl Engine {
             if go_on { Flow::Continue } else { Flow::Drain }
         };
         fan_out(runs.len(), self.options.places(), work, done).await;
-        self.errors.check()?;
-        if let Some(why) = self.meter.refused() {
-            return Err(Stop::Budget(why));
-        }
-        let all: Option<Vec<Rollout>> = rollouts.into_iter().collect();
-        all.ok_or(Stop::Cancelled)
+        let all = rollouts.iter().all(Option::is_some);
+        let ended = match (self.errors.check(), self.meter.refused()) {
+            (Err(error), _) => Err(Stop::Failed(error)),
+            (_, Some(why)) => Err(Stop::Budget(why)),
+            _ if !all => Err(Stop::Cancelled),
+            _ => Ok(()),
+        };
+        (rollouts, ended)
     }
 
     fn prepared(&self, mut run: Run) -> crate::Result<Run> {

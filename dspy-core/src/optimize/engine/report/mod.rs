@@ -178,17 +178,28 @@ pub(super) struct ReportBuilder {
     state: Mutex<Collected>,
 }
 
+/// Outputs, shortened, by candidate and row.
+type Outputs = BTreeMap<CandidateId, BTreeMap<usize, String>>;
+
 #[derive(Default)]
 struct Collected {
     notes: Vec<String>,
     progress: Vec<ProgressPoint>,
     best: Option<f64>,
     proposed_at: BTreeMap<usize, Spent>,
-    /// Outputs of the student and of the best so far.
-    outputs: BTreeMap<(usize, usize), String>,
+    /// Outputs of the student, and of candidates that others have not outdone.
+    outputs: Outputs,
     lost_proposals: usize,
     spent: Spent,
     judged: std::collections::HashSet<usize>,
+}
+
+impl Collected {
+    fn forget_outputs(&mut self, candidate: CandidateId) {
+        if candidate != CandidateId::STUDENT {
+            self.outputs.remove(&candidate);
+        }
+    }
 }
 
 impl ReportBuilder {
@@ -214,10 +225,14 @@ impl ReportBuilder {
             Event::Row { candidate: Some(candidate), row, output: Some(output), .. }
                 if state.judged.contains(row) =>
             {
-                state.outputs.insert((candidate.index(), *row), output.clone());
+                state.outputs.entry(*candidate).or_default().insert(*row, output.clone());
             }
+            Event::RuledOut { candidate, .. } => state.forget_outputs(*candidate),
             Event::Evaluated { candidate, full, score, spent, .. } => {
                 state.spent = *spent;
+                if *full && state.best > *score {
+                    state.forget_outputs(*candidate);
+                }
                 if let (true, Some(score)) = (*full, *score) {
                     let best = state.best.map_or(score, |best| best.max(score));
                     state.best = Some(best);
@@ -287,19 +302,14 @@ impl Engine {
         }
     }
 
-    fn changed_rows(
-        &self,
-        rows: &[usize],
-        chosen: CandidateId,
-        outputs: &BTreeMap<(usize, usize), String>,
-    ) -> Vec<RowChange> {
+    fn changed_rows(&self, rows: &[usize], chosen: CandidateId, outputs: &Outputs) -> Vec<RowChange> {
         let scores = self.scores(CandidateId::STUDENT, rows).into_iter().zip(self.scores(chosen, rows));
         let change = |(row, (before, after)): (&usize, (Option<f64>, Option<f64>))| {
             let (before, after) = (before?, after?);
             if before == after {
                 return None;
             }
-            let output = |candidate: CandidateId| outputs.get(&(candidate.index(), *row)).cloned();
+            let output = |candidate: CandidateId| outputs.get(&candidate)?.get(row).cloned();
             Some(RowChange {
                 row: *row,
                 record: self.task.record(*row).unwrap_or_default(),
