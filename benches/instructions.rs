@@ -33,6 +33,7 @@ const KINDS: &[(&str, &str, Option<&str>)] = &[
     ("own-call", "`Predict::call` of a model in this process that answers at once", None),
     ("own-batch", "the same, a row of `batch`", Some("own-call")),
     ("own-evaluate", "the same, a row of `Evaluate`", Some("own-call")),
+    ("own-compile", "the same, a row of a candidate in a compile", Some("own-call")),
 ];
 
 const FEW: usize = 400;
@@ -110,6 +111,16 @@ fn run(kind: &str, count: usize) {
                 let exact = |row: &Qa, output: &QaOutput| row.answer == output.answer;
                 let evaluation = Evaluate::new(&rows, exact).progress(false);
                 assert_eq!(evaluation.run(&own).await.unwrap().score, 1.0);
+            }
+            "own-compile" => {
+                // Three candidates: the student, and two that show a row.
+                let (train, val): (Vec<_>, Vec<_>) =
+                    (rows.clone().take(1).collect(), rows.take(count / 3).collect());
+                let exact = |row: &Qa, output: &QaOutput| row.answer == output.answer;
+                let search = BootstrapFewShotWithRandomSearch::new().num_candidates(0).max_labeled_demos(1);
+                let search = search.max_bootstrapped_demos(0).progress(false);
+                let compiled = search.compile(own, (&train, &val), exact).await.unwrap();
+                assert_eq!(compiled.report.val.after, Some(1.0));
             }
             other => panic!("there is no kind of call `{other}`"),
         }

@@ -130,7 +130,7 @@ pub struct Engine {
     options: SearchOptions,
     meter: Arc<Meter>,
     errors: Arc<ErrorBudget>,
-    digests: Arc<exclude::Digests>,
+    exclusion: Arc<exclude::Exclusion>,
     state: Mutex<State>,
     listeners: Listeners,
     report: Arc<ReportBuilder>,
@@ -171,7 +171,7 @@ impl Engine {
         };
         Ok(Self {
             errors: Arc::new(ErrorBudget::new(options.max_errors)),
-            digests: Arc::new(exclude::Digests::of(&*task, &rows.train)?),
+            exclusion: Arc::new(exclude::Exclusion::new(task.clone())),
             state: Mutex::new(State { candidates: vec![student], ..State::default() }),
             report: Arc::new(ReportBuilder::new(&rows)),
             listeners,

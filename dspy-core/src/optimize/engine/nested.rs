@@ -97,7 +97,7 @@ impl Engine {
             rows: self.rows.clone(),
             teacher: self.teacher.clone(),
             errors: self.errors.clone(),
-            digests: self.digests.clone(),
+            exclusion: self.exclusion.clone(),
             meter: self.meter.clone(),
             state: std::sync::Mutex::new(state),
             options,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CandidateId, Engine, Event, Stop, exclude};
+use super::{CandidateId, Engine, Event, Stop};
 use crate::{
     context::{Settings, with},
     evaluate::Failure,
@@ -167,11 +167,7 @@ impl Engine {
     /// # Errors
     /// As [`Task::record`].
     pub fn parameters_for(&self, parameters: &Arc<Parameters>, row: usize) -> crate::Result<Arc<Parameters>> {
-        if parameters.iter().all(|(_, own)| own.demos.is_empty() && own.nearest.is_none()) {
-            return Ok(parameters.clone());
-        }
-        let record = self.task.record(row)?;
-        Ok(exclude::for_row(parameters, self.task.predictors(), &self.digests, &record))
+        self.exclusion.for_row(parameters, row)
     }
 
     /// # Errors
