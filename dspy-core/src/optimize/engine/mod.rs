@@ -6,6 +6,7 @@ mod errors;
 mod evaluate;
 mod events;
 mod exclude;
+mod interrupt;
 mod nested;
 mod options;
 mod propose;
