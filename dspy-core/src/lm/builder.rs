@@ -9,6 +9,7 @@ use super::{
     Cache, Capabilities, LM, LanguageModel, Options,
     client::Core,
     http::Timeouts,
+    limiter::Limits,
     provider::{self, Access, Endpoint, Provider},
     retry::RetryPolicy,
     wire::{
@@ -35,7 +36,7 @@ pub struct LMBuilder {
     rollout_name: Option<String>,
     options: Options,
     retry: RetryPolicy,
-    concurrency: Option<usize>,
+    limits: Limits,
     cache: Cache,
 }
 
@@ -87,7 +88,7 @@ impl LMBuilder {
             rollout_name: None,
             options: Options::default(),
             retry: RetryPolicy::default(),
-            concurrency,
+            limits: Limits { concurrency, ..Limits::default() },
             cache,
         }
     }
@@ -177,7 +178,7 @@ impl LMBuilder {
         self
     }
 
-    /// Sets how many further attempts follow a failed one (4).
+    /// Sets how many further attempts follow a failed one (4). What a rate limit refuses is no failure: see [`RetryPolicy`].
     pub fn retries(mut self, n: u32) -> Self {
         self.retry = self.retry.retries(n);
         self
@@ -190,9 +191,24 @@ impl LMBuilder {
     }
 
     /// Sets how many requests may be in flight at once (512; without limit for a model of your own). Further ones wait.
-    /// Each request in flight holds a connection, so a large number needs a matching `ulimit -n`.
+    /// Each request in flight holds a connection, so a large number needs a matching `ulimit -n`. When the provider refuses
+    /// requests because they are too many, fewer are sent at a time until it answers again.
     pub fn concurrency(mut self, n: usize) -> Self {
-        self.concurrency = Some(n);
+        self.limits.concurrency = Some(n);
+        self
+    }
+
+    /// Sets how many requests may begin in a minute, over all clones of the client. Further ones wait; they are spread
+    /// evenly, and no more than a second's share begins at once. Attempts that are repeated count, too.
+    pub fn requests_per_minute(mut self, n: u32) -> Self {
+        self.limits.requests_per_minute = Some(n.into());
+        self
+    }
+
+    /// Sets how many tokens, of prompts and answers together, the requests of a minute may take, over all clones of the
+    /// client. Until it is answered, a request counts as many as those before it took on average.
+    pub fn tokens_per_minute(mut self, n: u64) -> Self {
+        self.limits.tokens_per_minute = Some(n as f64);
         self
     }
 
@@ -242,8 +258,15 @@ impl LMBuilder {
             Source::Model(model) => model.id().to_owned(),
         };
         let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &id, message);
-        if self.concurrency == Some(0) {
-            return Err(wrong("a concurrency of 0 would let no request through; set 1 or more".into()));
+        let Limits { concurrency, requests_per_minute, tokens_per_minute } = self.limits;
+        for (name, none) in [
+            ("concurrency", concurrency == Some(0)),
+            ("requests_per_minute", requests_per_minute == Some(0.0)),
+            ("tokens_per_minute", tokens_per_minute == Some(0.0)),
+        ] {
+            if none {
+                return Err(wrong(format!("{name} of 0 would let no request through; set 1 or more")));
+            }
         }
         for (name, value) in [("temperature", self.options.temperature), ("top_p", self.options.top_p)] {
             if value.is_some_and(|v| !v.is_finite() || v < 0.0) {
@@ -312,7 +335,7 @@ impl LMBuilder {
             }
         };
         Ok(LM::assemble(
-            Core::new(model, self.capabilities, self.retry, self.concurrency, self.cache),
+            Core::new(model, self.capabilities, self.retry, self.limits, self.cache),
             self.options,
         ))
     }

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::{
@@ -18,6 +17,7 @@ use super::{
     budget::Admitted,
     cache::Key,
     history::{self, Inspection},
+    limiter::{Limiter, Limits, Refused},
 };
 use crate::{LmError, LmErrorKind, error::no_runtime};
 
@@ -44,8 +44,7 @@ pub(super) struct Core {
     id: Arc<str>,
     capabilities: Capabilities,
     retry: RetryPolicy,
-    concurrency: Option<usize>,
-    places: Option<Semaphore>,
+    limiter: Limiter,
     cache: Cache,
     spent: Spent,
 }
@@ -72,15 +71,14 @@ impl Core {
         model: Arc<dyn LanguageModel>,
         capabilities: Option<Capabilities>,
         retry: RetryPolicy,
-        concurrency: Option<usize>,
+        limits: Limits,
         cache: Cache,
     ) -> Self {
         Self {
             id: model.id().into(),
             capabilities: capabilities.unwrap_or_else(|| model.capabilities()),
             retry,
-            concurrency,
-            places: concurrency.map(|n| Semaphore::new(n.min(Semaphore::MAX_PERMITS))),
+            limiter: Limiter::new(limits),
             cache,
             spent: Spent::default(),
             model,
@@ -96,7 +94,7 @@ impl LM {
     /// [`LanguageModel::id`] and [`LanguageModel::endpoint`] must tell it from every other model that ever uses the same
     /// cache.
     pub fn from_model(model: impl LanguageModel) -> Self {
-        let core = Core::new(Arc::new(model), None, RetryPolicy::default(), None, Cache::private());
+        let core = Core::new(Arc::new(model), None, RetryPolicy::default(), Limits::default(), Cache::private());
         Self::assemble(core, Options::default())
     }
 
@@ -115,9 +113,9 @@ impl LM {
 
     /// A client like this one for another model.
     pub(crate) fn with_model(&self, model: impl LanguageModel) -> Self {
-        let Core { capabilities, retry, concurrency, cache, .. } = &*self.core;
+        let Core { capabilities, retry, limiter, cache, .. } = &*self.core;
         let (retry, cache) = (retry.clone(), cache.clone());
-        let core = Core::new(Arc::new(model), Some(*capabilities), retry, *concurrency, cache);
+        let core = Core::new(Arc::new(model), Some(*capabilities), retry, limiter.limits(), cache);
         Self { core: Arc::new(core), options: self.options.clone() }
     }
 
@@ -274,33 +272,45 @@ impl LM {
         mut sink: Option<&mut DeltaSink<'_>>,
     ) -> Result<Response, LmError> {
         let core = &*self.core;
-        let mut attempts = 0;
+        let (mut attempts, mut faults) = (0, 0);
         loop {
             attempts += 1;
             let mut begun = false;
-            let result = {
-                // Held for this attempt only: who waits to try again lets others through.
-                let _place = match &core.places {
-                    None => None,
-                    Some(places) => Some(places.acquire().await.map_err(|_| self.closed())?),
-                };
-                match sink.as_deref_mut() {
-                    None => core.model.generate(request).await,
-                    Some(sink) => {
-                        let mut watched = |delta| {
-                            begun = true;
-                            sink(delta);
-                        };
-                        core.model.stream(request, &mut watched).await
-                    }
+            // Held for this attempt only: who waits to try again lets others through.
+            let place = core.limiter.place(self.id(), || bytes_of(request)).await.map_err(|mut error| {
+                error.attempts = attempts - 1;
+                error
+            })?;
+            let result = match sink.as_deref_mut() {
+                None => core.model.generate(request).await,
+                Some(sink) => {
+                    let mut watched = |delta| {
+                        begun = true;
+                        sink(delta);
+                    };
+                    core.model.stream(request, &mut watched).await
                 }
             };
             let mut error = match result {
-                Ok(response) => return Ok(response),
+                Ok(response) => {
+                    place.answered(&response.usage);
+                    return Ok(response);
+                }
                 Err(error) => error,
             };
             error.attempts = attempts;
-            match core.retry.delay(attempts, &error) {
+            let delay = if error.kind == LmErrorKind::RateLimit {
+                match place.refused(error.retry_after, &core.retry) {
+                    Refused::GivenUp => None,
+                    Refused::Paused => Some(Duration::ZERO),
+                    Refused::Alone => Some(core.retry.wait(attempts - faults, error.retry_after)),
+                }
+            } else {
+                drop(place);
+                faults += 1;
+                core.retry.delay(faults, &error)
+            };
+            match delay {
                 Some(_) if tokio::runtime::Handle::try_current().is_err() => {
                     error.message.push_str("; ");
                     error.message.push_str(&no_runtime("Further attempts"));
@@ -308,15 +318,13 @@ impl LM {
                 }
                 Some(delay) if !begun => {
                     tracing::debug!(%error, attempts, delay = ?delay, "trying again");
-                    tokio::time::sleep(delay).await;
+                    if !delay.is_zero() {
+                        tokio::time::sleep(delay).await;
+                    }
                 }
                 _ => return Err(error),
             }
         }
-    }
-
-    fn closed(&self) -> LmError {
-        LmError::new(LmErrorKind::Configuration, self.id(), "the client was shut down")
     }
 
     /// A span with OpenTelemetry's names (semantic conventions for generative AI); nothing when nobody listens.
@@ -368,6 +376,11 @@ impl LM {
             duration: began.elapsed(),
         });
     }
+}
+
+/// The length of a request's texts.
+fn bytes_of(request: &Request) -> usize {
+    request.prompt.messages().map(|message| message.content.text().len()).sum()
 }
 
 /// Tells the meter what an answer took.

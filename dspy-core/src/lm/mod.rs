@@ -13,12 +13,14 @@ mod client;
 pub mod embed;
 pub mod history;
 mod http;
+mod limiter;
 #[cfg(feature = "local")]
 mod local;
 mod message;
 mod model;
 mod prefix;
 mod provider;
+mod rate;
 mod request;
 mod response;
 mod retry;

@@ -19,25 +19,31 @@ use crate::LmError;
 /// jitter" of Brooker, *Exponential Backoff and Jitter* (AWS Architecture Blog, 2015). A `Retry-After` of the provider
 /// comes first, up to [`RetryPolicy::max_retry_after`].
 ///
-/// Transport errors, timeouts, 408, 409, 429, 5xx and unreadable answers are retried; other 4xx, an overflow
+/// Transport errors, timeouts, 408, 409, 5xx and unreadable answers are retried so many times; other 4xx, an overflow
 /// of the context window and an exhausted account are not.
+///
+/// A rate limit (429) is no fault, but a request to slow down. All clones of a client slow down together, and a request
+/// that was refused is sent again until it is answered: it is given up only when the provider has answered no request of
+/// the client for as long as [`RetryPolicy::rate_limit_timeout`] says.
 #[derive(Clone)]
 pub struct RetryPolicy {
     retries: u32,
     base: Duration,
     cap: Duration,
     max_retry_after: Duration,
+    rate_limit_timeout: Duration,
     jitter: Option<Arc<dyn Fn() -> f64 + Send + Sync>>,
 }
 
 impl Default for RetryPolicy {
-    /// 4 retries, base 0.5 s, cap 30 s, at most 60 s for a `Retry-After`.
+    /// 4 retries, base 0.5 s, cap 30 s, at most 60 s for a `Retry-After`, 10 minutes for a rate limit.
     fn default() -> Self {
         Self {
             retries: 4,
             base: Duration::from_millis(500),
             cap: Duration::from_secs(30),
             max_retry_after: Duration::from_secs(60),
+            rate_limit_timeout: Duration::from_secs(600),
             jitter: None,
         }
     }
@@ -49,12 +55,12 @@ impl RetryPolicy {
         Self::default()
     }
 
-    /// No retries.
+    /// No retries, also of what a rate limit refused.
     pub fn none() -> Self {
         Self::default().retries(0)
     }
 
-    /// Sets the number of retries.
+    /// Sets the number of retries. With 0, what a rate limit refused is not sent again either.
     #[must_use]
     pub fn retries(mut self, n: u32) -> Self {
         self.retries = n;
@@ -82,6 +88,15 @@ impl RetryPolicy {
         self
     }
 
+    /// Sets for how long a rate limit is put up with (10 minutes): when all requests of the client were refused for so
+    /// long, and none was answered, they are given up. As long as a provider answers one now and then, every request is
+    /// answered in the end.
+    #[must_use]
+    pub fn rate_limit_timeout(mut self, timeout: Duration) -> Self {
+        self.rate_limit_timeout = timeout;
+        self
+    }
+
     /// Sets the source of randomness: a function that returns numbers from 0 to 1.
     #[must_use]
     pub fn jitter(mut self, jitter: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
@@ -100,16 +115,42 @@ impl RetryPolicy {
         if attempts > self.retries || !error.retryable() {
             return None;
         }
-        let doublings = attempts.saturating_sub(1).min(31);
-        let ceiling = self.base.saturating_mul(1 << doublings).min(self.cap);
-        let share = self.jitter.as_ref().map_or_else(random, |jitter| jitter());
-        let backoff = ceiling.mul_f64(if share.is_finite() { share.clamp(0.0, 1.0) } else { 1.0 });
+        Some(self.wait(attempts, error.retry_after))
+    }
+
+    /// The wait of one request after so many attempts (from 1).
+    pub(super) fn wait(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
+        let backoff = self.ceiling(attempts.saturating_sub(1)).mul_f64(self.share());
         // Where the provider names a time, the jitter only spreads those who were all told the same.
-        Some(
-            error
-                .retry_after
-                .map_or(backoff, |t| t.min(self.max_retry_after).saturating_add(backoff.min(self.base))),
-        )
+        retry_after.map_or(backoff, |t| t.min(self.max_retry_after).saturating_add(backoff.min(self.base)))
+    }
+
+    /// The pause of all requests of a client, after so many pauses without an answer between them.
+    pub(super) fn pause(&self, pauses: u32, retry_after: Option<Duration>) -> Duration {
+        let backoff = self.ceiling(pauses);
+        // Between the half and the whole, so that processes with the same limit do not go on in step.
+        let backoff = backoff.mul_f64(0.5 + self.share() / 2.0);
+        match retry_after.map(|t| t.min(self.max_retry_after)) {
+            None => backoff,
+            // A provider that again and again names a time that is too short is not believed.
+            Some(t) if pauses > 0 => t.max(backoff),
+            Some(t) => t.saturating_add(t.min(self.base).mul_f64(self.share() / 10.0)),
+        }
+    }
+
+    /// Whether a request that was refused gives up: `waited` is how long no answer came.
+    pub(super) fn gives_up(&self, waited: Duration, retry_after: Option<Duration>) -> bool {
+        // A provider that names a time that is too late will not answer before.
+        waited >= self.rate_limit_timeout || retry_after.is_some_and(|t| t > self.rate_limit_timeout)
+    }
+
+    fn ceiling(&self, doublings: u32) -> Duration {
+        self.base.saturating_mul(1 << doublings.min(31)).min(self.cap)
+    }
+
+    fn share(&self) -> f64 {
+        let share = self.jitter.as_ref().map_or_else(random, |jitter| jitter());
+        if share.is_finite() { share.clamp(0.0, 1.0) } else { 1.0 }
     }
 }
 
@@ -120,6 +161,7 @@ impl fmt::Debug for RetryPolicy {
             .field("base", &self.base)
             .field("cap", &self.cap)
             .field("max_retry_after", &self.max_retry_after)
+            .field("rate_limit_timeout", &self.rate_limit_timeout)
             .finish_non_exhaustive()
     }
 }

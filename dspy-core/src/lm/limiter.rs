@@ -1,0 +1,446 @@
+//! How many requests begin, and when: shared by all clones of a client.
+//!
+//! A provider that refuses requests because they are too many tells nobody how many it would take. The limiter finds
+//! out: refusals in a row make all requests pause together, and halve the number of requests in flight; answers raise
+//! it again step by step (additive increase, multiplicative decrease: Chiu and Jain, *Analysis of the Increase and
+//! Decrease Algorithms for Congestion Avoidance in Computer Networks*, 1989). A refusal among many answers concerns
+//! only the request that was refused.
+//!
+//! As long as nothing is refused and no rate is set, a request takes a place and gives it back, and that is all.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
+
+use super::{RetryPolicy, Usage, rate::Rate};
+use crate::{LmError, LmErrorKind, error::no_runtime};
+
+/// So many refusals in a row, without an answer between them, are a limit and no accident.
+const SIGN_OF_A_LIMIT: u32 = 3;
+/// The same shortly after a pause.
+const SIGN_OF_THE_SAME_LIMIT: u32 = 2;
+/// After so many answers a pause is no longer "shortly" ago.
+const RECOVERED: u32 = 16;
+/// In how many rounds of requests the number in flight comes back to where it was refused.
+const ROUNDS: f64 = 16.0;
+/// Far above what was refused, the limit is forgotten.
+const FORGOTTEN: f64 = 8.0;
+
+/// What a user allows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Limits {
+    pub(super) concurrency: Option<usize>,
+    pub(super) requests_per_minute: Option<f64>,
+    pub(super) tokens_per_minute: Option<f64>,
+}
+
+pub(super) struct Limiter {
+    limits: Limits,
+    places: Semaphore,
+    /// How many places are taken away as they become free.
+    debt: AtomicUsize,
+    /// Whether the state has a say in when requests begin.
+    watchful: AtomicBool,
+    /// How often the number in flight was lowered.
+    epoch: AtomicU64,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// How many may be in flight.
+    window: f64,
+    /// How many were in flight when the provider refused.
+    refused_at: f64,
+    refused_in_a_row: u32,
+    answered_since_pause: u32,
+    /// Pauses since the last answer.
+    pauses: u32,
+    paused_until: Option<Instant>,
+    /// When the first request was refused since the last answer.
+    refused_since: Option<Instant>,
+    /// Until when requests are not even sent, because nothing was answered for too long.
+    given_up_until: Option<Instant>,
+    requests: Option<Rate>,
+    tokens: Option<Rate>,
+    /// Tokens of the last answers, as a moving average.
+    usual_tokens: Option<f64>,
+}
+
+/// The place of a request in flight.
+pub(super) struct Place<'a> {
+    limiter: &'a Limiter,
+    permit: Option<SemaphorePermit<'a>>,
+    epoch: u64,
+    /// What it is thought to take.
+    tokens: f64,
+}
+
+/// What a request that was refused does next.
+#[derive(Debug, PartialEq)]
+pub(super) enum Refused {
+    /// It waits for a place: all requests pause.
+    Paused,
+    /// It alone waits.
+    Alone,
+    /// It is given up.
+    GivenUp,
+}
+
+impl Limiter {
+    pub(super) fn new(limits: Limits) -> Self {
+        let ceiling = ceiling(&limits);
+        let rate = |per_minute: Option<f64>| per_minute.map(Rate::per_minute);
+        let (requests, tokens) = (rate(limits.requests_per_minute), rate(limits.tokens_per_minute));
+        Self {
+            limits,
+            places: Semaphore::new(ceiling),
+            debt: AtomicUsize::new(0),
+            watchful: AtomicBool::new(requests.is_some() || tokens.is_some()),
+            epoch: AtomicU64::new(0),
+            state: Mutex::new(State {
+                window: ceiling as f64,
+                refused_at: 0.0,
+                refused_in_a_row: 0,
+                answered_since_pause: RECOVERED,
+                pauses: 0,
+                paused_until: None,
+                refused_since: None,
+                given_up_until: None,
+                requests,
+                tokens,
+                usual_tokens: None,
+            }),
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Waits until a request may begin. `prompt_bytes` is asked when its size matters.
+    pub(super) async fn place(
+        &self,
+        model: &str,
+        prompt_bytes: impl FnOnce() -> usize,
+    ) -> Result<Place<'_>, LmError> {
+        let permit = self.places.acquire().await.ok();
+        let mut place = Place { limiter: self, permit, epoch: 0, tokens: 0.0 };
+        if self.watchful.load(Ordering::Acquire) {
+            place.tokens = self.lock().expected(prompt_bytes);
+            Box::pin(self.wait(model, place.tokens)).await?;
+        }
+        place.epoch = self.epoch.load(Ordering::Relaxed);
+        Ok(place)
+    }
+
+    async fn wait(&self, model: &str, tokens: f64) -> Result<(), LmError> {
+        let mut start = {
+            let mut state = self.lock();
+            if let Some(seconds) = state.given_up() {
+                let message = format!("no request was answered for {seconds} s, because there are too many");
+                return Err(LmError::new(LmErrorKind::RateLimit, model, message));
+            }
+            state.reserve(tokens)
+        };
+        loop {
+            let now = Instant::now();
+            start = start.max(self.lock().paused_until.unwrap_or(start));
+            if start <= now {
+                return Ok(());
+            }
+            if tokio::runtime::Handle::try_current().is_err() {
+                return Err(LmError::new(LmErrorKind::Configuration, model, no_runtime("Limits of requests")));
+            }
+            tokio::time::sleep_until(start).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many requests have a place.
+    fn in_flight(&self, state: &State) -> f64 {
+        let places = whole(state.window) + self.debt.load(Ordering::Relaxed);
+        places.saturating_sub(self.places.available_permits()) as f64
+    }
+
+    /// Sets how many requests may be in flight.
+    fn resize(&self, state: &mut State, window: f64) {
+        let (old, new) = (whole(state.window), whole(window));
+        state.window = window;
+        if new > old {
+            let mut more = new - old;
+            let _ = self.debt.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |debt| {
+                let forgiven = debt.min(new - old);
+                more = new - old - forgiven;
+                Some(debt - forgiven)
+            });
+            self.places.add_permits(more);
+        } else if old > new {
+            let free = self.places.forget_permits(old - new);
+            self.debt.fetch_add(old - new - free, Ordering::AcqRel);
+        }
+    }
+
+    /// Pauses all requests, for no longer than the longest pause.
+    #[allow(dead_code)]
+    pub(super) fn pause_for(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut state = self.lock();
+        state.paused_until = Some(state.paused_until.map_or(until, |other| other.max(until)));
+        drop(state);
+        self.watchful.store(true, Ordering::Release);
+    }
+
+    /// Whether requests have to wait at present.
+    #[allow(dead_code)]
+    pub(super) fn is_paused(&self) -> bool {
+        self.watchful.load(Ordering::Acquire)
+            && self.lock().paused_until.is_some_and(|until| until > Instant::now())
+    }
+
+    fn answered(&self, epoch: u64, expected: f64, usage: &Usage) {
+        let mut state = self.lock();
+        state.refused_in_a_row = 0;
+        state.pauses = 0;
+        state.answered_since_pause = state.answered_since_pause.saturating_add(1);
+        state.refused_since = None;
+        state.given_up_until = None;
+        state.used(expected, usage.total_tokens() as f64);
+        let ceiling = ceiling(&self.limits) as f64;
+        // Answers to what began before the number was lowered say nothing about the lower one; and a number that is
+        // not made use of says nothing either.
+        let current = epoch == self.epoch.load(Ordering::Relaxed);
+        if state.window < ceiling && current && self.in_flight(&state) * 2.0 >= state.window {
+            let step = if state.window < state.refused_at { state.refused_at / ROUNDS } else { state.window / 8.0 };
+            let window = state.window + step.max(1.0) / state.window;
+            let forgotten = window > FORGOTTEN * state.refused_at.max(16.0);
+            self.resize(&mut state, if forgotten { ceiling } else { window.min(ceiling) });
+        }
+        if state.window >= ceiling && state.answered_since_pause >= RECOVERED && state.rates().is_none() {
+            state.paused_until = None;
+            self.watchful.store(false, Ordering::Release);
+        }
+    }
+
+    fn refused(&self, epoch: u64, retry_after: Option<Duration>, policy: &RetryPolicy) -> Refused {
+        if policy.max_retries() == 0 {
+            return Refused::GivenUp;
+        }
+        self.watchful.store(true, Ordering::Release);
+        let mut state = self.lock();
+        state.refused_in_a_row += 1;
+        let recovered = state.answered_since_pause >= RECOVERED;
+        let sign = if recovered { SIGN_OF_A_LIMIT } else { SIGN_OF_THE_SAME_LIMIT };
+        let now = Instant::now();
+        let waited = now - *state.refused_since.get_or_insert(now);
+        if policy.gives_up(waited, retry_after) {
+            // Those who wait would have to ask one by one, only to be given up as well.
+            state.given_up_until = Some(now + policy.pause(state.pauses, retry_after));
+            return Refused::GivenUp;
+        }
+        let paused = state.paused_until.is_some_and(|until| until > now);
+        if state.refused_in_a_row < sign && !paused {
+            return Refused::Alone;
+        }
+        // Once for all that were in flight together.
+        if epoch == self.epoch.load(Ordering::Relaxed) {
+            self.epoch.fetch_add(1, Ordering::Relaxed);
+            let in_flight = self.in_flight(&state).clamp(1.0, state.window);
+            state.refused_at = in_flight;
+            self.resize(&mut state, (in_flight / 2.0).floor().max(1.0));
+            let pause = policy.pause(state.pauses, retry_after);
+            state.pauses = state.pauses.saturating_add(1);
+            state.answered_since_pause = 0;
+            state.paused_until = Some(state.paused_until.map_or(now + pause, |until| until.max(now + pause)));
+        }
+        Refused::Paused
+    }
+}
+
+impl State {
+    fn rates(&self) -> Option<&Rate> {
+        self.requests.as_ref().or(self.tokens.as_ref())
+    }
+
+    /// For how many seconds nothing was answered, when that is too long.
+    fn given_up(&self) -> Option<u64> {
+        let now = Instant::now();
+        self.given_up_until.filter(|until| *until > now)?;
+        Some((now - self.refused_since?).as_secs())
+    }
+
+    /// How many tokens a request is thought to take.
+    fn expected(&self, prompt_bytes: impl FnOnce() -> usize) -> f64 {
+        match &self.tokens {
+            None => 0.0,
+            Some(_) => self.usual_tokens.unwrap_or_else(|| prompt_bytes() as f64 / 4.0 + 256.0),
+        }
+    }
+
+    /// When a request may begin, by the rates that the user set: its share is reserved.
+    fn reserve(&mut self, tokens: f64) -> Instant {
+        let now = Instant::now();
+        let by_requests = self.requests.as_mut().map_or(now, |rate| rate.reserve(now, 1.0));
+        let by_tokens = self.tokens.as_mut().map_or(now, |rate| rate.reserve(now, tokens));
+        by_requests.max(by_tokens)
+    }
+
+    /// Puts what a request took in the place of what it was thought to take.
+    fn used(&mut self, expected: f64, tokens: f64) {
+        let Some(rate) = &mut self.tokens else { return };
+        rate.correct(tokens - expected);
+        self.usual_tokens = Some(self.usual_tokens.map_or(tokens, |usual| usual + (tokens - usual) / 16.0));
+    }
+}
+
+impl Place<'_> {
+    /// The request was answered.
+    pub(super) fn answered(self, usage: &Usage) {
+        if self.limiter.watchful.load(Ordering::Acquire) {
+            self.limiter.answered(self.epoch, self.tokens, usage);
+        }
+    }
+
+    /// The provider refused the request because there were too many.
+    pub(super) fn refused(self, retry_after: Option<Duration>, policy: &RetryPolicy) -> Refused {
+        self.limiter.refused(self.epoch, retry_after, policy)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let debt = &self.limiter.debt;
+        if debt.load(Ordering::Acquire) > 0
+            && debt.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
+            && let Some(permit) = self.permit.take()
+        {
+            permit.forget();
+        }
+    }
+}
+
+fn ceiling(limits: &Limits) -> usize {
+    limits.concurrency.map_or(Semaphore::MAX_PERMITS, |n| n.min(Semaphore::MAX_PERMITS))
+}
+
+fn whole(window: f64) -> usize {
+    (window as usize).clamp(1, Semaphore::MAX_PERMITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(concurrency: usize) -> Limiter {
+        Limiter::new(Limits { concurrency: Some(concurrency), ..Limits::default() })
+    }
+
+    fn policy() -> RetryPolicy {
+        RetryPolicy::new().jitter(|| 1.0)
+    }
+
+    async fn take(limiter: &Limiter) -> Place<'_> {
+        limiter.place("m", || 400).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_in_a_row_halve_what_is_in_flight_and_answers_raise_it_again() {
+        let limiter = limiter(64);
+        let mut places = Vec::new();
+        for _ in 0..64 {
+            places.push(take(&limiter).await);
+        }
+        for (i, place) in places.drain(..8).enumerate() {
+            let expected = if i < 2 { Refused::Alone } else { Refused::Paused };
+            assert_eq!(place.refused(None, &policy()), expected, "{i}");
+        }
+        assert!(limiter.is_paused());
+        assert_eq!(whole(limiter.lock().window), 31, "halved once, from the 62 that were in flight");
+        drop(places);
+        assert_eq!(limiter.places.available_permits(), 31);
+        // Each round is one for all places.
+        for _ in 0..200 {
+            let mut round = Vec::new();
+            let window = whole(limiter.lock().window);
+            for _ in 0..window {
+                round.push(take(&limiter).await);
+            }
+            round.into_iter().for_each(|place| place.answered(&Usage::default()));
+        }
+        assert_eq!(limiter.places.available_permits(), 64);
+        assert_eq!(limiter.debt.load(Ordering::Relaxed), 0);
+        assert!(!limiter.watchful.load(Ordering::Relaxed), "nothing is left of it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_among_answers_concerns_one_request() {
+        let limiter = limiter(64);
+        for i in 0..1000 {
+            let place = take(&limiter).await;
+            match i % 10 {
+                9 => assert_eq!(place.refused(Some(Duration::from_secs(9)), &policy()), Refused::Alone),
+                _ => place.answered(&Usage::default()),
+            }
+        }
+        assert!(!limiter.is_paused());
+        assert_eq!(limiter.places.available_permits(), 64);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_double_and_obey_the_provider() {
+        let limiter = limiter(4);
+        let mut waited = Vec::new();
+        for retry_after in [None, None, None, Some(Duration::from_secs(20)), None, None] {
+            let before = Instant::now();
+            let place = take(&limiter).await;
+            waited.push(before.elapsed().as_millis());
+            place.refused(retry_after, &policy());
+        }
+        assert_eq!(waited[..3], [0, 0, 0]);
+        assert!((500..510).contains(&waited[3]), "{waited:?}");
+        assert!((20_000..20_600).contains(&waited[4]), "{waited:?}");
+        assert!((2_000..2_010).contains(&waited[5]), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_begin_in_a_minute_than_is_allowed() {
+        let limits =
+            Limits { requests_per_minute: Some(120.0), tokens_per_minute: Some(6000.0), ..Limits::default() };
+        let limiter = Limiter::new(limits);
+        let start = Instant::now();
+        for _ in 0..21 {
+            take(&limiter).await.answered(&Usage::of_call(10, 10));
+        }
+        // Two requests a second, of twenty tokens each: the first was thought to take more.
+        let seconds = start.elapsed().as_secs_f64();
+        assert!((9.0..13.0).contains(&seconds), "{seconds}");
+        let start = Instant::now();
+        for _ in 0..21 {
+            take(&limiter).await.answered(&Usage::of_call(300, 100));
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        assert!((60.0..85.0).contains(&seconds), "100 tokens a second: {seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_is_given_up_is_free_again() {
+        let limiter = limiter(2);
+        for _ in 0..3 {
+            take(&limiter).await.refused(Some(Duration::from_secs(5)), &policy());
+        }
+        let waiting = tokio::time::timeout(Duration::from_millis(10), limiter.place("m", || 0)).await;
+        assert!(waiting.is_err());
+        assert_eq!(limiter.places.available_permits(), 1);
+    }
+}

@@ -1,0 +1,235 @@
+//! Providers that take only so many requests, and providers on which everything goes wrong at times.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use dspy_core::{
+    LmError, LmErrorKind,
+    lm::{Answer, Cache, LM, LMBuilder, Message, Request, RetryPolicy},
+};
+use futures_util::{StreamExt, stream};
+use support::{Ending, Reply, Server, completion};
+
+fn ask(n: usize) -> Request {
+    Request::new(vec![Message::user(format!("number {n}"))])
+}
+
+fn builder(server: &Server) -> LMBuilder {
+    LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off())
+}
+
+fn quick() -> RetryPolicy {
+    RetryPolicy::new().base(Duration::from_millis(10)).cap(Duration::from_millis(200))
+}
+
+/// Answers of `n` requests, so many at a time, each from another clone.
+async fn all(lm: &LM, n: usize, at_a_time: usize) -> Vec<Result<Answer, LmError>> {
+    let each = (0..n).map(|i| {
+        let lm = lm.clone();
+        async move { lm.generate(ask(i)).await }
+    });
+    stream::iter(each).buffered(at_a_time).collect().await
+}
+
+/// A token bucket: so many requests a second, as many as `burst` at once.
+struct Bucket {
+    rate: f64,
+    burst: f64,
+    state: Mutex<(f64, Instant)>,
+    refused: AtomicUsize,
+}
+
+impl Bucket {
+    fn new(rate: f64, burst: f64) -> Arc<Self> {
+        let state = Mutex::new((burst, Instant::now()));
+        Arc::new(Self { rate, burst, state, refused: AtomicUsize::new(0) })
+    }
+
+    fn takes(&self) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let now = Instant::now();
+        let tokens = (state.0 + (now - state.1).as_secs_f64() * self.rate).min(self.burst);
+        let taken = tokens >= 1.0;
+        *state = (if taken { tokens - 1.0 } else { tokens }, now);
+        if !taken {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+        }
+        taken
+    }
+}
+
+/// A server with this limit, which tells those it refuses what `header` says.
+async fn limited(bucket: Arc<Bucket>, header: Option<(&'static str, &'static str)>) -> Server {
+    Server::start(move |call| {
+        if bucket.takes() {
+            return Reply::completion(call.json()["messages"][0]["content"].as_str().unwrap());
+        }
+        let refusal = Reply::error(429, "slow down");
+        header.into_iter().fold(refusal, |reply, (name, value)| reply.with_header(name, value))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_rate_limit_no_request_is_lost_and_none_is_answered_twice() {
+    for (rate, burst, n, header) in [
+        (1500.0, 200.0, 2000, Some(("retry-after-ms", "100"))),
+        (1500.0, 200.0, 2000, Some(("retry-after", "0.05"))),
+        (1500.0, 200.0, 2000, None),
+        (80.0, 8.0, 80, Some(("retry-after-ms", "100"))),
+        (80.0, 8.0, 80, None),
+        // The provider names a time that is always too short.
+        (80.0, 8.0, 80, Some(("retry-after", "0"))),
+    ] {
+        let bucket = Bucket::new(rate, burst);
+        let server = limited(bucket.clone(), header).await;
+        let lm = builder(&server).retry(quick()).build().unwrap();
+        let answers = all(&lm, n, 256).await;
+        for (i, answer) in answers.iter().enumerate() {
+            let answer = answer.as_ref().unwrap_or_else(|e| panic!("{rate} a second, {header:?}: {e}"));
+            assert_eq!(answer.response.choices[0].text, format!("number {i}"));
+        }
+        let refused = bucket.refused.load(Ordering::SeqCst);
+        assert_eq!(server.count() - refused, n, "each was answered once");
+        assert_eq!(lm.usage().calls, n as u64);
+        // Most of what begins is answered, once the limit is known; the first burst is not.
+        assert!(refused < 512 + n, "{refused} of {} were refused: {rate} a second, {header:?}", server.count());
+    }
+}
+
+/// A rate limit is given up by time: the clock is stopped, and moved by what sleeps.
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_is_put_up_with_for_a_time_and_not_for_a_number_of_attempts() {
+    use dspy_core::lm::{BoxFuture, LanguageModel, Response};
+
+    /// Refuses everything until so much time has passed.
+    struct Busy(tokio::time::Instant, Duration, AtomicUsize, Option<Duration>);
+    impl LanguageModel for Busy {
+        fn id(&self) -> &str {
+            "own/busy"
+        }
+        fn generate<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+            Box::pin(async {
+                if self.0.elapsed() >= self.1 {
+                    return Ok(Response::text("free"));
+                }
+                self.2.fetch_add(1, Ordering::SeqCst);
+                let mut error = LmError::new(LmErrorKind::RateLimit, self.id(), "slow down");
+                error.retry_after = self.3;
+                Err(error)
+            })
+        }
+    }
+    let busy = |seconds, retry_after| {
+        Arc::new(Busy(
+            tokio::time::Instant::now(),
+            Duration::from_secs(seconds),
+            AtomicUsize::new(0),
+            retry_after,
+        ))
+    };
+    let client = |model: &Arc<Busy>, policy| {
+        LM::wrap(model.clone()).cache(Cache::off()).retry(policy).concurrency(8).build().unwrap()
+    };
+    // Ten minutes are put up with by default, and five attempts would have been over after 15 seconds.
+    let model = busy(500, None);
+    let lm = client(&model, RetryPolicy::new());
+    assert!(all(&lm, 20, 20).await.iter().all(Result::is_ok));
+    let refused = model.2.load(Ordering::SeqCst);
+    assert!(refused < 100, "the clones pause together: {refused}");
+    // No longer.
+    let model = busy(100_000, None);
+    let lm = client(&model, RetryPolicy::new().rate_limit_timeout(Duration::from_secs(60)));
+    for answer in all(&lm, 20, 20).await {
+        let error = answer.unwrap_err();
+        assert_eq!(error.kind, LmErrorKind::RateLimit);
+    }
+    let waited = model.0.elapsed().as_secs();
+    assert!((60..100).contains(&waited), "{waited}");
+    // What the provider says itself to be in vain is not waited for.
+    let model = busy(100_000, Some(Duration::from_secs(86_400)));
+    let lm = client(&model, RetryPolicy::new());
+    assert!(all(&lm, 3, 1).await.iter().all(Result::is_err));
+    assert_eq!(model.0.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_fifth_of_mixed_faults_nothing_is_lost_and_nothing_is_doubled() {
+    const CALLS: usize = 4000;
+    let answered = Arc::new(Mutex::new(BTreeMap::<String, usize>::new()));
+    let log = answered.clone();
+    let server = Server::start(move |call| {
+        let text = call.json()["messages"][0]["content"].as_str().unwrap().to_owned();
+        let good = || completion(&text).to_string().into_bytes();
+        // Spread like chance, and the same on every run.
+        let mix = (call.number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        match mix % 65 {
+            0 => Reply::error(429, "slow down").with_header("retry-after", "0.02"),
+            1 => Reply::error(429, "slow down").with_header("retry-after-ms", "15.5"),
+            2 => Reply::error(429, "slow down"),
+            3 => Reply::error(429, "slow down").with_header("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            4 => Reply::error(500, "out of order"),
+            5 => Reply::error(503, "overloaded").with_header("retry-after", "0"),
+            6 => Reply::Reset,
+            7 => Reply::HalfBody(good()),
+            8 => Reply::text(200, "{\"choi"),
+            9 => Reply::Full {
+                status: 200,
+                headers: vec![("content-type".into(), "text/html".into())],
+                body: b"<!doctype html><title>Bad gateway</title>".to_vec(),
+            },
+            10 => Reply::error(200, "overloaded"),
+            11 => Reply::Chunks { headers: Vec::new(), chunks: vec![good()], ending: Ending::Broken },
+            12 if mix % 10 == 0 => Reply::Never,
+            _ => {
+                *log.lock().unwrap().entry(text.clone()).or_default() += 1;
+                Reply::completion(&text)
+            }
+        }
+    })
+    .await;
+    let lm = builder(&server).retry(quick().retries(12)).read_timeout(Duration::from_secs(2));
+    let lm = lm.build().unwrap();
+    let answers = all(&lm, CALLS, 256).await;
+    for (i, answer) in answers.iter().enumerate() {
+        let answer = answer.as_ref().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(answer.response.choices[0].text, format!("number {i}"));
+    }
+    let answered = answered.lock().unwrap();
+    assert_eq!(answered.len(), CALLS);
+    assert!(answered.values().all(|n| *n == 1), "none is paid twice");
+    let usage = lm.usage();
+    assert_eq!((usage.calls, usage.prompt_tokens), (CALLS as u64, 7 * CALLS as u64));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_share_the_rates_that_a_user_sets() {
+    use dspy_core::lm::StubModel;
+
+    let lm = StubModel::from_fn(|_| "x").builder().cache(Cache::off()).requests_per_minute(60).build().unwrap();
+    let start = tokio::time::Instant::now();
+    assert!(all(&lm, 61, 61).await.iter().all(Result::is_ok));
+    let seconds = start.elapsed().as_secs_f64();
+    assert!((58.0..62.0).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn a_rate_of_nothing_is_refused() {
+    for (name, builder) in [
+        ("requests_per_minute", LM::builder("ollama/m").requests_per_minute(0)),
+        ("tokens_per_minute", LM::builder("ollama/m").tokens_per_minute(0)),
+        ("concurrency", LM::builder("ollama/m").concurrency(0)),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert!(error.kind == LmErrorKind::Configuration && error.message.contains(name), "{error}");
+    }
+}
