@@ -19,6 +19,7 @@ pages! {
     parser = "../docs/src/parser.md";
     parser_report = "../docs/src/parser-report.md";
     models = "../docs/src/models.md";
+    limits = "../docs/src/limits.md";
     streaming = "../docs/src/streaming.md";
     settings = "../docs/src/settings.md";
     data = "../docs/src/data.md";

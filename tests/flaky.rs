@@ -102,3 +102,39 @@ async fn without_retries_every_failure_is_named() {
     assert_eq!(result.score_of_answered(), Some(1.0));
     assert_eq!(result.usage.total().calls, answered as u64);
 }
+
+/// The credit of the account is used up at some point, or the key is wrong from the beginning.
+async fn without_credit(answered: usize, refusal: &'static str) -> Server {
+    Server::start(move |call| {
+        if call.number >= answered {
+            return Reply::text(if refusal.contains("quota") { 429 } else { 401 }, refusal);
+        }
+        let prompt = call.json()["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+        let number = prompt.split("\\n").find_map(|line| line.parse::<u64>().ok()).unwrap();
+        Reply::completion(&format!("[[ ## twice ## ]]\n{}\n\n[[ ## completed ## ]]", 2 * number))
+    })
+    .await
+}
+
+const NO_CREDIT: &str =
+    r#"{"error":{"code":"insufficient_quota","message":"You exceeded your current quota"}}"#;
+const NO_KEY: &str = r#"{"error":{"code":"invalid_api_key","message":"Incorrect API key"}}"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_credit_or_key_work_ends_early() {
+    for (answered, refusal, kind) in [(0, NO_CREDIT, "quota"), (300, NO_CREDIT, "quota"), (0, NO_KEY, "auth")]
+    {
+        let server = without_credit(answered, refusal).await;
+        let rows = rows();
+        let evaluation = dspy::Evaluate::new(&rows, correct).concurrency(16).progress(false);
+        let error = evaluation.run(&program(&server, 4)).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(server.count() < answered + 60, "{} requests", server.count());
+
+        let asked = server.count();
+        let search = BootstrapFewShotWithRandomSearch::new().num_candidates(4).progress(false);
+        let error = search.compile(program(&server, 4), &rows[..200], correct).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(server.count() < asked + 60, "{} requests more", server.count() - asked);
+    }
+}

@@ -225,6 +225,10 @@ pub enum LmErrorKind {
     InvalidRequest,
     /// The prompt and the answer do not fit into the model's context window.
     ContextWindow,
+    /// The provider's filter withheld the answer, or refused the prompt.
+    ContentFilter,
+    /// The model declined to answer, and the provider says so.
+    Refusal,
     /// The model or the endpoint does not exist (404).
     NotFound,
     /// The provider failed (5xx, 408, 409).
@@ -235,6 +239,8 @@ pub enum LmErrorKind {
     Configuration,
     /// The request does not fit into the budget of the work that it belongs to; it was not sent.
     Budget,
+    /// The cache has no answer where none may be asked for, or does not work where it must.
+    Cache,
 }
 
 impl LmErrorKind {
@@ -248,11 +254,14 @@ impl LmErrorKind {
             Self::Quota => "quota",
             Self::InvalidRequest => "invalid_request",
             Self::ContextWindow => "context_window",
+            Self::ContentFilter => "content_filter",
+            Self::Refusal => "refusal",
             Self::NotFound => "not_found",
             Self::Server => "server",
             Self::InvalidResponse => "invalid_response",
             Self::Configuration => "configuration",
             Self::Budget => "budget",
+            Self::Cache => "cache",
         }
     }
 }

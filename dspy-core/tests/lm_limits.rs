@@ -102,7 +102,11 @@ async fn behind_a_rate_limit_no_request_is_lost_and_none_is_answered_twice() {
         assert_eq!(server.count() - refused, n, "each was answered once");
         assert_eq!(lm.usage().calls, n as u64);
         // Most of what begins is answered, once the limit is known; the first burst is not.
-        assert!(refused < 512 + n, "{refused} of {} were refused: {rate} a second, {header:?}", server.count());
+        assert!(
+            refused < 512 + n,
+            "{refused} of {} were refused: {rate} a second, {header:?}",
+            server.count()
+        );
     }
 }
 
@@ -215,7 +219,8 @@ async fn of_a_fifth_of_mixed_faults_nothing_is_lost_and_nothing_is_doubled() {
 async fn clones_share_the_rates_that_a_user_sets() {
     use dspy_core::lm::StubModel;
 
-    let lm = StubModel::from_fn(|_| "x").builder().cache(Cache::off()).requests_per_minute(60).build().unwrap();
+    let lm =
+        StubModel::from_fn(|_| "x").builder().cache(Cache::off()).requests_per_minute(60).build().unwrap();
     let start = tokio::time::Instant::now();
     assert!(all(&lm, 61, 61).await.iter().all(Result::is_ok));
     let seconds = start.elapsed().as_secs_f64();

@@ -156,3 +156,79 @@ async fn no_more_requests_are_in_flight_than_allowed() {
     assert_eq!(most.load(Ordering::SeqCst), 3);
     assert_eq!(lm.usage().calls, 50);
 }
+
+/// An answer without text, whose first choice has these members besides.
+fn withheld(choice: &serde_json::Value) -> Reply {
+    let mut body = support::completion("");
+    let first = body["choices"][0].as_object_mut().unwrap();
+    for (name, value) in choice.as_object().unwrap() {
+        first.insert(name.clone(), value.clone());
+    }
+    Reply::json(200, &body)
+}
+
+#[tokio::test]
+async fn what_is_withheld_is_an_error_that_is_neither_repeated_nor_kept() {
+    let refusal =
+        serde_json::json!({"message": {"role": "assistant", "content": null, "refusal": "I can't help."}});
+    let filtered = serde_json::json!({"finish_reason": "content_filter"});
+    for (reply, kind, message, paid) in [
+        (withheld(&refusal), LmErrorKind::Refusal, "I can't help.", 1),
+        (withheld(&filtered), LmErrorKind::ContentFilter, "withheld", 1),
+        (
+            Reply::text(
+                400,
+                r#"{"error":{"code":"content_filter","message":"filtered: content management policy"}}"#,
+            ),
+            LmErrorKind::ContentFilter,
+            "filtered",
+            0,
+        ),
+    ] {
+        let server = Server::replying(vec![reply]).await;
+        let lm =
+            LM::builder("openai/m").api_base(server.api_base()).cache(Cache::memory(10)).build().unwrap();
+        for n in 1..3 {
+            let error = lm.generate(hello()).await.unwrap_err();
+            assert!(error.kind == kind && error.message.contains(message) && !error.retryable(), "{error}");
+            assert_eq!(server.count(), n, "neither repeated nor kept");
+        }
+        assert_eq!(lm.usage().calls, 2 * paid, "an answer is paid, also one that is withheld");
+    }
+    let events = [
+        "data: {\"choices\":[{\"delta\":{\"refusal\":\"I can't\"}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"refusal\":\" help.\"},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: [DONE]\n\n",
+    ];
+    let server = Server::replying(vec![Reply::events(&events, support::Ending::Proper)]).await;
+    let error = lm(&server).stream(hello()).finish().await.unwrap_err();
+    assert!(error.kind == LmErrorKind::Refusal && error.message.contains("I can't help."), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_the_api_is_named() {
+    let page = "<!DOCTYPE html><html><head><title>Sign in to Wi-Fi</title></head><body>...</body></html>";
+    let html = |status| Reply::Full {
+        status,
+        headers: vec![("content-type".into(), "text/html; charset=utf-8".into())],
+        body: page.into(),
+    };
+    let moved = |to: &str| Reply::text(301, "").with_header("location", to);
+    for (reply, kind, message) in [
+        (html(200), LmErrorKind::InvalidResponse, "a page of HTML (Sign in to Wi-Fi)"),
+        (html(502), LmErrorKind::Server, "a page of HTML: Sign in to Wi-Fi"),
+        (
+            moved("http://elsewhere.example/v1"),
+            LmErrorKind::Configuration,
+            "redirects to http://elsewhere.example/v1",
+        ),
+    ] {
+        let server = Server::replying(vec![reply]).await;
+        let lm = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0);
+        let lm = lm.build().unwrap();
+        for error in [lm.generate(hello()).await.unwrap_err(), lm.stream(hello()).finish().await.unwrap_err()]
+        {
+            assert!(error.kind == kind && error.message.contains(message), "{error}");
+        }
+    }
+}

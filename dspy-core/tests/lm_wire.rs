@@ -154,8 +154,11 @@ async fn answers_are_read_in_every_shape_that_servers_send() {
     let empty =
         answered(json!({"choices": [{"message": {}, "finish_reason": "weird"}], "usage": null})).await;
     assert_eq!(empty.choices[0].finish, FinishReason::Other("weird".into()));
-    let refusal = answered(json!({"choices": [{"message": {"content": null, "refusal": "no"}}]})).await;
-    assert_eq!(refusal.choices[0].text, "no");
+    let words =
+        json!([{"message": {"content": "", "refusal": ""}}, {"index": 1, "message": {"refusal": "no"}}]);
+    let refusal = answered(json!({ "choices": words })).await;
+    assert_eq!(refusal.choices[0].finish, FinishReason::Stop);
+    assert_eq!((&*refusal.choices[1].text, &refusal.choices[1].finish), ("no", &FinishReason::Refusal));
 }
 
 #[tokio::test]

@@ -106,8 +106,9 @@ impl<R, M> Evaluate<R, M> {
     }
 
     /// Sets how many rows may fail; with one more, the evaluation stops with an error. By default, and with `None`, every
-    /// row is run, unless the first ten all fail for a reason that affects every row (no model, a wrong key): then the
-    /// evaluation stops with that error.
+    /// row is run, unless the first ten all fail for a reason that affects every row (no model, a wrong key), or ten in a
+    /// row because the account has no credit left: then the evaluation stops with that error. What was answered until then
+    /// is in the cache, if there is one.
     pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
         self.max_errors = errors.into();
         self

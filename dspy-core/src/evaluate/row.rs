@@ -30,10 +30,17 @@ impl Failure {
     }
 
     /// Whether the fault lies outside the program: the model could not be reached, or refused to work. Such a
-    /// failure says nothing about how good the program is. A prompt that is too long is the program's own fault.
+    /// failure says nothing about how good the program is. A prompt that is too long, or that a model refuses to answer,
+    /// is the program's own fault.
     pub fn is_infrastructure(&self) -> bool {
         match self.error() {
-            Error::Lm(e) => !matches!(e.kind, LmErrorKind::ContextWindow | LmErrorKind::InvalidRequest),
+            Error::Lm(e) => !matches!(
+                e.kind,
+                LmErrorKind::ContextWindow
+                    | LmErrorKind::InvalidRequest
+                    | LmErrorKind::ContentFilter
+                    | LmErrorKind::Refusal
+            ),
             Error::Context(_) | Error::Limit(_) => true,
             _ => false,
         }
@@ -49,11 +56,17 @@ impl Failure {
     pub(crate) fn is_hopeless(&self) -> bool {
         match self.error() {
             Error::Lm(e) => {
-                matches!(e.kind, LmErrorKind::Auth | LmErrorKind::NotFound | LmErrorKind::Configuration)
+                matches!(e.kind, LmErrorKind::NotFound | LmErrorKind::Configuration)
+                    || self.is_without_access()
             }
             Error::Context(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether the account may ask nothing, or nothing more: also where it could before.
+    pub(crate) fn is_without_access(&self) -> bool {
+        matches!(self.error(), Error::Lm(e) if matches!(e.kind, LmErrorKind::Auth | LmErrorKind::Quota))
     }
 }
 

@@ -14,6 +14,9 @@ pub(super) struct Watch {
     /// How many rows were run, and not taken over from an earlier run.
     run: usize,
     hopeless: usize,
+    /// How many rows in a row failed because the account has no access, or no credit any more, and the last of them.
+    locked_out: usize,
+    lock: Option<Failure>,
     /// The failure of the first row, by index, of those that have failed so far.
     first: Option<(usize, Failure)>,
     kinds: BTreeMap<&'static str, usize>,
@@ -31,6 +34,8 @@ impl Watch {
             failed: 0,
             run: 0,
             hopeless: 0,
+            locked_out: 0,
+            lock: None,
             first: None,
             kinds: BTreeMap::new(),
         }
@@ -39,6 +44,9 @@ impl Watch {
     pub(super) fn see(&mut self, index: usize, failure: Option<&Failure>) -> Flow {
         self.seen += 1;
         self.run += 1;
+        let locked_out = failure.filter(|failure| failure.is_without_access());
+        self.locked_out = if locked_out.is_some() { self.locked_out + 1 } else { 0 };
+        self.lock = locked_out.cloned();
         if let Some(failure) = failure {
             self.failed += 1;
             self.hopeless += usize::from(failure.is_hopeless());
@@ -47,7 +55,7 @@ impl Watch {
                 self.first = Some((index, failure.clone()));
             }
         }
-        let stop = self.without_hope() || self.over_limit();
+        let stop = self.without_hope() || self.without_access() || self.over_limit();
         if stop { Flow::Stop } else { Flow::Continue }
     }
 
@@ -61,6 +69,11 @@ impl Watch {
         self.hopeless == self.run && self.run >= self.patience
     }
 
+    /// Whether the account's credit was used up on the way, or its key revoked.
+    fn without_access(&self) -> bool {
+        self.locked_out >= Self::PATIENCE
+    }
+
     fn over_limit(&self) -> bool {
         self.max_errors.is_some_and(|max| self.failed > max)
     }
@@ -72,6 +85,11 @@ impl Watch {
     }
 
     pub(super) fn verdict(self) -> Option<Error> {
+        if self.without_access()
+            && let Some(failure) = self.lock
+        {
+            return Some(failure.into_error());
+        }
         let (without_hope, over_limit) = (self.without_hope(), self.over_limit());
         let (index, failure) = self.first?;
         if without_hope {

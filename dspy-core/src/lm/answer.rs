@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Response, Usage};
+use crate::{LmError, LmErrorKind, error::shorten};
 
 /// A model's answer, and whether it was paid for.
 #[derive(Debug, Clone)]
@@ -15,6 +16,18 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The answer, or the error that it is: one that was withheld, or is a refusal.
+    pub(crate) fn checked(self, model: &str) -> Result<Self, LmError> {
+        let Some(kind) = self.response.withheld() else { return Ok(self) };
+        let said = self.response.choices.first().map_or("", |choice| choice.text.trim());
+        let message = match kind {
+            LmErrorKind::Refusal => "the model declined to answer",
+            _ => "the provider's filter withheld the answer",
+        };
+        let words = if said.is_empty() { String::new() } else { format!(": {}", shorten(said, 300)) };
+        Err(LmError::new(kind, model, format!("{message}{words}")))
+    }
+
     /// What this answer cost: the provider's own count, or one cached call that cost nothing.
     pub fn usage(&self) -> Usage {
         if self.cached { Usage { cached_calls: 1, ..Usage::default() } } else { self.response.usage }

@@ -94,7 +94,8 @@ impl LM {
     /// [`LanguageModel::id`] and [`LanguageModel::endpoint`] must tell it from every other model that ever uses the same
     /// cache.
     pub fn from_model(model: impl LanguageModel) -> Self {
-        let core = Core::new(Arc::new(model), None, RetryPolicy::default(), Limits::default(), Cache::private());
+        let core =
+            Core::new(Arc::new(model), None, RetryPolicy::default(), Limits::default(), Cache::private());
         Self::assemble(core, Options::default())
     }
 
@@ -181,8 +182,18 @@ impl LM {
     /// the answer is cached before this returns. Failures are retried according to [`RetryPolicy`], and not cached.
     ///
     /// # Errors
-    /// [`LmError`] after the last attempt.
-    pub fn generate(&self, mut request: Request) -> impl Future<Output = Result<Answer, LmError>> + Send {
+    /// [`LmError`] after the last attempt; [`LmErrorKind::ContentFilter`] and [`LmErrorKind::Refusal`] when there is an
+    /// answer that nobody can use.
+    pub fn generate(&self, request: Request) -> impl Future<Output = Result<Answer, LmError>> + Send {
+        self.ask(request, true)
+    }
+
+    /// As [`generate`](Self::generate). What was withheld is an answer unless it is `checked`.
+    pub(crate) fn ask(
+        &self,
+        mut request: Request,
+        checked: bool,
+    ) -> impl Future<Output = Result<Answer, LmError>> + Send {
         request.options.fill_from(&self.options);
         // A block, because an `async fn` keeps its arguments twice.
         async move {
@@ -190,7 +201,7 @@ impl LM {
             let span = self.span(&request);
             let result = self.answer(&request).instrument(span.clone()).await;
             self.account(&span, &began, request, &result);
-            result
+            if checked { result.and_then(|answer| answer.checked(self.id())) } else { result }
         }
     }
 
@@ -199,7 +210,12 @@ impl LM {
     /// A cached answer arrives as one piece. A complete answer is cached if `request.cache` is set; a stream that
     /// is dropped before its end stops the request, and nothing is cached. Failures are retried as long as nothing
     /// has been returned.
-    pub fn stream(&self, mut request: Request) -> ResponseStream {
+    pub fn stream(&self, request: Request) -> ResponseStream {
+        self.ask_streamed(request, true)
+    }
+
+    /// As [`stream`](Self::stream). What was withheld is an answer unless it is `checked`.
+    pub(crate) fn ask_streamed(&self, mut request: Request, checked: bool) -> ResponseStream {
         request.options.fill_from(&self.options);
         let lm = self.clone();
         ResponseStream::new(|mut sink| async move {
@@ -207,7 +223,7 @@ impl LM {
             let span = lm.span(&request);
             let result = lm.answer_streamed(&request, &mut *sink).instrument(span.clone()).await;
             lm.account(&span, &began, request, &result);
-            result
+            if checked { result.and_then(|answer| answer.checked(lm.id())) } else { result }
         })
     }
 
@@ -252,7 +268,9 @@ impl LM {
             return Ok(settled(admitted, self.id(), Answer { response, cached: true }));
         }
         let response = Arc::new(self.attempts(request, Some(sink)).await?);
-        if let (Some(store), Some(key)) = (store, &key) {
+        if let (Some(store), Some(key)) = (store, &key)
+            && response.withheld().is_none()
+        {
             store.keep(key, &response).await;
         }
         Ok(settled(admitted, self.id(), Answer { response, cached: false }))

@@ -158,7 +158,11 @@ impl Limiter {
                 return Ok(());
             }
             if tokio::runtime::Handle::try_current().is_err() {
-                return Err(LmError::new(LmErrorKind::Configuration, model, no_runtime("Limits of requests")));
+                return Err(LmError::new(
+                    LmErrorKind::Configuration,
+                    model,
+                    no_runtime("Limits of requests"),
+                ));
             }
             tokio::time::sleep_until(start).await;
         }
@@ -222,7 +226,8 @@ impl Limiter {
         // not made use of says nothing either.
         let current = epoch == self.epoch.load(Ordering::Relaxed);
         if state.window < ceiling && current && self.in_flight(&state) * 2.0 >= state.window {
-            let step = if state.window < state.refused_at { state.refused_at / ROUNDS } else { state.window / 8.0 };
+            let step =
+                if state.window < state.refused_at { state.refused_at / ROUNDS } else { state.window / 8.0 };
             let window = state.window + step.max(1.0) / state.window;
             let forgotten = window > FORGOTTEN * state.refused_at.max(16.0);
             self.resize(&mut state, if forgotten { ceiling } else { window.min(ceiling) });

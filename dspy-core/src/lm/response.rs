@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::ToolCall;
+use crate::LmErrorKind;
 
 /// Why generation ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub enum FinishReason {
     ToolCalls,
     /// The provider's filter withheld the answer.
     ContentFilter,
+    /// The model declined to answer.
+    Refusal,
     /// Another reason, in the provider's words.
     Other(String),
 }
@@ -84,6 +87,17 @@ pub struct Response {
 }
 
 impl Response {
+    /// Why there is no answer to read: all of them were withheld by the provider's filter, or are refusals.
+    pub(crate) fn withheld(&self) -> Option<LmErrorKind> {
+        let kind = |choice: &Choice| match choice.finish {
+            FinishReason::ContentFilter => Some(LmErrorKind::ContentFilter),
+            FinishReason::Refusal => Some(LmErrorKind::Refusal),
+            _ => None,
+        };
+        let first = kind(self.choices.first()?)?;
+        self.choices.iter().all(|choice| kind(choice).is_some()).then_some(first)
+    }
+
     /// A response of one complete answer, for models written by hand.
     pub fn text(text: impl Into<String>) -> Self {
         Self::new(vec![Choice::text(text)])

@@ -188,6 +188,11 @@ pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration
     Some(at.duration_since(now).unwrap_or_default())
 }
 
+/// Reads a `retry-after-ms` header: milliseconds, of which some providers send fractions.
+pub(crate) fn parse_retry_after_ms(value: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(value.trim().parse::<f64>().ok()? / 1000.0).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,5 +255,9 @@ mod tests {
         assert_eq!(parse_retry_after("Sun, 06 Nov 1970 08:49:37 GMT", now), Some(Duration::ZERO));
         assert_eq!(parse_retry_after("soon", now), None);
         assert_eq!(parse_retry_after("-3", now), None);
+        assert_eq!(parse_retry_after_ms("1500.5"), Some(Duration::from_micros(1_500_500)));
+        for wrong in ["", "soon", "-1", "NaN", "1e300"] {
+            assert_eq!(parse_retry_after_ms(wrong), None, "{wrong}");
+        }
     }
 }

@@ -151,7 +151,10 @@ impl StubModel {
 
     fn client(&self) -> LM {
         let model = Arc::new(self.stub.clone());
-        LM::assemble(Core::new(model, None, RetryPolicy::none(), super::limiter::Limits::default(), Cache::off()), Options::default())
+        LM::assemble(
+            Core::new(model, None, RetryPolicy::none(), super::limiter::Limits::default(), Cache::off()),
+            Options::default(),
+        )
     }
 }
 

@@ -262,7 +262,7 @@ impl Ask<'_> {
         self.log.model.get_or_insert_with(|| model.clone());
         let answer = match &self.watch {
             // Two boxes of middle size are had from an allocator sooner than a large one.
-            None => Box::pin(self.lm.generate(request)).await?,
+            None => Box::pin(self.lm.ask(request, false)).await?,
             Some(watch) => Box::pin(watch.generate(&self.lm, request, &*self.adapter, wanted)).await?,
         };
         let usage = answer.usage();
@@ -270,6 +270,8 @@ impl Ask<'_> {
         if let Some(recorder) = self.recorder {
             recorder.count(&model, usage);
         }
+        // It was paid, hence only now.
+        let answer = answer.checked(&model)?;
         if answer.response.choices.is_empty() {
             return Err(
                 LmError::new(LmErrorKind::InvalidResponse, &*model, "a response without answers").into()

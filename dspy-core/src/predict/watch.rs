@@ -52,7 +52,7 @@ impl Watch {
         let splitter = adapter.extraction().is_none().then(|| adapter.splitter(wanted)).flatten();
         let fields = wanted.fields.iter().map(|field| (field.role, field.name.clone()));
         self.tell(Event::Asked(splitter, fields.collect()));
-        let mut stream = lm.stream(request);
+        let mut stream = lm.ask_streamed(request, false);
         while let Some(event) = stream.next().await {
             match event? {
                 StreamEvent::Delta(delta) if delta.choice == 0 => self.tell(Event::Piece(delta)),

@@ -170,7 +170,9 @@ impl Store {
                 }
                 let response = Arc::new(ask.await?);
                 *asked_here = true;
-                self.keep(&key, &response).await;
+                if response.withheld().is_none() {
+                    self.keep(&key, &response).await;
+                }
                 Ok(response)
             })
             .await?;

@@ -1,13 +1,10 @@
 //! A place on the network that answers requests: what all protocols share.
 
-use std::{
-    ops::Deref,
-    time::{Duration, SystemTime},
-};
+use std::{ops::Deref, time::SystemTime};
 
 use reqwest::{
     Body, Client, Method, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -17,7 +14,7 @@ use crate::{
     error::{no_runtime, shorten},
     lm::{
         http::{self, Timeouts},
-        retry::parse_retry_after,
+        retry::{parse_retry_after, parse_retry_after_ms},
     },
 };
 
@@ -104,13 +101,31 @@ impl Endpoint {
     /// Sends a body and waits for the whole answer.
     pub(super) async fn ask(&self, body: Vec<u8>) -> Result<impl Bytes + use<>, LmError> {
         let reply = self.send(&self.client, self.posting(body)).await?;
-        self.read_all(reply).await
+        let answer = self.read_all(reply).await?;
+        if failure::is_page(&answer) {
+            return Err(self.page(&answer));
+        }
+        Ok(answer)
+    }
+
+    /// A page for people where an answer should be.
+    pub(super) fn page(&self, page: &[u8]) -> LmError {
+        let title = failure::page_title(&String::from_utf8_lossy(page));
+        self.unreadable(format!(
+            "it is a page of HTML ({title}) and not the API's; a proxy may have sent it, or the api_base {} is wrong",
+            self.api_base
+        ))
     }
 
     /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
     pub(super) async fn open(&self, body: Vec<u8>) -> Result<reqwest::Response, LmError> {
         let client = http::client(&self.url, &self.timeouts, true).map_err(|message| self.wrong(message))?;
-        self.send(&client, self.posting(body)).await
+        let reply = self.send(&client, self.posting(body)).await?;
+        let kind = reply.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if kind.starts_with("text/html") {
+            return Err(self.page(&self.read_all(reply).await?));
+        }
+        Ok(reply)
     }
 
     /// Another request to the same place: to `path` under what stands before the path in the address. The body comes
@@ -167,13 +182,20 @@ impl Endpoint {
     async fn refusal(&self, reply: reqwest::Response) -> LmError {
         let status = reply.status().as_u16();
         let header = |name| reply.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-        let retry_after = match header(HeaderName::from_static("retry-after-ms")) {
-            Some(ms) => ms.trim().parse().ok().map(Duration::from_millis),
-            None => header(RETRY_AFTER).and_then(|value| parse_retry_after(value, SystemTime::now())),
-        };
+        let retry_after = header(HeaderName::from_static("retry-after-ms"))
+            .and_then(parse_retry_after_ms)
+            .or_else(|| header(RETRY_AFTER).and_then(|value| parse_retry_after(value, SystemTime::now())));
+        let elsewhere = header(LOCATION).filter(|_| (300..400).contains(&status)).map(str::to_owned);
         // The status alone tells enough if the explanation breaks off.
         let body = self.read_all(reply).await.unwrap_or_default();
-        self.refused(&Reply { status, retry_after, body: &body })
+        let mut error = self.refused(&Reply { status, retry_after, body: &body });
+        if let Some(elsewhere) = elsewhere {
+            // Following it could carry prompt and key to a place that nobody has configured.
+            error.message = self.shown(&format!(
+                "the server redirects to {elsewhere}, which is not followed; if that is the right place, set api_base to it"
+            ));
+        }
+        error
     }
 
     pub(super) async fn read_all(&self, mut reply: reqwest::Response) -> Result<impl Bytes + use<>, LmError> {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
 
-use crate::{LmError, LmErrorKind};
+use crate::{LmError, LmErrorKind, error::shorten};
 
 /// An answer that is not a completion.
 pub(super) struct Reply<'a> {
@@ -48,7 +48,13 @@ pub(super) fn classify(model: &str, reply: &Reply<'_>) -> LmError {
         },
         None => Cow::Borrowed(text.trim()),
     };
-    let message = if message.is_empty() { Cow::Borrowed("the server gave no reason") } else { message };
+    let message = match message {
+        _ if is_page(reply.body) => {
+            Cow::Owned(format!("the server sent a page of HTML: {}", page_title(&text)))
+        }
+        message if message.is_empty() => Cow::Borrowed("the server gave no reason"),
+        message => message,
+    };
     let word = |name: &str| error.and_then(|e| e.get(name)).and_then(Value::as_str).unwrap_or_default();
     // Some gateways answer 200 and put the status into the error's code.
     let status = match reply.status {
@@ -77,20 +83,58 @@ fn kind(status: Option<u16>, words: &str) -> LmErrorKind {
     match status {
         // Overflows are reported as 400, 413, 422 and, by some servers, 500.
         Some(400 | 413 | 422 | 500) | None if overflow() => LmErrorKind::ContextWindow,
+        Some(400 | 403 | 429) if no_credit(words) => LmErrorKind::Quota,
+        Some(400 | 403 | 422) if withheld(words) => LmErrorKind::ContentFilter,
         Some(401 | 403) => LmErrorKind::Auth,
         Some(404) => LmErrorKind::NotFound,
-        Some(429) if words.contains("insufficient_quota") => LmErrorKind::Quota,
         Some(402) => LmErrorKind::Quota,
+        // No redirect is followed: see the client.
+        Some(300..400) => LmErrorKind::Configuration,
         Some(429) => LmErrorKind::RateLimit,
         Some(408 | 409) | Some(500..) => LmErrorKind::Server,
         Some(_) => LmErrorKind::InvalidRequest,
         // A success that holds an error without a status.
-        None if words.contains("insufficient_quota") => LmErrorKind::Quota,
+        None if no_credit(words) => LmErrorKind::Quota,
+        None if withheld(words) => LmErrorKind::ContentFilter,
         None if words.contains("rate_limit") || words.contains("rate limit") => LmErrorKind::RateLimit,
         None if words.contains("authentication") || words.contains("invalid_api_key") => LmErrorKind::Auth,
         None if words.contains("invalid_request") => LmErrorKind::InvalidRequest,
         None => LmErrorKind::Server,
     }
+}
+
+/// Whether a body is a page for people, as proxies and wrong addresses send it.
+pub(super) fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'<')
+}
+
+/// What a page says it is: its title, else how it begins.
+pub(super) fn page_title(page: &str) -> String {
+    let lower = page.to_ascii_lowercase();
+    let title = lower.find("<title>").map(|at| at + 7).and_then(|from| {
+        let to = lower[from..].find("</title>")? + from;
+        Some(page[from..to].trim())
+    });
+    shorten(title.filter(|t| !t.is_empty()).unwrap_or(page.trim()), 100).into_owned()
+}
+
+/// Whether the account has no credit: waiting does not help.
+fn no_credit(words: &str) -> bool {
+    ["insufficient_quota", "billing_hard_limit", "billing_not_active", "credit balance is too low"]
+        .iter()
+        .any(|sign| words.contains(sign))
+}
+
+/// Whether a filter refused the prompt.
+fn withheld(words: &str) -> bool {
+    [
+        "content_filter",
+        "content_policy_violation",
+        "responsibleaipolicyviolation",
+        "content management policy",
+    ]
+    .iter()
+    .any(|sign| words.contains(sign))
 }
 
 #[cfg(test)]
@@ -149,11 +193,22 @@ mod tests {
             (500, Server),
             (503, Server),
             (529, Server),
-            (302, InvalidRequest),
+            (302, Configuration),
         ] {
             assert_eq!(of(status, "").kind, kind, "{status}");
         }
         assert_eq!(of(429, r#"{"error":{"code":"insufficient_quota","message":"m"}}"#).kind, Quota);
+        assert_eq!(
+            of(400, r#"{"error":{"message":"Your credit balance is too low to access the API","type":"t"}}"#)
+                .kind,
+            Quota
+        );
+        for body in [
+            r#"{"error":{"message":"The response was filtered","code":"content_filter"}}"#,
+            r#"{"error":{"message":"Your request was rejected","code":"content_policy_violation"}}"#,
+        ] {
+            assert_eq!(of(400, body).kind, ContentFilter);
+        }
         assert_eq!(of(200, r#"{"error":{"code":429,"message":"m"}}"#).kind, RateLimit);
         assert_eq!(of(200, r#"{"error":{"code":"502","message":"m"}}"#).kind, Server);
         assert_eq!(of(200, r#"{"error":"overloaded"}"#).kind, Server);

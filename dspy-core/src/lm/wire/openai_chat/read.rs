@@ -43,7 +43,12 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
 fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
     let message = raw.message.unwrap_or_default();
     let tool_calls: Vec<_> = message.tool_calls.unwrap_or_default().into_iter().map(tool_call).collect();
-    let finish = finish(raw.finish_reason.as_deref(), !tool_calls.is_empty());
+    let refused = message.content.as_deref().is_none_or(str::is_empty)
+        && message.refusal.as_deref().is_some_and(|refusal| !refusal.is_empty());
+    let finish = match refused {
+        true => FinishReason::Refusal,
+        false => finish(raw.finish_reason.as_deref(), !tool_calls.is_empty()),
+    };
     let choice = Choice {
         text: match (message.content, message.refusal) {
             (Some(text), _) if !text.is_empty() => text.into_owned(),
@@ -75,6 +80,7 @@ pub(super) fn finish(reason: Option<&str>, calls: bool) -> FinishReason {
     match reason {
         Some("length" | "max_tokens") => FinishReason::Length,
         Some("content_filter") => FinishReason::ContentFilter,
+        Some("refusal") => FinishReason::Refusal,
         Some("tool_calls" | "function_call") => FinishReason::ToolCalls,
         None | Some("stop" | "") if calls => FinishReason::ToolCalls,
         None | Some("stop" | "eos" | "end_turn" | "") => FinishReason::Stop,

@@ -7,7 +7,7 @@ use super::read::{self, RawUsage, Text, or_default};
 use crate::{
     LmError, LmErrorKind,
     lm::{
-        Choice, Delta, DeltaSink, Response, TokenLogprob, call,
+        Choice, Delta, DeltaSink, FinishReason, Response, TokenLogprob, call,
         wire::{endpoint::Endpoint, failure::Reply, sse::Events},
     },
 };
@@ -56,6 +56,7 @@ struct Partial {
 struct PartialChoice {
     text: String,
     reasoning: String,
+    refusal: String,
     calls: Vec<PartialCall>,
     finish: Option<String>,
     logprobs: Vec<TokenLogprob>,
@@ -116,6 +117,9 @@ impl Partial {
             }
             let text = delta.content.unwrap_or_default();
             let reasoning = delta.reasoning_content.or(delta.reasoning).unwrap_or_default();
+            if let Some(refusal) = delta.refusal.filter(|refusal| !refusal.is_empty()) {
+                choice.refusal.push_str(&refusal);
+            }
             choice.text.push_str(&text);
             choice.reasoning.push_str(&reasoning);
             if !text.is_empty() || !reasoning.is_empty() {
@@ -134,9 +138,14 @@ impl Partial {
         let choices = self.choices.into_iter().map(|c| {
             let tool_calls: Vec<_> =
                 c.calls.into_iter().map(|c| call::tool_call(c.id, c.name, &c.arguments)).collect();
+            let refused = c.text.is_empty() && !c.refusal.is_empty();
+            let finish = match refused {
+                true => FinishReason::Refusal,
+                false => read::finish(c.finish.as_deref(), !tool_calls.is_empty()),
+            };
             Choice {
-                finish: read::finish(c.finish.as_deref(), !tool_calls.is_empty()),
-                text: c.text,
+                finish,
+                text: if refused { c.refusal } else { c.text },
                 reasoning: Some(c.reasoning).filter(|r| !r.is_empty()),
                 tool_calls,
                 logprobs: c.logprobs,
@@ -191,6 +200,8 @@ struct EventDelta<'a> {
     reasoning_content: Option<Text<'a>>,
     #[serde(borrow, default)]
     reasoning: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    refusal: Option<Text<'a>>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<EventCall<'a>>>,
 }
