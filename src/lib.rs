@@ -38,6 +38,7 @@
 //! | declare a step | [`#[signature]`](macro@signature), [`predict!`](macro@predict), [`DynSignature`] |
 //! | use structs and enums of your own as fields | [`#[value]`](macro@value), [`value`](mod@value) |
 //! | run a step | [`Predict`], [`ChainOfThought`] |
+//! | let a model call functions | [`#[tool]`](macro@tool), [`ReAct`], [`tool`](mod@tool) |
 //! | combine steps | [`#[module]`](macro@module), [`Module`] |
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
 //! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |
@@ -78,10 +79,11 @@ pub use dspy_core::__private;
 pub use dspy_core::local;
 pub use dspy_core::{Error, Result};
 pub use dspy_core::{
-    FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError,
+    FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError, ToolError,
+    ToolErrorKind,
 };
 pub use dspy_core::{
-    adapter, context, data, evaluate, lm, module, optimize, predict, retrieve, signature, value,
+    adapter, context, data, evaluate, lm, module, optimize, predict, retrieve, signature, tool, value,
 };
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
@@ -99,13 +101,14 @@ pub use dspy_core::{
         Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, COPRO, Compiled,
         Ensemble, FineTuner, GEPA, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, SIMBA,
     },
-    predict::{ChainOfThought, Predict, PredictionStream, Predictor, Rendered, Update},
+    predict::{ChainOfThought, Predict, PredictionStream, Predictor, ReAct, ReActBuilder, Rendered, Update},
     retrieve::{Passage, Retrieve, Retriever},
     settings,
     signature::{DynSignature, GrammarError, Reasoned, Record, Signature, SignatureSpec, StaticSignature},
+    tool::{Approval, Tool, Trajectory},
     with,
 };
-pub use dspy_macros::{Example, module, predict, signature, value};
+pub use dspy_macros::{Example, module, predict, signature, tool, value};
 
 /// What most programs use: `use dspy::prelude::*;`.
 pub mod prelude {
@@ -115,8 +118,8 @@ pub mod prelude {
         Adapter, AsMetric, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
         COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Embedder, EmbeddingModel, Ensemble,
         Error, Evaluate, Example, GEPA, InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2,
-        Metric, Module, Optimizer, Options, Passage, Predict, Prediction, Program, Reasoned, Record,
-        Rendered, Result, Retriever, SIMBA, Signature, StaticSignature, configure, with,
+        Metric, Module, Optimizer, Options, Passage, Predict, Prediction, Program, ReAct, Reasoned, Record,
+        Rendered, Result, Retriever, SIMBA, Signature, StaticSignature, Tool, Trajectory, configure, with,
     };
-    pub use dspy_macros::{module, predict, signature, value};
+    pub use dspy_macros::{module, predict, signature, tool, value};
 }

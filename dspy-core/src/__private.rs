@@ -17,13 +17,15 @@ pub use crate::{
     signature::{
         Checks, Field, FieldReader, FieldRole, FieldWriter, Signature, SignatureSpec, StaticSignature,
     },
+    tool::{Tool, ToolArg, blocking},
     value::{self, WriteError},
 };
 pub use ::{schemars, serde, serde_json};
 
 use crate::{
     signature::dedented,
-    value::{TypeInfo, erased::without_own_patterns, write_json},
+    tool::{ToolFailure, ToolOutput, failed, parameters, to_json},
+    value::{ToolSpec, TypeInfo, erased::without_own_patterns, write_json},
 };
 
 /// The requirements on the type of a field.
@@ -135,6 +137,31 @@ impl<T: ?Sized, F: Fn(&T) -> bool> Predicate<T, F> {
     pub fn holds(&self, value: &T) -> bool {
         (self.0)(value)
     }
+}
+
+/// What a tool that is an async function returns when it is called.
+pub type ToolFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a model is told of a function.
+pub fn tool_spec(name: &str, docs: &str, arguments: Vec<ToolArg>) -> ToolSpec {
+    ToolSpec::new(name, dedented(docs), parameters(arguments))
+}
+
+/// What a function gave that cannot fail.
+pub fn tool_value<T: ToolOutput>(value: T) -> std::result::Result<serde_json::Value, ToolFailure> {
+    to_json(&&value)
+}
+
+/// What a function gave that can fail.
+pub fn tool_result<T: ToolOutput, E: fmt::Display>(
+    result: std::result::Result<T, E>,
+) -> std::result::Result<serde_json::Value, ToolFailure> {
+    result.map_err(|error| failed(&error)).and_then(|value| to_json(&&value))
+}
+
+/// What is not reached: arguments that could not be read were told of before.
+pub fn unread_arguments() -> ToolFailure {
+    ToolFailure::Arguments(String::new())
 }
 
 /// The source of a program: its struct and its implementation.

@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::value::{MediaError, ReadError, WriteError};
 
 pub(crate) use crate::value::shorten;
@@ -63,6 +65,9 @@ pub enum Error {
     /// A signature that arrived as data could not be understood.
     #[error(transparent)]
     Signature(Box<crate::signature::GrammarError>),
+    /// A tool was not called, or failed.
+    #[error(transparent)]
+    Tool(Box<ToolError>),
     /// A limit that the user set was reached.
     #[error("{0}")]
     Limit(String),
@@ -99,6 +104,7 @@ impl Error {
             Self::Dataset { .. } => "dataset",
             Self::Retrieval(_) => "retrieval",
             Self::Signature(_) => "signature",
+            Self::Tool(_) => "tool",
             Self::Limit(_) => "limit",
             Self::Task(_) => "task",
             Self::Other(_) => "other",
@@ -131,6 +137,7 @@ impl fmt::Debug for Error {
                 .finish(),
             Self::Retrieval(e) => tuple("Retrieval", e),
             Self::Signature(e) => tuple("Signature", e),
+            Self::Tool(e) => tuple("Tool", e),
             Self::Limit(message) => tuple("Limit", message),
             Self::Task(message) => tuple("Task", message),
             Self::Other(e) => tuple("Other", e),
@@ -174,6 +181,11 @@ impl From<StateError> for Error {
 impl From<RetrievalError> for Error {
     fn from(e: RetrievalError) -> Self {
         Self::Retrieval(Box::new(e))
+    }
+}
+impl From<ToolError> for Error {
+    fn from(e: ToolError) -> Self {
+        Self::Tool(Box::new(e))
     }
 }
 impl From<crate::signature::GrammarError> for Error {
@@ -423,6 +435,45 @@ impl RetrievalError {
     pub fn retryable(mut self, yes: bool) -> Self {
         self.retryable = yes;
         self
+    }
+}
+
+/// What became of a call of a tool that gave no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ToolErrorKind {
+    /// There is no tool of this name.
+    Unknown,
+    /// The arguments are not those of the tool; it was not called.
+    Arguments,
+    /// The call was not allowed; the tool was not called.
+    Denied,
+    /// The tool returned an error.
+    Failed,
+    /// The tool panicked.
+    Panicked,
+    /// The tool gave no result in time.
+    TimedOut,
+}
+
+/// A call of a tool that gave no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct ToolError {
+    /// The tool's name.
+    pub tool: String,
+    /// What happened.
+    pub kind: ToolErrorKind,
+    /// A sentence that a person or a model can act on.
+    pub message: String,
+}
+
+impl ToolError {
+    /// A failure of the tool of this name.
+    pub fn new(tool: impl Into<String>, kind: ToolErrorKind, message: impl Into<String>) -> Self {
+        Self { tool: tool.into(), kind, message: message.into() }
     }
 }
 

@@ -21,6 +21,8 @@ pub mod adapter;
 
 pub mod context;
 
+pub mod tool;
+
 pub mod module;
 
 pub mod data;
@@ -42,4 +44,5 @@ pub mod __private;
 pub use context::{configure, settings, with};
 pub use error::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, RetrievalError, StateError,
+    ToolError, ToolErrorKind,
 };

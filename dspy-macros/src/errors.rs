@@ -23,6 +23,13 @@ impl Errors {
         }
     }
 
+    /// Adds those of others.
+    pub(crate) fn take(&mut self, others: Self) {
+        if let Some(error) = others.0 {
+            self.add(error);
+        }
+    }
+
     /// The value, or a note of why there is none.
     pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|e| self.add(e)).ok()

@@ -15,6 +15,7 @@ mod predict;
 mod read;
 mod signature;
 mod text;
+mod tool;
 mod value;
 
 use proc_macro::TokenStream;
@@ -232,6 +233,88 @@ pub fn signature(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn module(options: TokenStream, item: TokenStream) -> TokenStream {
     module::expand(&options.into(), item.into()).into()
+}
+
+/// Makes a function a tool, which a model may call.
+///
+/// ```
+/// use dspy::prelude::*;
+///
+/// /// Search the encyclopedia.
+/// #[tool]
+/// async fn search(
+///     /// what to look for
+///     query: String,
+///     #[arg(default = 3)] k: usize,
+/// ) -> Result<Vec<String>> {
+///     Ok(vec![format!("one of {k} articles on {query}")])
+/// }
+///
+/// # #[signature("question -> answer")] struct Qa;
+/// let agent = ReAct::<Qa>::builder().tool(search).build();
+///
+/// // It can be called as before.
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// assert_eq!(search("tides".into(), 1).await?, ["one of 1 articles on tides"]);
+/// # Ok::<(), dspy::Error>(()) })?;
+/// # Ok::<(), dspy::Error>(())
+/// ```
+///
+/// The documentation of the function tells the model what the tool does and when to use it, the documentation of an
+/// argument what to pass. Arguments are whatever is `Deserialize + JsonSchema` and owns its values; one that is an
+/// `Option` may be missing. They are read as tolerantly as the outputs of a signature; a call with wrong arguments is
+/// answered with what is wrong and what is expected. The function returns what is `Serialize`, or a `Result` of that (a
+/// type whose name ends in `Result`) with an error that is `Display`. It may be `async`; a plain function runs on a thread
+/// on which it may block.
+///
+/// # Methods
+///
+/// State such as a database or a client is a type whose methods are tools. Mark the `impl` block and, in it, the methods;
+/// the block gets a method `tools`:
+///
+/// ```
+/// use dspy::prelude::*;
+///
+/// struct Library { titles: Vec<String> }
+///
+/// #[tool]
+/// impl Library {
+///     /// Find the titles with a word.
+///     #[tool]
+///     fn find(&self, word: String) -> Vec<String> {
+///         self.titles.iter().filter(|title| title.contains(&word)).cloned().collect()
+///     }
+///
+///     /// Count the titles.
+///     #[tool(name = "count_titles")]
+///     fn count(&self) -> usize {
+///         self.titles.len()
+///     }
+/// }
+///
+/// # #[signature("question -> answer")] struct Qa;
+/// let library = Arc::new(Library { titles: vec!["Emma".into()] });
+/// let agent = ReAct::<Qa>::builder().tools(library.tools()).build();
+/// ```
+///
+/// # Options
+///
+/// | option of the tool | meaning |
+/// |---|---|
+/// | `name = "..."` | the name that the model calls, in place of the function's |
+/// | `desc = "..."` | what the model is told, in place of the documentation |
+/// | `timeout = Duration::from_secs(5)` | how long a call may take; 60 seconds unless set |
+/// | `max_output = 2000` | how many characters of a result the model is shown; 20,000 unless set |
+/// | `parallel = false` | that calls of one step must not run at the same time |
+///
+/// | option of an argument, `#[arg(...)]` | meaning |
+/// |---|---|
+/// | `desc = "..."` | what the model is told, in place of the documentation |
+/// | `name = "..."` | the name, in place of the argument's own |
+/// | `default`, `default = value` | the value when the model passes none |
+#[proc_macro_attribute]
+pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
+    tool::expand(options.into(), item.into()).into()
 }
 
 /// Makes a struct or an enum a value that a field of a signature can hold: derives `Debug`, `Clone`, `Serialize`,

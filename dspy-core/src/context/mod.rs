@@ -15,7 +15,7 @@ use std::{
 
 pub(crate) use recorder::next_sequence;
 pub use recorder::{
-    PredictorId, Recorded, Recorder, Recording, Step, StepOutcome, UsageReport, show_messages,
+    Attached, PredictorId, Recorded, Recorder, Recording, Step, StepOutcome, UsageReport, show_messages,
 };
 pub use settings::Settings;
 
@@ -125,6 +125,11 @@ impl Context {
     pub fn recording(mut self, recorder: Arc<Recorder>) -> Self {
         self.recorder = Some(recorder);
         self
+    }
+
+    /// Runs a function in this context.
+    pub fn sync_scope<R>(self, function: impl FnOnce() -> R) -> R {
+        SCOPE.sync_scope(self, function)
     }
 
     /// Runs a future in this context.

@@ -183,6 +183,16 @@ impl UsageReport {
     }
 }
 
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording")
+            .field("steps", &self.steps)
+            .field("dropped", &self.dropped)
+            .field("usage", &self.usage)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The maximum number of steps of one call, which limits the memory of a program that loops.
 const MAX_STEPS: usize = 10_000;
 
@@ -197,7 +207,7 @@ pub struct Recorder {
 }
 
 /// What a recorder has recorded.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Recording {
     /// The steps, in the order in which they began, each with its place in that order.
@@ -206,7 +216,12 @@ pub struct Recording {
     pub dropped: usize,
     /// The usage of all calls.
     pub usage: UsageReport,
+    /// What modules attached, in the order in which they did.
+    pub attached: Vec<Attached>,
 }
+
+/// Something that a module attaches to what is recorded of its call.
+pub type Attached = Arc<dyn Any + Send + Sync>;
 
 impl Recorder {
     /// A recorder that also reports to `parent`. Without `keep_steps` it records the usage only.
@@ -253,8 +268,22 @@ impl Recorder {
         }
     }
 
+    /// Attaches something to the call at hand, and to those around it.
+    pub(crate) fn attach(&self, attached: &Attached) {
+        // What counts usage only may do so without end.
+        if self.keep_steps || !self.hold_back {
+            self.lock().attached.push(attached.clone());
+        }
+        if let (Some(parent), false) = (&self.parent, self.hold_back) {
+            parent.attach(attached);
+        }
+    }
+
     /// Takes over the steps of a recorder that held them back.
     pub fn absorb(&self, record: Recording) {
+        for attached in &record.attached {
+            self.attach(attached);
+        }
         for (_, step) in record.steps {
             self.keep(next_sequence(), &step);
         }

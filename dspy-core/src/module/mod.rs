@@ -1,5 +1,6 @@
 //! Programs: modules, their predictors, predictions.
 
+mod agent;
 mod batch;
 mod lanes;
 mod nearest;
@@ -16,6 +17,7 @@ use std::{fmt, future::Future, sync::Arc};
 
 use serde::Serialize;
 
+pub(crate) use agent::Agent;
 pub(crate) use batch::{Flow, fan_out};
 pub use nearest::NearestDemos;
 pub use path::Path;

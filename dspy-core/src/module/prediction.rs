@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::{path::Path, predictor::Predictor, program::Program};
 use crate::{
-    context::{PredictorId, Recording, Step, UsageReport},
+    context::{Attached, PredictorId, Recording, Step, UsageReport},
+    tool::Trajectory,
     value::erased::{Write, tree},
 };
 
@@ -43,12 +44,13 @@ pub struct Prediction<O> {
 struct Details {
     trace: Trace,
     usage: UsageReport,
+    attached: Vec<Attached>,
 }
 
 impl Details {
     fn of(record: Recording, path: &dyn Fn(PredictorId) -> Option<Arc<str>>) -> Arc<Self> {
-        let Recording { steps, dropped, usage } = record;
-        Arc::new(Self { trace: Trace::of(steps, dropped, path), usage })
+        let Recording { steps, dropped, usage, attached } = record;
+        Arc::new(Self { trace: Trace::of(steps, dropped, path), usage, attached })
     }
 }
 
@@ -79,6 +81,17 @@ impl<O> Prediction<O> {
     /// The steps of the call; empty when the settings do not record traces.
     pub fn trace(&self) -> &Trace {
         &self.details.trace
+    }
+
+    /// The steps of the agent that was called; of a program with several agents, or with one that was called several
+    /// times, those of the last call that ended. `None` when there was no agent.
+    pub fn trajectory(&self) -> Option<&Trajectory> {
+        self.trajectories().next_back()
+    }
+
+    /// The steps of all agents that were called, in the order in which the calls ended.
+    pub fn trajectories(&self) -> impl DoubleEndedIterator<Item = &Trajectory> {
+        self.details.attached.iter().filter_map(|attached| attached.downcast_ref())
     }
 
     /// The usage of the call, by model.

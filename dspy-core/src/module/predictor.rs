@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::NearestDemos;
+use super::{NearestDemos, agent::Agent};
 use crate::{
-    Error, Result,
+    Error, Result, StateError,
     adapter::{Adapter, Demo},
     context::{PredictorId, Recorded, Settings},
-    lm::{Capabilities, LM, Options, Prefix, ResponseFormat},
+    lm::{Capabilities, LM, Message, Options, Prefix, ResponseFormat},
     signature::{FieldRole, SignatureSpec, Violation},
+    tool::ToolWords,
     value::{Kind, Validator},
 };
 
@@ -25,6 +26,8 @@ pub struct Predictor {
     original: Arc<SignatureSpec>,
     demos: Arc<Vec<Demo>>,
     nearest: Option<NearestDemos>,
+    /// The tools that it may have called.
+    agent: Option<Box<Agent>>,
     lm: Option<LM>,
     options: Options,
     adapter: Option<Arc<dyn Adapter>>,
@@ -63,6 +66,7 @@ impl Predictor {
             original: spec.clone(),
             demos: Arc::default(),
             nearest: None,
+            agent: None,
             lm: None,
             options: Options::default(),
             adapter: None,
@@ -156,6 +160,47 @@ impl Predictor {
         self.nearest = demos;
     }
 
+    /// The words in which the model is told of the tools that this predictor chooses from; empty for one without tools.
+    pub fn tools(&self) -> &[ToolWords] {
+        self.agent.as_ref().map_or(&[], |agent| agent.tools().words())
+    }
+
+    /// Changes the words in which the model is told of tools; tools that are not among them keep theirs.
+    ///
+    /// # Errors
+    /// [`StateError`] when there is no such tool or argument, or when a name is none that models can call. Nothing is
+    /// changed then.
+    pub fn set_tools(&mut self, words: &[ToolWords]) -> Result<(), StateError> {
+        let Some(agent) = &mut self.agent else {
+            return match words {
+                [] => Ok(()),
+                [first, ..] => {
+                    let message = format!("it has no tools, and so none that is called `{}`", first.tool);
+                    Err(StateError::new(message).field("tools"))
+                }
+            };
+        };
+        let spec = Arc::make_mut(&mut self.spec);
+        agent.set_words(words, spec).map_err(|message| StateError::new(message).field("tools"))?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Gives it tools to choose from.
+    pub(crate) fn set_agent(&mut self, agent: Option<Agent>) {
+        self.agent = agent.map(Box::new);
+        self.changed();
+    }
+
+    pub(crate) fn agent(&self) -> Option<&Agent> {
+        self.agent.as_deref()
+    }
+
+    /// What its tools are called natively with, if they are.
+    pub(crate) fn native_agent(&self, capabilities: Capabilities) -> Option<&Agent> {
+        self.agent().filter(|agent| agent.is_native(capabilities))
+    }
+
     /// Its own model, if it has one.
     pub fn lm(&self) -> Option<&LM> {
         self.lm.as_ref()
@@ -191,6 +236,9 @@ impl Predictor {
     pub fn reset(&mut self) {
         self.spec = self.original.clone();
         self.nearest = None;
+        if let Some(agent) = &mut self.agent {
+            agent.reset(Arc::make_mut(&mut self.spec));
+        }
         self.name = self.spec.name.as_str().into();
         self.set_demos(Vec::new());
     }
@@ -217,13 +265,17 @@ impl Predictor {
             return frame.clone();
         }
         let shown = self.shown(capabilities);
+        let native = self.native_agent(capabilities).is_some();
         let frame = Arc::new(Frame {
             adapter: adapter.clone(),
             capabilities,
-            prefix: Arc::new(Prefix::new(adapter.prefix(&shown, &self.demos))),
-            reminder: adapter.reminder(&shown),
-            response_format: adapter.response_format(&shown, capabilities),
-            native_tools: self.native_tools(capabilities).is_some(),
+            prefix: Arc::new(Prefix::new(self.messages(&**adapter, capabilities, &shown, &self.demos))),
+            reminder: if native { String::new() } else { adapter.reminder(&shown) },
+            response_format: match native {
+                true => ResponseFormat::Text,
+                false => adapter.response_format(&shown, capabilities),
+            },
+            native_tools: native || self.native_tools(capabilities).is_some(),
         });
         if frames.len() == REMEMBERED {
             frames.remove(0);
@@ -239,7 +291,22 @@ impl Predictor {
         let mut demos = Vec::clone(&self.demos);
         let chosen = nearest.choose(input).into_iter().filter(|demo| !self.demos.contains(demo));
         demos.extend(chosen);
-        Arc::new(Prefix::new(frame.adapter.prefix(&self.shown(frame.capabilities), &demos)))
+        let shown = self.shown(frame.capabilities);
+        Arc::new(Prefix::new(self.messages(&*frame.adapter, frame.capabilities, &shown, &demos)))
+    }
+
+    /// The system message and the demonstrations.
+    fn messages(
+        &self,
+        adapter: &dyn Adapter,
+        capabilities: Capabilities,
+        shown: &SignatureSpec,
+        demos: &[Demo],
+    ) -> Vec<Message> {
+        match self.native_agent(capabilities) {
+            Some(agent) => agent.native_prefix(adapter, &self.spec, shown, demos),
+            None => adapter.prefix(shown, demos),
+        }
     }
 
     /// The fields of tools and of their calls, when the provider takes them apart from the prompt.
@@ -251,6 +318,9 @@ impl Predictor {
     /// that the provider takes apart from the prompt, and without the reasoning of a model that thinks on its own.
     pub(crate) fn shown(&self, capabilities: Capabilities) -> SignatureSpec {
         let mut spec = (*self.spec).clone();
+        if let Some(agent) = &self.agent {
+            spec = agent.shown(spec, capabilities);
+        }
         let tools = self.native_tools(capabilities);
         let mut at = 0..;
         spec.fields.retain(|f| {
@@ -303,6 +373,7 @@ impl Predictor {
             original: self.original.clone(),
             demos: self.demos.clone(),
             nearest: self.nearest.clone(),
+            agent: self.agent.clone(),
             lm: self.lm.clone(),
             options: self.options.clone(),
             adapter: self.adapter.clone(),

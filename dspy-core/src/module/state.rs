@@ -23,6 +23,8 @@ pub(super) const METADATA: &str = "metadata";
 pub(super) const OWN_RECORD: &str = "dspy_rs";
 /// The key of the demonstrations that are chosen for each call, which DSPy does not know.
 pub(super) const NEAREST: &str = "nearest";
+/// The key of the words in which a model is told of tools.
+pub(super) const TOOLS: &str = "tools";
 /// The version of our own record.
 pub(super) const FORMAT: u64 = 1;
 /// The key by which DSPy marks the demonstrations that an optimizer made.
@@ -64,11 +66,16 @@ fn state_of(predictor: &Predictor) -> Result<Map<String, Value>> {
         .map(|field| json!({ "prefix": field.prefix, "description": saved_desc(&field.name, &field.desc) }))
         .collect();
     let demos: Vec<Value> = predictor.demos().iter().map(|demo| saved_demo(spec, demo)).collect();
+    // DSPy keeps the list of the tools with the instructions, and would not know of them otherwise.
+    let mut instructions = spec.instructions.clone();
+    if let Some(agent) = predictor.agent() {
+        instructions.push_str(&agent.protocol());
+    }
     let mut state = Map::new();
     state.insert("traces".into(), json!([]));
     state.insert("train".into(), json!([]));
     state.insert("demos".into(), demos.into());
-    state.insert("signature".into(), json!({ "instructions": spec.instructions, "fields": fields }));
+    state.insert("signature".into(), json!({ "instructions": instructions, "fields": fields }));
     state.insert("lm".into(), predictor.lm().map_or(Value::Null, LM::state));
     Ok(state)
 }
@@ -126,6 +133,9 @@ fn record_of(predictor: &Predictor) -> Value {
     if let Some(nearest) = predictor.nearest_demos() {
         let pool: Vec<Value> = nearest.pool().iter().map(|demo| saved_demo(spec, demo)).collect();
         record[NEAREST] = json!({ "k": nearest.k(), "pool": pool });
+    }
+    if !predictor.tools().is_empty() {
+        record[TOOLS] = json!(predictor.tools());
     }
     record
 }

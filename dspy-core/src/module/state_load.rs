@@ -1,17 +1,21 @@
 //! Taking up a saved state: first it is checked against the whole program, then everything is changed at once.
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
     nearest::NearestDemos,
     predictor::Predictor,
-    state::{AUGMENTED, CURE, FORMAT, METADATA, NEAREST, OWN_RECORD, ROOT, converted, placeholder, role},
+    state::{
+        AUGMENTED, CURE, FORMAT, METADATA, NEAREST, OWN_RECORD, ROOT, TOOLS, converted, placeholder, role,
+    },
 };
 use crate::{
     Error, Result, StateError,
     adapter::{Demo, given},
     lm::LM,
     signature::{Field, SignatureSpec, default_prefix},
+    tool::ToolWords,
     value::TypeInfo,
 };
 
@@ -22,6 +26,8 @@ pub(super) struct Change {
     words: Vec<(String, String)>,
     demos: Vec<Demo>,
     nearest: Option<NearestDemos>,
+    /// Words of tools, which were tried.
+    tools: Vec<ToolWords>,
     lm: Option<LM>,
 }
 
@@ -33,6 +39,9 @@ impl Change {
                 (field.prefix, field.desc) = (prefix, desc);
             }
         });
+        if let Err(error) = predictor.set_tools(&self.tools) {
+            tracing::error!("the words of the tools were refused after they had been accepted: {error}");
+        }
         predictor.set_demos(self.demos);
         predictor.set_nearest_demos(self.nearest);
         // A file without a model says nothing about it: the program keeps the one it has.
@@ -150,6 +159,7 @@ fn change(
     let instructions = signature.get("instructions").and_then(Value::as_str);
     let instructions =
         instructions.ok_or_else(|| StateError::new("`signature.instructions` must be text"))?;
+    let (instructions, tools) = told(predictor, instructions, own_record)?;
     let words = words(spec, signature, record.is_some())?;
     let nearest =
         own_record.and_then(|record| record.get(NEAREST)).map(|saved| nearest(spec, saved)).transpose()?;
@@ -158,10 +168,30 @@ fn change(
         None | Some(Value::Null) => None,
         Some(saved) => saved_lm(predictor, saved)?,
     };
-    Ok(Change { instructions: instructions.to_owned(), words, demos, nearest, lm })
+    Ok(Change { instructions, words, demos, nearest, tools, lm })
 }
 
 /// The fields that our own record names are those of the program.
+/// The instructions without the list of the tools, and the words of the tools.
+fn told(
+    predictor: &Predictor,
+    instructions: &str,
+    own_record: Option<&Map<String, Value>>,
+) -> Result<(String, Vec<ToolWords>), StateError> {
+    let tools = match own_record.and_then(|record| record.get(TOOLS)) {
+        None => Vec::new(),
+        Some(saved) => {
+            let wrong = |e| StateError::new(format!("`{TOOLS}` must be a list of tools in words: {e}"));
+            Vec::<ToolWords>::deserialize(saved).map_err(wrong)?
+        }
+    };
+    predictor.clone().set_tools(&tools)?;
+    let protocol = predictor.agent().and_then(|agent| agent.protocol_with(&tools));
+    // A list that another program wrote, as DSPy does, stays part of the instructions.
+    let own = protocol.and_then(|protocol| instructions.strip_suffix(protocol.as_str()));
+    Ok((own.unwrap_or(instructions).to_owned(), tools))
+}
+
 fn check_record(spec: &SignatureSpec, record: &[Value]) -> Result<(), StateError> {
     let entry = |i: usize, key: &str| record[i].get(key).and_then(Value::as_str).unwrap_or_default();
     let saved: Vec<&str> = (0..record.len()).map(|i| entry(i, "name")).collect();

@@ -10,10 +10,11 @@ use crate::{
     lm::LM,
     module::{NearestDemos, Predictor},
     signature::SignatureSpec,
+    tool::ToolWords,
 };
 
 /// What can be learnt of a program: for each of its predictors the instruction, the demonstrations, the descriptions
-/// of the fields and the model.
+/// of the fields and of the tools, and the model.
 ///
 /// A plain value: changing it changes no program. The predictors are in the order of the program.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,6 +34,8 @@ pub struct PredictorParameters {
     pub nearest: Option<Nearest>,
     /// The descriptions of the fields, by name.
     pub descriptions: BTreeMap<String, String>,
+    /// The words in which the model is told of the tools that the predictor chooses from.
+    pub tools: Vec<ToolWords>,
     /// The predictor's own model, if it has one.
     pub lm: Option<LM>,
 }
@@ -98,6 +101,7 @@ impl PredictorParameters {
             demos: predictor.demos().iter().cloned().map(Demonstration::from).collect(),
             nearest: predictor.nearest_demos().cloned().map(Nearest::from),
             descriptions: descriptions(predictor.spec()),
+            tools: predictor.tools().to_vec(),
             lm: predictor.lm().cloned(),
         }
     }
@@ -120,6 +124,14 @@ impl PredictorParameters {
                     }
                 }
             });
+        }
+        if predictor.tools() != self.tools {
+            // One by one, so that words that do not fit keep no others from being taken.
+            for words in &self.tools {
+                if let Err(error) = predictor.set_tools(std::slice::from_ref(words)) {
+                    tracing::warn!("the words of a tool are left as they were: {error}");
+                }
+            }
         }
         if !predictor.demos().iter().eq(self.demos.iter().map(|d| &d.demo)) {
             predictor.set_demos(self.demos.iter().map(|d| d.demo.clone()).collect());
@@ -144,7 +156,7 @@ impl PredictorParameters {
     }
 
     fn to_json(&self) -> Value {
-        json!({
+        let mut json = json!({
             "instructions": self.instructions,
             "demos": self.demos.iter().map(|d| shown(&d.demo)).collect::<Vec<_>>(),
             "nearest": self.nearest.as_ref().map(|nearest| json!({
@@ -153,7 +165,11 @@ impl PredictorParameters {
             })),
             "descriptions": self.descriptions,
             "lm": self.lm.as_ref().map(|lm| json!({ "model": lm.id(), "options": lm.options() })),
-        })
+        });
+        if !self.tools.is_empty() {
+            json["tools"] = json!(self.tools);
+        }
+        json
     }
 }
 
@@ -179,6 +195,7 @@ impl PartialEq for PredictorParameters {
             && self.descriptions == other.descriptions
             && self.demos == other.demos
             && self.nearest == other.nearest
+            && self.tools == other.tools
             && model(&self.lm) == model(&other.lm)
     }
 }

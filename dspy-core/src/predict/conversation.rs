@@ -34,6 +34,12 @@ impl Predictor {
         capabilities: Capabilities,
         values: &Map<String, Value>,
     ) -> Result<Conversation> {
+        if let Some(agent) = self.agent().filter(|agent| agent.is_native(capabilities)) {
+            // What is learnt from stands in the text.
+            let mut text = self.same();
+            text.set_agent(Some(agent.in_text()));
+            return text.conversation(adapter, capabilities, values);
+        }
         let spec = self.spec();
         let given = |f: &Field| Some((f.name.clone(), values.get(&f.name)?.clone()));
         let inputs: Record = spec.inputs().filter_map(given).collect();

@@ -75,7 +75,8 @@ impl Ask<'_> {
     pub(super) async fn drive(&mut self, run: &mut Run<'_>) -> Result<()> {
         let mut answer = self.request(self.spec, run.open(&self.adapter)?).await?;
         let mut free = None;
-        if let Some(extraction) = self.adapter.extraction().cloned() {
+        let native = run.predictor.native_agent(self.lm.capabilities()).is_some();
+        if let Some(extraction) = self.adapter.extraction().cloned().filter(|_| !native) {
             let choice = answer.first();
             if choice.finish == FinishReason::Length {
                 return Err(self.parse_error(ParseErrorKind::Truncated, Vec::new(), choice));
@@ -192,7 +193,15 @@ impl Ask<'_> {
             c if c.text.trim().is_empty() => ParseErrorKind::Empty,
             _ => ParseErrorKind::Structure,
         };
-        let mut sections = match self.adapter.parse(self.spec, choice) {
+        let native = run.predictor.native_agent(self.lm.capabilities());
+        let parsed = match native {
+            Some(_) if choice.finish == FinishReason::Length && choice.tool_calls.is_empty() => {
+                return Err(ParseErrorKind::Truncated);
+            }
+            Some(agent) => Ok(agent.sections(&*self.adapter, self.spec, choice)),
+            None => self.adapter.parse(self.spec, choice),
+        };
+        let mut sections = match parsed {
             Ok(sections) => sections,
             Err(NoStructure) if !choice.tool_calls.is_empty() => Sections::new(),
             Err(NoStructure) => return Err(absent()),

@@ -5,6 +5,7 @@ mod chain_of_thought;
 mod conversation;
 mod demo_of;
 mod drive;
+pub mod react;
 mod run;
 mod shown;
 mod sides;
@@ -18,6 +19,7 @@ pub use crate::module::Predictor;
 pub use chain_of_thought::ChainOfThought;
 pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
+pub use react::{ReAct, ReActBuilder};
 pub use shown::Partial;
 pub use stream::{PredictionStream, Update};
 

@@ -7,7 +7,7 @@ use crate::{
     Error, FieldError, Result,
     adapter::Adapter,
     lm::{Capabilities, Message, Prompt, ResponseFormat, ToolSpec},
-    module::Predictor,
+    module::{Agent, Predictor},
     signature::{Beside, Checks, FieldReader, FieldWriter, Sections, Violation},
     value::{Coercion, Content, ReadOptions},
 };
@@ -72,24 +72,26 @@ pub(super) fn format(
     let mut writer = FieldWriter::new(spec, layout, frame.native_tools, &mut content, &mut beside);
     sides.write(&mut writer).map_err(Error::other)?;
     let prefix = predictor.prefix(&frame, content.text());
-    if !content.is_empty() {
+    if !content.is_empty() && !frame.reminder.is_empty() {
         content.push_str("\n\n");
     }
     content.push_str(&frame.reminder);
     let question = Message::user(content);
-    let tail = match beside.turns.as_slice() {
-        [] => vec![question],
-        turns => {
-            let mut tail = layout.turns(spec, turns);
+    let Beside { turns, mut tools, steps } = beside;
+    let agent = predictor.agent();
+    let tail = match agent.filter(|_| frame.native_tools) {
+        Some(agent) => {
+            tools.extend_from_slice(agent.tools().told());
+            agent.native_tail(layout, &turns, question, steps.as_ref())?
+        }
+        None if turns.is_empty() => vec![question],
+        None => {
+            let mut tail = layout.turns(agent.map_or(spec, Agent::turns), &turns);
             tail.push(question);
             tail
         }
     };
-    Ok(Opening {
-        prompt: Prompt { prefix, tail },
-        response_format: frame.response_format.clone(),
-        tools: beside.tools,
-    })
+    Ok(Opening { prompt: Prompt { prefix, tail }, response_format: frame.response_format.clone(), tools })
 }
 
 /// The room that is made for inputs at first, in bytes.

@@ -187,13 +187,12 @@ impl Signature for DynSignature {
     type Output = Record;
 
     fn write_input(input: &Record, writer: &mut FieldWriter<'_>) -> Result<(), WriteError> {
-        let spec = writer.spec();
-        if let Some((name, _)) = input.iter().find(|(name, _)| spec.inputs().all(|f| f.name != *name)) {
-            let names: Vec<String> = spec.inputs().map(|f| format!("`{}`", f.name)).collect();
+        if let Some((name, _)) = input.iter().find(|(name, _)| writer.inputs().all(|f| f.name != *name)) {
+            let names: Vec<String> = writer.inputs().map(|f| format!("`{}`", f.name)).collect();
             let message = format!("the signature has no input `{name}`; its inputs are {}", names.join(", "));
             return Err(WriteError::custom(message));
         }
-        for field in spec.inputs() {
+        for field in writer.inputs() {
             let name = &field.name;
             let null = Value::Null;
             match input.value(name).or(field.default.as_ref()) {

@@ -72,6 +72,8 @@ pub struct Beside {
     pub turns: Vec<Turn>,
     /// Tools that are passed to the provider.
     pub tools: Vec<ToolSpec>,
+    /// The steps of an agent, which become messages of their own.
+    pub steps: Option<Value>,
 }
 
 /// Writes input fields into a message, one after the other.
@@ -81,6 +83,8 @@ pub struct FieldWriter<'a> {
     native_tools: bool,
     out: &'a mut Content,
     beside: &'a mut Beside,
+    /// The input that a signature around the one at hand writes.
+    aside: Option<&'static str>,
 }
 
 impl fmt::Debug for FieldWriter<'_> {
@@ -101,12 +105,36 @@ impl<'a> FieldWriter<'a> {
         out: &'a mut Content,
         beside: &'a mut Beside,
     ) -> Self {
-        Self { spec, layout, native_tools, out, beside }
+        Self { spec, layout, native_tools, out, beside, aside: None }
     }
 
     /// The specification that is being written.
     pub fn spec(&self) -> &'a SignatureSpec {
         self.spec
+    }
+
+    /// The inputs that the signature at hand writes: all but those of a signature around it.
+    pub fn inputs(&self) -> impl Iterator<Item = &'a Field> + use<'a> {
+        let aside = self.aside;
+        self.spec.inputs().filter(move |field| Some(field.name.as_str()) != aside)
+    }
+
+    /// Has a signature write its inputs, then writes one that is around it: the steps of an agent, as messages of their own
+    /// where tools are native, otherwise as text.
+    pub(crate) fn with_steps(
+        &mut self,
+        name: &'static str,
+        steps: &(impl Serialize + fmt::Display),
+        inner: impl FnOnce(&mut Self) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        self.aside = Some(name);
+        inner(self)?;
+        self.aside = None;
+        if self.native_tools {
+            self.beside.steps = Some(tree(&steps)?);
+            return Ok(());
+        }
+        self.put(name, &&steps.to_string())
     }
 
     /// Writes one field.

@@ -1,0 +1,176 @@
+//! The loop of an agent, whatever its signature.
+
+use futures_util::{StreamExt as _, stream};
+use tracing::Instrument as _;
+
+use super::super::{ask, sides::Sides, watch::Watch};
+use crate::{
+    Error, LmErrorKind, Result, ToolError, ToolErrorKind,
+    context::Recorded,
+    lm::BoxFuture,
+    module::Predictor,
+    tool::{Action, AgentStep, FINISH, NextStep, Observation, Stop, Tool, Trajectory},
+    value::ToolCall,
+};
+
+/// Most calls of one step that run at the same time.
+const AT_ONCE: usize = 16;
+
+/// Makes the two sides of a request from the steps so far.
+pub(super) type MakeSides<'a> = dyn Fn(Trajectory) -> Box<dyn Sides + 'a> + Send + Sync + 'a;
+
+/// Is told of what an agent does.
+pub(super) trait Listener: Send + Sync {
+    /// Who is told of the answer to a request for the next step, or for the outputs.
+    fn watch(&self, outputs: bool) -> Option<Watch>;
+    /// A call begins.
+    fn calls(&self, call: &ToolCall);
+    /// A step is complete.
+    fn made(&self, step: &AgentStep);
+}
+
+/// An agent at work.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) react: &'a Predictor,
+    pub(super) tools: &'a [Tool],
+    pub(super) max_iters: usize,
+    pub(super) listener: Option<&'a dyn Listener>,
+}
+
+impl Work<'_> {
+    /// Makes steps until the model ends the work or no further step is allowed.
+    pub(super) fn run<'w>(
+        self,
+        sides: &'w MakeSides<'_>,
+        mut trajectory: Trajectory,
+    ) -> BoxFuture<'w, Result<Trajectory>>
+    where
+        Self: 'w,
+    {
+        Box::pin(async move {
+            for _ in 0..self.max_iters {
+                let watch = || self.listener.and_then(|listener| listener.watch(false));
+                let next = fitted(self.react, sides, &mut trajectory, watch).await;
+                let next = match next.map(|sides| taken::<NextStep>(&*sides)) {
+                    Ok(next) => next?,
+                    Err(Error::Parse(error)) => {
+                        trajectory.end(Stop::Unreadable(error.to_string()));
+                        return Ok(trajectory);
+                    }
+                    Err(error) if overflows(&error) => {
+                        trajectory.end(Stop::ContextWindow);
+                        return Ok(trajectory);
+                    }
+                    Err(error) => return Err(error),
+                };
+                let (step, finished) = self.make(next).await;
+                if let Some(listener) = self.listener {
+                    listener.made(&step);
+                }
+                trajectory.push(step);
+                if finished {
+                    trajectory.end(Stop::Finished);
+                    return Ok(trajectory);
+                }
+            }
+            trajectory.end(Stop::MaxIters);
+            Ok(trajectory)
+        })
+    }
+
+    /// Makes the calls of a step; whether the work ends with it.
+    async fn make(self, next: NextStep) -> (AgentStep, bool) {
+        let parallel = next.calls.iter().all(|call| self.find(&call.name).is_none_or(Tool::is_parallel));
+        let finished = next.calls.iter().any(|call| self.is_finish(&call.name));
+        let mut calls = stream::iter(next.calls.into_iter().map(|call| self.act(call)))
+            .buffered(if parallel { AT_ONCE } else { 1 });
+        let mut actions = Vec::new();
+        while let Some(action) = calls.next().await {
+            actions.push(action);
+        }
+        let finished = finished || actions.is_empty();
+        (AgentStep { thought: next.thought, actions }, finished)
+    }
+
+    async fn act(self, call: ToolCall) -> Action {
+        if let Some(listener) = self.listener {
+            listener.calls(&call);
+        }
+        let ToolCall { name, args, .. } = call;
+        let observation = match self.find(&name) {
+            Some(tool) => {
+                let span = tracing::info_span!(
+                    "execute_tool",
+                    gen_ai.operation.name = "execute_tool",
+                    gen_ai.tool.name = tool.name(),
+                );
+                tool.observe(args.clone()).instrument(span).await
+            }
+            None if self.is_finish(&name) => Observation::new("done"),
+            None => {
+                let known = self.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                let message = format!("there is no tool `{name}`; the tools are {known}");
+                Observation::failed(&ToolError::new(name.as_str(), ToolErrorKind::Unknown, message), None)
+            }
+        };
+        Action { tool: name, arguments: args, observation }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.react.agent().into_iter().flat_map(|agent| agent.tools().names())
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.react.agent()?.tools().find(name)
+    }
+
+    fn find(&self, name: &str) -> Option<&Tool> {
+        self.tools.get(self.place(name)?)
+    }
+
+    fn is_finish(&self, name: &str) -> bool {
+        self.place(name).is_some_and(|at| at >= self.tools.len())
+    }
+}
+
+/// Asks with the steps that fit: when they are too many for the model, the oldest are left out, ever more of them.
+pub(super) async fn fitted<'s>(
+    predictor: &Predictor,
+    sides: &'s MakeSides<'_>,
+    trajectory: &mut Trajectory,
+    watch: impl Fn() -> Option<Watch>,
+) -> Result<Box<dyn Sides + 's>> {
+    let mut less = 1;
+    loop {
+        let mut asked = sides(trajectory.clone());
+        match ask::run(predictor, &mut *asked, watch()).await {
+            Ok(()) => return Ok(asked),
+            Err(error) if overflows(&error) && trajectory.hide(less) => {
+                tracing::debug!(
+                    "{} of {} steps are left out: {error}",
+                    trajectory.hidden(),
+                    trajectory.len()
+                );
+                less *= 2;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn overflows(error: &Error) -> bool {
+    matches!(error, Error::Lm(error) if error.kind == LmErrorKind::ContextWindow)
+}
+
+/// The output of a run.
+pub(super) fn taken<T: Clone + 'static>(sides: &dyn Sides) -> Result<T> {
+    let output = sides.output().map(Recorded::as_any).and_then(|output| output.downcast_ref::<T>());
+    output.cloned().ok_or_else(super::super::sides::no_output)
+}
+
+/// The steps of earlier work, ready for further ones.
+pub(super) fn reopened(react: &Predictor, trajectory: Trajectory) -> Trajectory {
+    let words = react.tools().iter().find(|words| words.tool == FINISH);
+    trajectory.reopened(words.map_or(FINISH, |words| &words.name))
+}

@@ -1,0 +1,124 @@
+//! A call: approved, made, waited for, and told of.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use futures_util::FutureExt as _;
+use serde_json::{Map, Value};
+
+use super::{Approval, Arguments, Observation, Tool, ToolFailure};
+use crate::{
+    ToolError, ToolErrorKind,
+    context::Context,
+    value::{ToolCall, hint},
+};
+
+impl Tool {
+    /// Calls it with arguments that a model gave.
+    ///
+    /// # Errors
+    /// [`ToolError`] says what became of the call: wrong arguments, no approval, an error, a panic, no result in time.
+    /// Dropping the future ends the call.
+    pub async fn call(&self, arguments: Map<String, Value>) -> Result<Value, ToolError> {
+        let fail = |kind, message: String| ToolError::new(self.name(), kind, message);
+        let name = self.name();
+        let mut arguments = arguments;
+        for approve in &self.approve {
+            let call = ToolCall::new(name, arguments.clone());
+            let asked = AssertUnwindSafe(async { approve(call).await }).catch_unwind().await;
+            let denied = |reason: &str| {
+                fail(ToolErrorKind::Denied, format!("the call of `{name}` was not allowed: {reason}"))
+            };
+            match asked {
+                Ok(Approval::Allow) => {}
+                Ok(Approval::Edit(edited)) => arguments = edited,
+                Ok(Approval::Deny(reason)) => return Err(denied(&reason)),
+                Err(panic) => return Err(denied(&format!("the approval panicked: {}", said(&*panic)))),
+            }
+        }
+        let arguments = Arguments::new(named(arguments, &self.spec.parameters));
+        let work = async { (self.body)(arguments).await };
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let ended = match self.timeout {
+            None => work.await,
+            Some(limit) => tokio::time::timeout(limit, work).await.map_err(|_| {
+                fail(ToolErrorKind::TimedOut, format!("`{name}` gave no result within {limit:?}"))
+            })?,
+        };
+        let panicked =
+            |message: &str| fail(ToolErrorKind::Panicked, format!("`{name}` failed: it panicked: {message}"));
+        match ended {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(ToolFailure::Failed(message))) => {
+                Err(fail(ToolErrorKind::Failed, format!("`{name}` failed: {message}")))
+            }
+            Ok(Err(ToolFailure::Arguments(mistakes))) => Err(fail(
+                ToolErrorKind::Arguments,
+                format!("`{name}` was not called: {mistakes}. {}", expected(&self.spec.parameters)),
+            )),
+            Ok(Err(ToolFailure::Panicked(message))) => Err(panicked(&message)),
+            Err(panic) => Err(panicked(said(&*panic))),
+        }
+    }
+
+    /// Calls it, and gives what the model is told: the result, or what went wrong.
+    pub async fn observe(&self, arguments: Map<String, Value>) -> Observation {
+        match self.call(arguments).await {
+            Ok(value) => Observation::of(&value, self.max_output),
+            Err(error) => Observation::failed(&error, self.max_output),
+        }
+    }
+}
+
+/// Arguments that are no object: the text is the argument of a tool that has only one, or needs only one. Whatever begins
+/// like an object was meant to be one.
+fn named(mut arguments: Map<String, Value>, parameters: &Value) -> Map<String, Value> {
+    let (1, Some(Value::String(text))) = (arguments.len(), arguments.get(ToolCall::UNPARSED)) else {
+        return arguments;
+    };
+    let properties = parameters.get("properties").and_then(Value::as_object);
+    let required = parameters.get("required").and_then(Value::as_array);
+    let only = match (properties, required.map(Vec::as_slice)) {
+        (Some(properties), _) if properties.len() == 1 => properties.keys().next().cloned(),
+        (_, Some([Value::String(only)])) => Some(only.clone()),
+        _ => None,
+    };
+    if let Some(only) = only.filter(|_| !text.trim_start().starts_with(['{', '`'])) {
+        let text = text.as_str().into();
+        arguments = Map::from_iter([(only, text)]);
+    }
+    arguments
+}
+
+/// What a tool wants to be called with.
+pub(super) fn expected(parameters: &Value) -> String {
+    let none = parameters.get("properties").and_then(Value::as_object).is_some_and(Map::is_empty);
+    match schemars::Schema::try_from(parameters.clone()) {
+        Ok(schema) if !none => format!("Its arguments: {}", hint(&schema)),
+        _ => "It has no arguments.".into(),
+    }
+}
+
+/// Runs a plain function on a thread where it may block, with the settings of the caller.
+pub async fn blocking(
+    function: impl FnOnce() -> Result<Value, ToolFailure> + Send + 'static,
+) -> Result<Value, ToolFailure> {
+    let context = Context::current();
+    let work = move || {
+        let run = || context.sync_scope(function);
+        catch_unwind(AssertUnwindSafe(run))
+            .unwrap_or_else(|panic| Err(ToolFailure::Panicked(said(&*panic).to_owned())))
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(ended) => ended,
+        Err(error) => Err(ToolFailure::Failed(error.to_string())),
+    }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

@@ -1,0 +1,348 @@
+//! What an agent did: its thoughts, the tools that it called, and what they gave.
+
+use std::{fmt, sync::Arc};
+
+use schemars::{Schema, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    ToolError, ToolErrorKind,
+    lm::Message,
+    value::{Content, DynTypeInfo, ReadError, ToolCall, TypeInfo, read_json},
+};
+
+/// The steps of an agent, oldest first.
+///
+/// It is plain data: it can be kept as JSON and continued later. Cheap to clone. `Display` gives the text that a model is
+/// shown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trajectory {
+    steps: Vec<Arc<AgentStep>>,
+    /// How many of the oldest steps the model is not shown any more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    hidden: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop: Option<Stop>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// One step: a thought, and what was done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AgentStep {
+    /// What the model thought before it acted.
+    pub thought: String,
+    /// The calls of the step: one, or several that the model made at once.
+    pub actions: Vec<Action>,
+}
+
+/// A call of a tool, and what it gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// The name of the tool, as the model gave it.
+    pub tool: String,
+    /// The arguments, as the model gave them.
+    pub arguments: Map<String, Value>,
+    /// What the tool gave.
+    pub observation: Observation,
+}
+
+/// What a tool gave, as the model is told of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The result as text, or what went wrong.
+    pub text: String,
+    /// What went wrong, if something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ToolErrorKind>,
+}
+
+/// Why an agent made no further step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Stop {
+    /// The model called the finish tool.
+    Finished,
+    /// As many steps were made as are allowed.
+    MaxIters,
+    /// What the model wrote could not be read as a step; the reason.
+    Unreadable(String),
+    /// Not even the last step fits into the context window of the model.
+    ContextWindow,
+}
+
+impl Observation {
+    /// A result.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), error: None }
+    }
+
+    /// A result as text: a string as it is, anything else as JSON.
+    pub(super) fn of(value: &Value, most: Option<usize>) -> Self {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Null => "done".into(),
+            other => other.to_string(),
+        };
+        Self::new(shortened(text, most))
+    }
+
+    pub(crate) fn failed(error: &ToolError, most: Option<usize>) -> Self {
+        Self { text: shortened(error.message.clone(), most), error: Some(error.kind) }
+    }
+
+    /// Whether the call gave a result.
+    pub fn is_ok(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A text of at most so many characters, and a mark that tells of the rest.
+fn shortened(mut text: String, most: Option<usize>) -> String {
+    if let Some(most) = most
+        && let Some((end, _)) = text.char_indices().nth(most)
+    {
+        let all = text.chars().count();
+        text.truncate(end);
+        text.push_str(&format!("\n[{} of {all} characters are left out]", all - most));
+    }
+    text
+}
+
+impl Trajectory {
+    /// No steps.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The steps, oldest first.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &AgentStep> + ExactSizeIterator {
+        self.steps.iter().map(|step| &**step)
+    }
+
+    /// All calls of all steps.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.steps().flat_map(|step| &step.actions)
+    }
+
+    /// How many steps there are.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether there is no step.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Why there is no further step; `None` while there may be one.
+    pub fn stop(&self) -> Option<&Stop> {
+        self.stop.as_ref()
+    }
+
+    /// How many of the oldest steps the model is not shown any more, because they did not fit.
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// Adds a step.
+    pub fn push(&mut self, step: AgentStep) {
+        self.stop = None;
+        self.steps.push(Arc::new(step));
+    }
+
+    pub(crate) fn end(&mut self, stop: Stop) {
+        self.stop = Some(stop);
+    }
+
+    /// As it was before it ended, so that further steps can follow.
+    pub(crate) fn reopened(mut self, finish: &str) -> Self {
+        self.stop = None;
+        let finished = |step: &Arc<AgentStep>| step.actions.iter().any(|action| action.tool == finish);
+        if self.steps.last().is_some_and(finished) {
+            self.steps.pop();
+            self.hidden = self.hidden.min(self.steps.len());
+        }
+        self
+    }
+
+    /// Shows fewer steps to the model, the more the more often it is asked for; whether there were any to spare.
+    pub(crate) fn hide(&mut self, steps: usize) -> bool {
+        let most = self.steps.len().saturating_sub(1);
+        let more = self.hidden < most;
+        self.hidden = (self.hidden + steps).min(most);
+        more
+    }
+
+    fn shown(&self) -> impl Iterator<Item = (usize, &AgentStep)> {
+        self.steps().enumerate().skip(self.hidden)
+    }
+
+    /// The steps as messages of a model that calls tools natively.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for (number, step) in self.shown() {
+            let id = |i: usize| format!("call_{}_{i}", number + 1);
+            let mut message = Message::assistant(step.thought.as_str());
+            for (i, action) in step.actions.iter().enumerate() {
+                let mut call = ToolCall::new(action.tool.as_str(), action.arguments.clone());
+                call.id = Some(id(i));
+                message.tool_calls.push(call);
+            }
+            messages.push(message);
+            for (i, action) in step.actions.iter().enumerate() {
+                messages.push(Message::tool(id(i), action.observation.text.as_str()));
+            }
+        }
+        messages
+    }
+
+    /// The type of a field that holds it.
+    pub(crate) fn type_info() -> TypeInfo {
+        TypeInfo::dynamic(TrajectoryType)
+    }
+}
+
+impl fmt::Display for Trajectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.hidden {
+            0 if self.is_empty() => return f.write_str("(no steps yet)"),
+            0 => {}
+            n => writeln!(f, "(the first {n} steps are left out)\n")?,
+        }
+        for (i, (number, step)) in self.shown().enumerate() {
+            if i > 0 {
+                f.write_str("\n\n")?;
+            }
+            write!(f, "Step {}", number + 1)?;
+            if !step.thought.is_empty() {
+                write!(f, "\nthought: {}", step.thought)?;
+            }
+            for Action { tool, arguments, observation } in &step.actions {
+                let arguments = given(arguments);
+                write!(f, "\ntool: {tool}\narguments: {arguments}\nobservation: {observation}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Arguments as the model wrote them.
+fn given(arguments: &Map<String, Value>) -> String {
+    match arguments.get(ToolCall::UNPARSED) {
+        Some(Value::String(text)) if arguments.len() == 1 => text.clone(),
+        _ => Value::Object(arguments.clone()).to_string(),
+    }
+}
+
+/// A trajectory in a field: data in the trace and in demonstrations, text in prompts and in files.
+struct TrajectoryType;
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        value => read_json::<Trajectory>(value).ok().map(|trajectory| trajectory.to_string()),
+    }
+}
+
+impl DynTypeInfo for TrajectoryType {
+    fn name(&self) -> String {
+        "Trajectory".into()
+    }
+
+    fn schema(&self) -> Schema {
+        json_schema!({ "type": "string" })
+    }
+
+    fn write_input(&self, value: &Value, out: &mut Content) {
+        out.push_str(&text(value).unwrap_or_else(|| value.to_string()));
+    }
+
+    fn to_saved(&self, value: &Value) -> Value {
+        text(value).map_or_else(|| value.clone(), Value::String)
+    }
+
+    fn check(&self, value: &Value) -> Result<(), ReadError> {
+        match text(value) {
+            Some(_) => Ok(()),
+            None => Err(ReadError::new("the steps of an agent", &value.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn step(n: usize) -> AgentStep {
+        AgentStep {
+            thought: format!("look {n}"),
+            actions: vec![Action {
+                tool: "search".into(),
+                arguments: Map::from_iter([("query".into(), json!(n))]),
+                observation: Observation::new(format!("found {n}")),
+            }],
+        }
+    }
+
+    fn trajectory(steps: usize) -> Trajectory {
+        let mut trajectory = Trajectory::new();
+        (1..=steps).for_each(|n| trajectory.push(step(n)));
+        trajectory
+    }
+
+    #[test]
+    fn it_is_read_from_what_it_is_written_as() {
+        let mut full = trajectory(2);
+        full.end(Stop::Unreadable("why".into()));
+        full.hide(1);
+        let text = serde_json::to_string(&full).unwrap();
+        assert_eq!(serde_json::from_str::<Trajectory>(&text).unwrap(), full);
+        assert_eq!(serde_json::to_value(trajectory(0)).unwrap(), json!({ "steps": [] }));
+    }
+
+    #[test]
+    fn the_oldest_steps_are_hidden_but_never_the_last() {
+        let mut full = trajectory(3);
+        assert!(full.hide(1) && full.hide(2) && !full.hide(4));
+        assert_eq!((full.hidden(), full.len()), (2, 3));
+        let text = full.to_string();
+        assert!(text.starts_with("(the first 2 steps are left out)\n\nStep 3\nthought: look 3"), "{text}");
+        assert_eq!(full.messages().len(), 2);
+        assert!(!Trajectory::new().hide(1));
+    }
+
+    #[test]
+    fn a_saved_trajectory_is_its_text_and_reads_the_same() {
+        let (ty, value) = (Trajectory::type_info(), serde_json::to_value(trajectory(2)).unwrap());
+        let saved = ty.to_saved(&value);
+        assert_eq!(saved, json!(trajectory(2).to_string()));
+        let written = |value: &Value| {
+            let mut out = Content::new();
+            ty.write_input(value, &mut out);
+            out.text().to_owned()
+        };
+        assert_eq!(written(&saved), written(&value));
+        assert!(ty.check(&saved).is_ok() && ty.check(&value).is_ok() && ty.check(&json!(7)).is_err());
+    }
+
+    #[test]
+    fn long_results_are_cut_at_characters_and_marked() {
+        let cut = |most| Observation::of(&json!("äöü"), most).text;
+        assert_eq!(cut(Some(2)), "äö\n[1 of 3 characters are left out]");
+        assert_eq!((cut(Some(3)), cut(None)), ("äöü".into(), "äöü".into()));
+    }
+}

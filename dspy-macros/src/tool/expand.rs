@@ -1,0 +1,206 @@
+//! From the model to code.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Expr, ExprLit, Lit, ReturnType, Type, spanned::Spanned};
+
+use super::model::{Argument, Block, Default, Function, Tool};
+use crate::facade::Facade;
+
+/// A function becomes a value of its name that can be called as before, and given to an agent.
+pub(super) fn function(function: &Function, facade: &Facade) -> TokenStream {
+    let Function { item, tool } = function;
+    let private = facade.private();
+    let (name, vis, conditions) = (&item.sig.ident, &item.vis, &tool.conditions);
+    let run = Ident::new("__run", name.span());
+    let mut inner = item.clone();
+    inner.sig.ident = run.clone();
+    inner.vis = syn::Visibility::Inherited;
+    inner.attrs.retain(|a| !a.path().is_ident("doc") && !a.path().is_ident("cfg"));
+    let docs = item.attrs.iter().filter(|a| a.path().is_ident("doc"));
+    let types: Vec<&Type> = tool.arguments.iter().map(|a| &a.ty).collect();
+    let output = match &item.sig.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => quote!(#ty),
+    };
+    let places: Vec<Ident> = (0..types.len()).map(|i| format_ident!("a{i}")).collect();
+    let (pointer, call) = match item.sig.asyncness {
+        None => (quote!(fn(#(#types),*) -> #output), quote!(<#name>::#run)),
+        Some(_) => (
+            quote!(fn(#(#types),*) -> #private::ToolFuture<#output>),
+            quote!(|#(#places),*| ::std::boxed::Box::pin(<#name>::#run(#(#places),*))),
+        ),
+    };
+    let made = made(tool, &private, &quote!(#name::#run), &TokenStream::new());
+    quote! {
+        #(#docs)*
+        #(#conditions)*
+        #[allow(non_camel_case_types)]
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+        #vis struct #name;
+
+        #(#conditions)*
+        impl #name {
+            #[allow(clippy::unused_async, clippy::needless_pass_by_value)]
+            #inner
+        }
+
+        #(#conditions)*
+        #[automatically_derived]
+        impl ::core::ops::Deref for #name {
+            type Target = #pointer;
+
+            fn deref(&self) -> &Self::Target {
+                const CALL: #pointer = #call;
+                &CALL
+            }
+        }
+
+        #(#conditions)*
+        #[automatically_derived]
+        impl ::core::convert::From<#name> for #private::Tool {
+            fn from(_: #name) -> Self {
+                #made
+            }
+        }
+    }
+}
+
+/// The methods of a block become tools of a shared value.
+pub(super) fn block(block: &Block, facade: &Facade) -> TokenStream {
+    let Block { item, tools, vis } = block;
+    let private = facade.private();
+    let (impl_generics, _, bounds) = item.generics.split_for_impl();
+    let owner = &item.self_ty;
+    let this = Ident::new("this", Span::mixed_site());
+    let made = tools.iter().map(|tool| {
+        let (method, conditions) = (&tool.signature.ident, &tool.conditions);
+        let share = match tool.method {
+            true => quote!(let #this = ::std::sync::Arc::clone(&#this);),
+            false => TokenStream::new(),
+        };
+        let made = made_of(tool, &private, &quote!(<#owner>::#method), &share, &this);
+        quote! { #(#conditions)* tools.push({ #share #made }); }
+    });
+    let unused = match tools.iter().any(|tool| tool.method) {
+        true => TokenStream::new(),
+        false => quote!(let _ = #this;),
+    };
+    quote! {
+        #item
+
+        impl #impl_generics #owner #bounds {
+            /// Its methods that are tools, for an agent. They share it.
+            #vis fn tools(self: &::std::sync::Arc<Self>) -> ::std::vec::Vec<#private::Tool> {
+                let #this = self;
+                #unused
+                let mut tools = ::std::vec::Vec::new();
+                #(#made)*
+                tools
+            }
+        }
+    }
+}
+
+fn made(tool: &Tool, private: &TokenStream, path: &TokenStream, share: &TokenStream) -> TokenStream {
+    made_of(tool, private, path, share, &Ident::new("this", Span::mixed_site()))
+}
+
+/// The expression of a tool whose function is at a path.
+fn made_of(
+    tool: &Tool,
+    private: &TokenStream,
+    path: &TokenStream,
+    share: &TokenStream,
+    this: &Ident,
+) -> TokenStream {
+    let Tool { name, docs, arguments, signature, .. } = tool;
+    let given = Ident::new("given", Span::mixed_site());
+    let schema = arguments.iter().map(|argument| {
+        let Argument { ty, name, docs, .. } = argument;
+        let new = quote_spanned!(ty.span()=> #private::ToolArg::new::<#ty>(#name, #docs));
+        match &argument.default {
+            None => new,
+            Some(default) => {
+                let value = value(default, ty);
+                quote!(#new.default::<#ty>(&#value))
+            }
+        }
+    });
+    let places: Vec<Ident> = (0..arguments.len()).map(|i| format_ident!("a{i}")).collect();
+    let take = arguments.iter().zip(&places).map(|(argument, place)| {
+        let Argument { ty, name, .. } = argument;
+        match &argument.default {
+            None => quote!(let #place = #given.take::<#ty>(#name);),
+            Some(default) => {
+                let value = value(default, ty);
+                quote!(let #place = #given.take_or::<#ty>(#name, || #value);)
+            }
+        }
+    });
+    let read = (!places.is_empty()).then(|| {
+        quote! {
+            let (#(::core::option::Option::Some(#places),)*) = (#(#places,)*) else {
+                return ::core::result::Result::Err(#private::unread_arguments());
+            };
+        }
+    });
+    let receiver = tool.method.then(|| quote!(&#this,));
+    let finish = match tool.fallible {
+        true => quote!(#private::tool_result),
+        false => quote!(#private::tool_value),
+    };
+    let span = match &signature.output {
+        ReturnType::Default => signature.ident.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    let run = match signature.asyncness {
+        Some(_) => {
+            let ran = quote!(#path(#receiver #(#places),*).await);
+            quote_spanned!(span=> #finish(#ran))
+        }
+        None => {
+            let ran = quote!(#path(#receiver #(#places),*));
+            let ended = quote_spanned!(span=> #finish(#ran));
+            quote!(#private::blocking(move || #ended).await)
+        }
+    };
+    let options = [
+        ("timeout", &tool.options.timeout),
+        ("max_output", &tool.options.max_output),
+        ("parallel", &tool.options.parallel),
+    ];
+    let options = options.into_iter().filter_map(|(name, value)| {
+        let (name, value) = (Ident::new(name, Span::call_site()), value.as_ref()?);
+        Some(quote!(.#name(#value)))
+    });
+    let mutable = (!places.is_empty()).then(|| quote!(mut));
+    quote! {
+        #private::Tool::of(
+            #private::tool_spec(#name, #docs, ::std::vec![#(#schema),*]),
+            move |#mutable #given| {
+                #(#take)*
+                let done = #given.done();
+                #share
+                ::std::boxed::Box::pin(async move {
+                    done?;
+                    #read
+                    #run
+                })
+            },
+        )#(#options)*
+    }
+}
+
+/// The value of a default, of the type of its argument.
+fn value(default: &Default, ty: &Type) -> TokenStream {
+    match default {
+        Default::OfType => quote!(<#ty as ::core::default::Default>::default()),
+        Default::Value(value) => match &**value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+                quote!(<#ty as ::core::convert::From<&'static str>>::from(#text))
+            }
+            value => quote!({ let default: #ty = #value; default }),
+        },
+    }
+}
