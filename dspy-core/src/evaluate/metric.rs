@@ -52,6 +52,13 @@ impl Score {
     }
 }
 
+/// 1 when it is true, else 0.
+impl From<bool> for Score {
+    fn from(right: bool) -> Self {
+        Self::from(f64::from(u8::from(right)))
+    }
+}
+
 impl From<f64> for Score {
     fn from(value: f64) -> Self {
         Self::new(value)
