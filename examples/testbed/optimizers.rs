@@ -2,7 +2,7 @@
 
 use dspy::{
     lm::Budget,
-    optimize::{KNNFewShot, Report, SIMBA, Split},
+    optimize::{KNNFewShot, Portfolio, Report, SIMBA, Split},
     prelude::*,
 };
 
@@ -21,6 +21,8 @@ pub const NAMES: &[&str] = &[
     "mipro_light",
     "mipro_zeroshot",
     "gepa_light",
+    "portfolio",
+    "portfolio_plain",
 ];
 
 /// A compiled program, and the report if there was a search.
@@ -77,6 +79,9 @@ where
         "mipro_light" => run!(MIPROv2::auto(Auto::Light), both, metric),
         "mipro_zeroshot" => run!(MIPROv2::auto(Auto::Light).zero_shot(), both, metric),
         "gepa_light" => run!(GEPA::new(), both, feedback),
+        "portfolio" => run!(Portfolio::new(), both, feedback),
+        // Where the metric says nothing in words.
+        "portfolio_plain" => run!(Portfolio::new(), both, metric),
         other => {
             Err(Error::other(format!("there is no optimizer `{other}`; there are {}", NAMES.join(", "))))
         }

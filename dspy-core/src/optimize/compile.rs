@@ -148,6 +148,7 @@ impl Engine {
             Err(Stop::Budget(why)) => (self.leader(), Some(why)),
             Err(Stop::Cancelled) => (self.leader(), Some("the user asked for an end".to_owned())),
         };
+        self.note_copies(chosen)?;
         if reason.is_none() {
             self.confirm(chosen).await?;
         }

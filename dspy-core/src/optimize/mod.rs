@@ -4,10 +4,12 @@
 //! an [`Engine`] that scores candidates, makes demonstrations, asks for proposals, counts what is spent and reports what
 //! happens.
 
+mod auto;
 mod better_together;
 mod bootstrap;
 mod compile;
 mod compiled;
+mod copies;
 mod copro;
 mod describe;
 mod engine;
@@ -20,6 +22,7 @@ mod labeled;
 pub mod mipro;
 mod parameters;
 mod plan;
+mod portfolio;
 mod program;
 mod random_search;
 mod simba;
@@ -30,6 +33,7 @@ mod tpe;
 
 use std::future::Future;
 
+pub use auto::Auto;
 pub use better_together::{BetterTogether, Strategy};
 pub use bootstrap::BootstrapFewShot;
 pub use compiled::Compiled;
@@ -48,9 +52,10 @@ pub use gepa::GEPA;
 pub use infer_rules::{InduceRules, InduceRulesInput, InduceRulesOutput, InferRules};
 pub use knn::KNNFewShot;
 pub use labeled::LabeledFewShot;
-pub use mipro::{Auto, MIPROv2};
+pub use mipro::MIPROv2;
 pub use parameters::{Demonstration, Nearest, Parameters, PredictorParameters};
 pub use plan::{Amount, Plan, PlannedStage, TaskShape};
+pub use portfolio::Portfolio;
 pub use random_search::BootstrapFewShotWithRandomSearch;
 pub use simba::{OfferAdvice, SIMBA};
 pub use split::Split;

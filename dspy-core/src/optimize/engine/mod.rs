@@ -83,7 +83,7 @@ pub struct Candidate {
 }
 
 /// Which of the task's rows are for what.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rows {
     /// The rows that are learnt from.
@@ -133,7 +133,7 @@ pub struct Engine {
     errors: Arc<ErrorBudget>,
     exclusion: Arc<exclude::Exclusion>,
     state: Mutex<State>,
-    listeners: Listeners,
+    listeners: Arc<Listeners>,
     report: Arc<ReportBuilder>,
 }
 
@@ -149,6 +149,22 @@ struct Listeners {
     log: Option<events::Log>,
     bar: events::Bar,
     own: Vec<options::Listener>,
+}
+
+impl Listeners {
+    fn only(own: options::Listener) -> Self {
+        Self { log: None, bar: events::Bar::new(false), own: vec![own] }
+    }
+
+    fn tell(&self, event: &Event) {
+        self.bar.see(event);
+        if let Some(log) = &self.log {
+            log.write(event);
+        }
+        for listener in &self.own {
+            listener(event);
+        }
+    }
 }
 
 impl Engine {
@@ -175,7 +191,7 @@ impl Engine {
             exclusion: Arc::new(exclude::Exclusion::new(task.clone())),
             state: Mutex::new(State { candidates: vec![student], ..State::default() }),
             report: Arc::new(ReportBuilder::new(&rows)),
-            listeners,
+            listeners: Arc::new(listeners),
             task,
             teacher,
             rows,
@@ -207,6 +223,11 @@ impl Engine {
     /// The rows that candidates are judged by.
     pub fn val(&self) -> &[usize] {
         &self.rows.val
+    }
+
+    /// The rows that the result is confirmed on: nothing may be chosen by them.
+    pub fn test(&self) -> &[usize] {
+        &self.rows.test
     }
 
     /// A row as a map of its fields.
@@ -352,13 +373,7 @@ impl Engine {
     #[allow(clippy::needless_pass_by_value)]
     fn emit(&self, event: Event) {
         self.report.see(&event);
-        self.listeners.bar.see(&event);
-        if let Some(log) = &self.listeners.log {
-            log.write(&event);
-        }
-        for listener in &self.listeners.own {
-            listener(&event);
-        }
+        self.listeners.tell(&event);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{CandidateId, Engine, Listeners, ReportBuilder, State, Stop, events};
+use super::{CandidateId, Engine, Event, Listeners, ReportBuilder, Rows, SearchOptions, State, Stop};
 use crate::{
     Result,
-    lm::BoxFuture,
+    context::with,
+    lm::{BoxFuture, Meter},
     optimize::{Candidate, Optimizer, Parameters, PredictorInfo, Rollout, Task},
 };
 
@@ -50,8 +51,9 @@ impl Task for Based {
 
 impl Engine {
     /// Runs another optimizer with a candidate as its student, and adds what it finds as a candidate. It spends from the
-    /// same budget; its own seed, racing and prompt model hold for it. When it ends before its own end, the best that it
-    /// has found until then is added, too.
+    /// same budget; its own seed, racing and prompt model hold for it, and its own budget, too: when that is spent, its
+    /// search ends, and this one goes on. When it ends before its own end, the best that it has found until then is
+    /// added, too. What happens in it is told to whoever listens, but for its candidates.
     ///
     /// # Errors
     /// [`Stop`], as the optimizer.
@@ -61,21 +63,45 @@ impl Engine {
         student: CandidateId,
         name: &str,
     ) -> Result<CandidateId, Stop> {
-        let inner = self.nested(optimizer.options(), student);
-        let ended = Box::pin(optimizer.search(&inner)).await;
+        self.run_on(optimizer, student, name, self.rows.clone()).await
+    }
+
+    /// As [`run`](Self::run), on other rows, of which those that are learnt from are among those of this search.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_on<O: Optimizer + ?Sized>(
+        &self,
+        optimizer: &O,
+        student: CandidateId,
+        name: &str,
+        rows: Rows,
+    ) -> Result<CandidateId, Stop> {
+        let options = optimizer.options();
+        let meter = Meter::new(options.budget.clone(), Some(self.meter.clone()));
+        let inner = self.nested(options, student, name, rows, meter.clone());
+        let ended = with(move |c| c.meter(meter), Box::pin(optimizer.search(&inner))).await;
         let (chosen, stop) = match ended {
             Ok(chosen) => (chosen, None),
             Err(Stop::Failed(error)) => return Err(Stop::Failed(error)),
-            Err(stop) => match inner.best() {
-                Some((best, _)) => (best, Some(stop)),
-                None => return Err(stop),
-            },
+            Err(Stop::Budget(why)) if self.meter.refused().is_none() => {
+                self.note(format!("{name}: ended early, {why}"));
+                (inner.leader(), None)
+            }
+            Err(stop) => (inner.leader(), Some(stop)),
         };
         let found = self.adopt(&inner, chosen, student, name);
         stop.map_or(Ok(found), Err)
     }
 
-    fn nested(&self, mut options: super::SearchOptions, student: CandidateId) -> Self {
+    fn nested(
+        &self,
+        mut options: SearchOptions,
+        student: CandidateId,
+        name: &str,
+        rows: Rows,
+        meter: Arc<Meter>,
+    ) -> Self {
         let parameters = Parameters::clone(&self.parameters(student));
         let task: Arc<dyn Task> = Arc::new(Based { task: self.task.clone(), parameters });
         options.concurrency = options.concurrency.or(self.options.concurrency);
@@ -92,23 +118,47 @@ impl Engine {
         };
         self.state().scores.copy(student, &mut state.scores, CandidateId::STUDENT);
         Self {
-            report: Arc::new(ReportBuilder::new(&self.rows)),
-            listeners: Listeners { log: None, bar: events::Bar::new(options.progress), own: Vec::new() },
-            rows: self.rows.clone(),
+            report: Arc::new(ReportBuilder::new(&rows)),
+            listeners: Arc::new(self.forwarding(name)),
+            rows,
             teacher: self.teacher.clone(),
             errors: self.errors.clone(),
             exclusion: self.exclusion.clone(),
-            meter: self.meter.clone(),
+            meter,
             state: std::sync::Mutex::new(state),
             options,
             task,
         }
     }
 
-    /// Adds a candidate of an inner search, with its scores and notes.
+    /// Tells whoever listens to this search what happens in an inner one. Its candidates are not those of this search.
+    fn forwarding(&self, name: &str) -> Listeners {
+        let (listeners, report, name) = (self.listeners.clone(), self.report.clone(), name.to_owned());
+        let forward = move |event: &Event| {
+            let told = match event.clone() {
+                Event::Stage { name: stage, rollouts } => {
+                    Event::Stage { name: format!("{name}: {stage}"), rollouts }
+                }
+                Event::Row { row, score, feedback, output, failed, .. } => {
+                    Event::Row { candidate: None, row, score, feedback, output, failed }
+                }
+                Event::Note { message } => Event::Note { message: format!("{name}: {message}") },
+                proposal @ Event::Proposal { .. } => proposal,
+                _ => return,
+            };
+            report.see(&told);
+            listeners.tell(&told);
+        };
+        Listeners::only(Arc::new(forward))
+    }
+
+    /// Adds a candidate of an inner search, with its scores.
     fn adopt(&self, inner: &Self, chosen: CandidateId, student: CandidateId, name: &str) -> CandidateId {
-        for note in inner.report.notes() {
-            self.note(format!("{name}: {note}"));
+        // What the inner search learnt of its student is known here, too.
+        let known = self.covers(student, &self.rows.val);
+        inner.state().scores.copy(CandidateId::STUDENT, &mut self.state().scores, student);
+        if !known && self.covers(student, &self.rows.val) {
+            self.tell_evaluated(student, &self.rows.val);
         }
         if chosen == CandidateId::STUDENT {
             return student;

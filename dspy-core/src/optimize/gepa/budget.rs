@@ -1,15 +1,6 @@
 //! How many runs of the program a search may make.
 
-/// How large a search is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auto {
-    /// As many metric calls as six candidates need.
-    Light,
-    /// As many metric calls as twelve candidates need.
-    Medium,
-    /// As many metric calls as eighteen candidates need.
-    Heavy,
-}
+use crate::optimize::Auto;
 
 /// What limits a search.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +17,7 @@ impl Size {
             Self::MetricCalls(calls) => calls,
             Self::FullEvals(n) => n.saturating_mul(train.saturating_add(val)),
             Self::Auto(auto) => {
-                let n: usize = match auto {
-                    Auto::Light => 6,
-                    Auto::Medium => 12,
-                    Auto::Heavy => 18,
-                };
+                let n = auto.options();
                 let trials =
                     (4.0 * components.max(1) as f64 * (n as f64).log2()).max(1.5 * n as f64) as usize;
                 let full_evals = (trials + 1) / 5 + 1 + usize::from(trials < 5);

@@ -11,7 +11,6 @@ mod search;
 
 use std::collections::{BTreeMap, HashSet};
 
-pub use budget::Auto;
 pub use component::{Component, Selection};
 use futures_util::future::join_all;
 pub use options::GEPA;
@@ -19,13 +18,12 @@ pub use reflect::{Reflection, ReflectionExample, ReflectiveProposer, ReviseDescr
 
 use self::{
     merge::Pair,
-    reflect::Rewritten,
     search::{Batch, Search, Verdict},
 };
 use super::{
     Amount, CandidateId, Engine, Optimizer, Parameters, PlannedStage, SearchOptions, Stop, TaskShape,
 };
-use crate::Result;
+use crate::{Result, optimize::copies::Rewritten};
 
 /// How many reflections may come to nothing one after the other, beyond one for each component, before the search ends.
 const IN_VAIN: usize = 10;
@@ -72,7 +70,6 @@ impl Optimizer for GEPA {
         }
         let chosen = search.confirm().await?;
         engine.note(evolution.summary(&search));
-        note_copies(engine, &search, chosen)?;
         Ok(chosen)
     }
 }
@@ -252,30 +249,4 @@ impl Evolution {
             self.proposals, self.rejected, self.refused, self.merges, self.leads, search.used
         )
     }
-}
-
-/// Tells whoever listens when the chosen program holds rows that it learnt from.
-fn note_copies(engine: &Engine, search: &Search<'_>, chosen: CandidateId) -> Result<(), Stop> {
-    let (student, chosen) = (engine.parameters(CandidateId::STUDENT), engine.parameters(chosen));
-    let changed: Vec<Rewritten> = search
-        .components
-        .iter()
-        .map(|component| (component.text(&chosen), component.text(&student)))
-        .filter(|(text, before)| text != before)
-        .map(|(text, before)| Rewritten::new(text, before))
-        .collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let mut rows = 0_usize;
-    for row in engine.train() {
-        let record = engine.record(*row)?;
-        rows += usize::from(changed.iter().any(|text| text.copies(&record)));
-    }
-    if rows > 0 {
-        engine.note(format!(
-            "the texts of the chosen program hold {rows} of the rows that it learnt from, word by word"
-        ));
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use super::{
-    Auto, Component, Reflection, ReflectiveProposer, Selection,
+    Component, Reflection, ReflectiveProposer, Selection,
     budget::Size,
     component::Selector,
     proposer::{FromFn, Proposer},
@@ -12,7 +12,7 @@ use crate::{
     Result,
     lm::LM,
     module::Module,
-    optimize::{SearchOptions, engine::search_options},
+    optimize::{Auto, SearchOptions, engine::search_options},
 };
 
 /// Reflective evolution: a model reads what went wrong and why, rewrites the instruction of a predictor, and the program
@@ -186,8 +186,8 @@ impl GEPA {
         self
     }
 
-    /// Sets the score from which on nothing is wrong with a row. Without it, that is 1, unless the metric has given more
-    /// than 1: then no score is perfect, and a reflection shows the rows with the lowest.
+    /// Sets the score from which on nothing is wrong with a row. Without it, that is the highest that the metric has given
+    /// so far, once it has given others; or 1, when it has given nothing else.
     pub fn perfect_score(mut self, score: f64) -> Self {
         self.perfect_score = Some(score);
         self

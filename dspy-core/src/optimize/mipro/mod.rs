@@ -12,7 +12,6 @@ mod trials;
 mod waves;
 
 pub use options::MIPROv2;
-pub use size::Auto;
 
 use self::{demos::Learnt, proposals::Grounds, trials::Trials, waves::Waves};
 use super::{CandidateId, Engine, Optimizer, PlannedStage, Rows, SearchOptions, Stop, TaskShape};

@@ -8,7 +8,7 @@ use super::{
         DescribeModuleInput, DescribeModuleOutput, DescribeProgram, DescribeProgramInput,
         DescribeProgramOutput, ProposeInstruction, ProposeInstructionInput, ProposeInstructionOutput,
     },
-    size::{Auto, Size, Wanted},
+    size::{Size, Wanted, val_rows},
 };
 use crate::{
     Error, Result,
@@ -16,7 +16,7 @@ use crate::{
     lm::LM,
     module::Module,
     optimize::{
-        Attempts, Engine, Rows, SearchOptions,
+        Attempts, Auto, Engine, Rows, SearchOptions,
         bootstrap::{DemoOptions, bootstrap_options},
         engine::search_options,
     },
@@ -107,7 +107,15 @@ impl MIPROv2 {
         }
     }
 
-    /// A search of a size that suits most tasks.
+    /// A search of a size that suits most tasks:
+    ///
+    /// | | instructions, demonstration sets | without demonstrations: instructions | validation rows at most | trials with 1, 2, 5 predictors | without demonstrations |
+    /// | --- | --- | --- | --- | --- | --- |
+    /// | `Light` | 3, 6 | 6 | 100 | 10, 20, 51 | 9, 10, 25 |
+    /// | `Medium` | 6, 12 | 12 | 300 | 18, 28, 71 | 18, 18, 35 |
+    /// | `Heavy` | 9, 18 | 18 | 1000 | 27, 33, 83 | 27, 27, 41 |
+    ///
+    /// The present instruction and the demonstrations that a predictor has are among them.
     pub fn auto(auto: Auto) -> Self {
         Self::sized(Wanted::Auto(auto))
     }
@@ -239,7 +247,7 @@ impl MIPROv2 {
             rows.val.sort_unstable();
         }
         if let Wanted::Auto(auto) = self.wanted {
-            let chosen = rng.fork("val").sample(rows.val.len(), auto.val_rows());
+            let chosen = rng.fork("val").sample(rows.val.len(), val_rows(auto));
             rows.val = chosen.into_iter().map(|i| rows.val[i]).collect();
         }
         if self.minibatch == Some(0) || self.minibatch.is_some_and(|n| n > rows.val.len()) {

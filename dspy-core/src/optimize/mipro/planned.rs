@@ -4,7 +4,7 @@ use super::{
     demos,
     options::{MIPROv2, MOST_HELD_BACK},
     proposals,
-    size::Wanted,
+    size::{Wanted, val_rows},
     waves::Waves,
 };
 use crate::optimize::{Amount, PlannedStage, TaskShape};
@@ -18,7 +18,7 @@ impl MIPROv2 {
             train -= val.min(train);
         }
         if let Wanted::Auto(auto) = self.wanted {
-            val = val.min(auto.val_rows());
+            val = val.min(val_rows(auto));
         }
         let batch = self.minibatch_of(val);
         let full = size.trials / self.full_eval_every + 2;

@@ -1,26 +1,6 @@
 //! How large a search is.
 
-use crate::{Error, Result};
-
-/// How large a search is: how many instructions and demonstration sets there are for each predictor, how many rows
-/// candidates are judged by, and how many combinations are tried.
-///
-/// | | instructions, demonstration sets | without demonstrations: instructions | validation rows at most | trials with 1, 2, 5 predictors | without demonstrations |
-/// | --- | --- | --- | --- | --- | --- |
-/// | `Light` | 3, 6 | 6 | 100 | 10, 20, 51 | 9, 10, 25 |
-/// | `Medium` | 6, 12 | 12 | 300 | 18, 28, 71 | 18, 18, 35 |
-/// | `Heavy` | 9, 18 | 18 | 1000 | 27, 33, 83 | 27, 27, 41 |
-///
-/// The present instruction and the demonstrations that a predictor has are among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auto {
-    /// For a first look, and for short searches.
-    Light,
-    /// About three times as many runs of the program as `Light`.
-    Medium,
-    /// About six times as many runs of the program as `Light`.
-    Heavy,
-}
+use crate::{Error, Result, optimize::Auto};
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy)]
@@ -40,23 +20,12 @@ pub(super) struct Size {
     pub(super) trials: usize,
 }
 
-impl Auto {
-    /// How many options there are for a predictor.
-    fn options(self) -> usize {
-        match self {
-            Self::Light => 6,
-            Self::Medium => 12,
-            Self::Heavy => 18,
-        }
-    }
-
-    /// How many rows candidates are judged by at most.
-    pub(super) fn val_rows(self) -> usize {
-        match self {
-            Self::Light => 100,
-            Self::Medium => 300,
-            Self::Heavy => 1000,
-        }
+/// How many rows candidates are judged by at most.
+pub(super) fn val_rows(auto: Auto) -> usize {
+    match auto {
+        Auto::Light => 100,
+        Auto::Medium => 300,
+        Auto::Heavy => 1000,
     }
 }
 

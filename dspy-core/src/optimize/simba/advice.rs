@@ -105,16 +105,22 @@ impl Advice {
         let mut given = false;
         for (path, own) in parameters.iter_mut() {
             let advice = advice.module_advice.get(&**path).map_or("", |text| text.trim());
-            if !advice.is_empty() && !own.instructions.contains(advice) {
-                if !own.instructions.is_empty() {
-                    own.instructions.push_str("\n\n");
-                }
-                own.instructions.push_str(advice);
-                given = true;
-            }
+            given |= append(&mut own.instructions, advice);
         }
         Ok(given)
     }
+}
+
+/// Appends advice to an instruction. `false` when it says so already.
+pub(super) fn append(instructions: &mut String, advice: &str) -> bool {
+    if advice.is_empty() || instructions.contains(advice) {
+        return false;
+    }
+    if !instructions.is_empty() {
+        instructions.push_str("\n\n");
+    }
+    instructions.push_str(advice);
+    true
 }
 
 /// A run as a model sees it, with its score.

@@ -1,6 +1,7 @@
 //! Learning from the spread between good and bad runs on the same rows.
 
 mod advice;
+mod combine;
 mod trajectories;
 
 use std::sync::Arc;
@@ -182,9 +183,16 @@ impl Optimizer for SIMBA {
             let rng = rng.fork_index(step as u64);
             let batch = batches.next();
             let mut buckets = self.draw(engine, &pool, &batch, step, &rng).await?;
-            buckets.sort_by(|a, b| b.spread().total_cmp(&a.spread()).then(a.row.cmp(&b.row)));
+            pool.saw(buckets.iter().flat_map(Bucket::scores));
+            buckets.sort_by(|a, b| b.by_spread(a).then(a.row.cmp(&b.row)));
             let made = self.make(engine, &pool, &buckets, step, &rng).await?;
-            let scored = engine.evaluate_all(&made, &batch).await?;
+            let mut scored = engine.evaluate_all(&made, &batch).await?;
+            if let Some(all) = combine::better_half(engine, &scored) {
+                let name = format!("{}. combined", step + 1);
+                let parents: Vec<CandidateId> = all.1;
+                let combined = engine.propose(name, parents, all.0);
+                scored.extend(engine.evaluate_all(&[combined], &batch).await?);
+            }
             winners.extend(best(&scored));
             pool.add(engine, &scored, &batch);
         }
@@ -290,36 +298,54 @@ impl SIMBA {
 }
 
 /// The programs so far, with the mean of their scores on the batches that they were made from.
-struct Pool(Vec<(CandidateId, f64)>);
+struct Pool {
+    /// The first is the student. It has no score until it was run on a batch.
+    programs: Vec<(CandidateId, Option<f64>)>,
+    /// The lowest and the highest score of a row so far: the units of the metric.
+    range: Option<(f64, f64)>,
+}
 
 impl Pool {
     fn new() -> Self {
-        Self(vec![(CandidateId::STUDENT, 0.0)])
+        Self { programs: vec![(CandidateId::STUDENT, None)], range: None }
+    }
+
+    /// Takes note of scores of rows.
+    fn saw(&mut self, scores: impl Iterator<Item = f64>) {
+        for score in scores {
+            let (low, high) = self.range.unwrap_or((score, score));
+            self.range = Some((low.min(score), high.max(score)));
+        }
     }
 
     fn add(&mut self, engine: &Engine, scored: &[Evaluated], batch: &[usize]) {
         // The student is measured where the others are, as far as it was run there.
         if let Some(score) = engine.mean(CandidateId::STUDENT, batch) {
-            self.0[0].1 = score;
+            self.programs[0].1 = Some(score);
         }
-        self.0.extend(scored.iter().filter_map(|found| Some((found.candidate, found.score?))));
+        self.programs.extend(
+            scored.iter().filter(|found| found.score.is_some()).map(|found| (found.candidate, found.score)),
+        );
     }
 
     /// One of the `k` best and the student, better ones more often: by the exponential of the score over the
-    /// temperature, scores being taken relative to their range, whatever the units of the metric.
+    /// temperature, scores being taken relative to the range of the scores of rows. A program that was not scored yet
+    /// counts as the worst.
     fn sample(&self, k: usize, temperature: f64, rng: &mut Rng) -> CandidateId {
-        let mut best: Vec<&(CandidateId, f64)> = self.0.iter().collect();
+        let (low, high) = self.range.unwrap_or((0.0, 1.0));
+        let range = if high > low { high - low } else { 1.0 };
+        let mut best: Vec<(CandidateId, f64)> =
+            self.programs.iter().map(|(id, score)| (*id, (score.unwrap_or(low) - low) / range)).collect();
+        let student = best[0];
         best.sort_by(|a, b| b.1.total_cmp(&a.1));
         best.truncate(k.max(1));
         if !best.iter().any(|(id, _)| *id == CandidateId::STUDENT) {
             best.pop();
-            best.push(&self.0[0]);
+            best.push(student);
         }
-        let scores = || best.iter().map(|(_, score)| *score);
-        let (low, high) =
-            (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
-        let range = (high - low).max(1.0_f64.min(high.abs())).max(f64::MIN_POSITIVE);
-        let weights: Vec<f64> = scores().map(|score| ((score - high) / range / temperature).exp()).collect();
+        let highest = best.iter().map(|(_, score)| *score).fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> =
+            best.iter().map(|(_, score)| ((score - highest) / temperature).exp()).collect();
         let mut at = rng.unit() * weights.iter().sum::<f64>();
         for ((id, _), weight) in best.iter().zip(weights) {
             at -= weight;

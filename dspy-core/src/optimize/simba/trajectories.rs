@@ -40,15 +40,22 @@ impl Bucket {
         !self.runs.is_empty() && self.runs.iter().all(|run| run.score == Some(score))
     }
 
-    /// How much the runs differ: first the distance from the best to the worst, then the best itself, then its
+    /// Compares how much the runs differ: first the distance from the best to the worst, then the best itself, then its
     /// distance from the mean.
-    pub(super) fn spread(&self) -> f64 {
+    pub(super) fn by_spread(&self, other: &Self) -> std::cmp::Ordering {
+        let (own, other) = (self.spread(), other.spread());
+        own.iter()
+            .zip(other)
+            .map(|(a, b)| a.total_cmp(&b))
+            .fold(std::cmp::Ordering::Equal, |so_far, next| so_far.then(next))
+    }
+
+    fn spread(&self) -> [f64; 3] {
         let (Some(best), Some(worst)) = (self.scores().next(), self.scores().last()) else {
-            return f64::NEG_INFINITY;
+            return [f64::NEG_INFINITY; 3];
         };
         let mean = self.scores().sum::<f64>() / self.scores().count() as f64;
-        // One number that orders as the three do, for scores of any unit.
-        (best - worst) * 1e6 + best * 1e3 + (best - mean)
+        [best - worst, best, best - mean]
     }
 
     pub(super) fn best(&self) -> Option<(&Trajectory, f64)> {
@@ -119,8 +126,9 @@ mod tests {
     fn runs_are_ordered_and_compared() {
         let mixed = bucket(&[0.0, 1.0, 0.5]);
         assert_eq!(mixed.scores().collect::<Vec<_>>(), [1.0, 0.5, 0.0]);
-        assert!(mixed.spread() > bucket(&[1.0, 1.0]).spread());
-        assert!(bucket(&[1.0, 1.0]).spread() > bucket(&[0.0, 0.0]).spread());
+        let wider = |a: &Bucket, b: &Bucket| a.by_spread(b) == std::cmp::Ordering::Greater;
+        assert!(wider(&mixed, &bucket(&[1.0, 1.0])));
+        assert!(wider(&bucket(&[1.0, 1.0]), &bucket(&[0.0, 0.0])));
         let (better, worse) = mixed.contrast(0.0, 1.0).unwrap();
         assert_eq!((better.unwrap().score, worse.unwrap().score), (Some(1.0), Some(0.0)));
         assert!(bucket(&[0.0, 0.0]).contrast(0.0, 1.0).is_none());

@@ -208,11 +208,6 @@ impl ReportBuilder {
         Self { started: Instant::now(), state: Mutex::new(Collected { judged, ..Collected::default() }) }
     }
 
-    /// The notes so far.
-    pub(super) fn notes(&self) -> Vec<String> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).notes.clone()
-    }
-
     pub(super) fn see(&self, event: &Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
