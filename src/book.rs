@@ -28,6 +28,7 @@ pages! {
     mipro = "../docs/src/mipro.md";
     testbed = "../docs/src/testbed.md";
     gepa = "../docs/src/gepa.md";
+    portfolio = "../docs/src/portfolio.md";
     finetuning = "../docs/src/finetuning.md";
     saved_programs = "../docs/src/saved-programs.md";
     testing = "../docs/src/testing.md";

@@ -99,7 +99,8 @@ pub use dspy_core::{
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
         Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, COPRO, Compiled,
-        Ensemble, FineTuner, GEPA, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, SIMBA,
+        Ensemble, FineTuner, GEPA, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, Portfolio,
+        SIMBA,
     },
     predict::{ChainOfThought, Predict, PredictionStream, Predictor, ReAct, ReActBuilder, Rendered, Update},
     retrieve::{Passage, Retrieve, Retriever},
@@ -118,8 +119,9 @@ pub mod prelude {
         Adapter, AsMetric, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
         COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Embedder, EmbeddingModel, Ensemble,
         Error, Evaluate, Example, GEPA, InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2,
-        Metric, Module, Optimizer, Options, Passage, Predict, Prediction, Program, ReAct, Reasoned, Record,
-        Rendered, Result, Retriever, SIMBA, Signature, StaticSignature, Tool, Trajectory, configure, with,
+        Metric, Module, Optimizer, Options, Passage, Portfolio, Predict, Prediction, Program, ReAct,
+        Reasoned, Record, Rendered, Result, Retriever, SIMBA, Signature, StaticSignature, Tool, Trajectory,
+        configure, with,
     };
     pub use dspy_macros::{module, predict, signature, tool, value};
 }

@@ -249,7 +249,7 @@ impl Optimizer for InferRules {
         vec![
             PlannedStage::rollouts("bootstrap", bootstrap).demos(demos),
             PlannedStage::proposals("rules", self.num_candidates * shape.predictors),
-            PlannedStage::rollouts("evaluate", (self.num_candidates + 1) * shape.val).demos(demos),
+            PlannedStage::rollouts("evaluate", (self.num_candidates + 2) * shape.val).demos(demos),
         ]
     }
 
@@ -263,7 +263,10 @@ impl Optimizer for InferRules {
         let found = engine.bootstrap(&teacher, &self.attempts, std::slice::from_ref(&wish)).await?;
         engine.note(found.summary());
         let shown = self.demos.show(engine, &found, &wish, &Rng::new(self.search.seed))?;
-        let base = engine.propose("no rules", [CandidateId::STUDENT], shown);
+        let base = match engine.find(&shown) {
+            Some(same) => same,
+            None => engine.propose("no rules", [CandidateId::STUDENT], shown),
+        };
 
         engine.stage("write rules", None);
         let parameters = engine.parameters(base);
@@ -292,7 +295,8 @@ impl Optimizer for InferRules {
             ));
         }
 
-        let mut candidates = vec![base];
+        let mut candidates = vec![CandidateId::STUDENT, base];
+        candidates.dedup();
         for (i, parameters) in ruled.into_iter().enumerate() {
             let Some(parameters) = parameters else { continue };
             if engine.find(&parameters).is_none() {

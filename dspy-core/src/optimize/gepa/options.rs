@@ -186,8 +186,8 @@ impl GEPA {
         self
     }
 
-    /// Sets the score from which on nothing is wrong with a row. Without it, that is the highest that the metric has given
-    /// so far, once it has given others; or 1, when it has given nothing else.
+    /// Sets the score from which on nothing is wrong with a row. Without it, that is 1, unless the metric has given more
+    /// than 1: then no score is perfect, and a reflection shows the rows with the lowest.
     pub fn perfect_score(mut self, score: f64) -> Self {
         self.perfect_score = Some(score);
         self

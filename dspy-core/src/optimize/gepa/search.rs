@@ -64,7 +64,6 @@ pub(super) struct Search<'e> {
     rollouts: BTreeMap<(CandidateId, usize), Rollout>,
     /// How often each row was reflected on.
     shown: HashMap<usize, usize>,
-    lowest: f64,
     highest: f64,
     calls_of_runs: u64,
 }
@@ -82,7 +81,6 @@ impl<'e> Search<'e> {
             leader: CandidateId::STUDENT,
             rollouts: BTreeMap::new(),
             shown: HashMap::new(),
-            lowest: f64::INFINITY,
             highest: f64::NEG_INFINITY,
             calls_of_runs: 0,
             used: 0,
@@ -144,9 +142,7 @@ impl<'e> Search<'e> {
         let runs = self.engine.run_missing(candidates, rows, trace).await?;
         self.calls_of_runs += self.engine.spent().calls - before;
         for (candidate, row, rollout) in runs {
-            if let Some(score) = rollout.score() {
-                (self.lowest, self.highest) = (self.lowest.min(score), self.highest.max(score));
-            }
+            self.highest = self.highest.max(rollout.score().unwrap_or(f64::NEG_INFINITY));
             if self.learnt_from.contains(&row) {
                 self.rollouts.insert((candidate, row), rollout);
             }
@@ -251,9 +247,8 @@ impl<'e> Search<'e> {
         match (self.options.skip_perfect_score, self.options.perfect_score) {
             (false, _) => f64::INFINITY,
             (true, Some(score)) => score,
-            // Without a word about it: nothing is wrong with a row that scores as high as any, once some score lower.
-            (true, None) if self.lowest < self.highest => self.highest,
-            (true, None) if self.highest == 1.0 => 1.0,
+            // Without a word about it: 1 for metrics that never give more.
+            (true, None) if self.highest <= 1.0 => 1.0,
             (true, None) => f64::INFINITY,
         }
     }

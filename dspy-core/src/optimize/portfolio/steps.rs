@@ -36,6 +36,8 @@ pub(super) struct Steps<'e> {
     feedback: bool,
     /// The score from which on a run is shown: the middle of those that there are. Without any difference, above 0.
     good: Option<f64>,
+    /// The score with which nothing is wrong, when the metric gives one of two.
+    perfect: Option<f64>,
 }
 
 impl<'e> Steps<'e> {
@@ -57,7 +59,9 @@ impl<'e> Steps<'e> {
         let low = scores.iter().copied().fold(f64::INFINITY, f64::min);
         let high = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let good = (low < high).then_some(low + (high - low) / 2.0);
-        let steps = Self { options, engine, per_run, feedback: said > 0, good };
+        let two = scores.iter().all(|score| *score == low || *score == high);
+        let perfect = good.and(two.then_some(high));
+        let steps = Self { options, engine, per_run, feedback: said > 0, good, perfect };
         engine.note(format!(
             "look: the student scores {} on {} rows; a run takes {per_run:.1} calls; the metric {}; {} runs may be made",
             engine.mean(CandidateId::STUDENT, &val).map_or("nothing".into(), |score| format!("{score:.3}")),
@@ -240,6 +244,10 @@ impl<'e> Steps<'e> {
                 "instructions: by reflection, because the metric says in words what was wrong; {runs} runs at most"
             ));
             let gepa = GEPA::new().max_metric_calls(runs).seed(seed).budget(budget);
+            let gepa = match self.perfect {
+                Some(score) => gepa.perfect_score(score),
+                None => gepa,
+            };
             engine.run(&gepa, base, "reflection").await?;
         } else {
             engine.note(format!(

@@ -429,14 +429,19 @@ mod tests {
 
     #[test]
     fn better_programs_are_drawn_more_often_in_any_unit() {
-        for unit in [1.0, 1000.0] {
+        let drawn = |unit: f64, shift: f64| {
             let mut pool = Pool::new();
-            pool.0.extend([(CandidateId::STUDENT, 0.2 * unit)]);
-            pool.0[0].1 = 0.8 * unit;
+            pool.saw([shift, shift + unit].into_iter());
+            let better = CandidateId::of_index(1);
+            pool.programs =
+                vec![(CandidateId::STUDENT, Some(shift + 0.25 * unit)), (better, Some(shift + 0.75 * unit))];
             let mut rng = Rng::new(2);
-            let drawn: Vec<CandidateId> = (0..50).map(|_| pool.sample(2, 0.2, &mut rng)).collect();
-            assert_eq!(drawn.len(), 50);
-        }
+            (0..500).filter(|_| pool.sample(2, 0.2, &mut rng) == better).count()
+        };
+        // exp(0.5 / 0.2) times as often.
+        let times = drawn(1.0, 0.0);
+        assert!((430..490).contains(&times), "{times}");
+        assert_eq!((drawn(1024.0, 0.0), drawn(1.0, 8.0)), (times, times));
         let mut rng = Rng::new(3);
         let mean = (0..20_000).map(|_| poisson(1.5, &mut rng)).sum::<usize>() as f64 / 20_000.0;
         assert!((mean - 1.5).abs() < 0.05, "{mean}");
