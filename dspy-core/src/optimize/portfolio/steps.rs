@@ -1,6 +1,6 @@
 //! The steps, and why each of them is taken or not.
 
-use super::{Portfolio, size};
+use super::{options::Portfolio, size};
 use crate::{
     Result,
     adapter::Coverage,
