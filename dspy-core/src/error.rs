@@ -43,6 +43,9 @@ pub enum Error {
         /// What the constraint asks for.
         message: String,
     },
+    /// An assertion of a program was not met, and no answer that could be corrected any further led to it.
+    #[error(transparent)]
+    Assertion(Box<AssertionError>),
     /// No model is configured, or a setting is missing.
     #[error("{0}")]
     Context(String),
@@ -93,12 +96,18 @@ impl Error {
         }
     }
 
+    /// Whether it only makes its way to the call that runs the program again.
+    pub(crate) fn is_rerun(&self) -> bool {
+        matches!(self, Self::Assertion(e) if e.again.is_some())
+    }
+
     /// The kind of failure in one word, for tables and counters.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Lm(e) => e.kind.as_str(),
             Self::Parse(_) => "parse",
             Self::Constraint { .. } => "constraint",
+            Self::Assertion(_) => "assertion",
             Self::Context(_) => "context",
             Self::State(_) => "state",
             Self::Dataset { .. } => "dataset",
@@ -127,6 +136,7 @@ impl fmt::Debug for Error {
                 .field("field", field)
                 .field("message", message)
                 .finish(),
+            Self::Assertion(e) => tuple("Assertion", e),
             Self::Context(message) => tuple("Context", message),
             Self::State(e) => tuple("State", e),
             Self::Dataset { path, line, message } => f
@@ -160,6 +170,25 @@ impl Error {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+/// An assertion that was not met.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("assertion not met: {message} ({place})")]
+#[non_exhaustive]
+pub struct AssertionError {
+    /// What is demanded.
+    pub message: String,
+    /// Where in the source it is demanded, as `src/main.rs:31`.
+    pub place: String,
+    /// The call that is run again.
+    pub(crate) again: Option<u64>,
+}
+
+impl From<AssertionError> for Error {
+    fn from(e: AssertionError) -> Self {
+        Self::Assertion(Box::new(e))
     }
 }
 

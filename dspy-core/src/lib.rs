@@ -29,6 +29,8 @@ pub mod data;
 
 pub mod retrieve;
 
+mod metric;
+
 pub mod predict;
 
 pub mod evaluate;
@@ -43,6 +45,6 @@ pub mod __private;
 
 pub use context::{configure, settings, with};
 pub use error::{
-    Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, RetrievalError, StateError,
-    ToolError, ToolErrorKind,
+    AssertionError, Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, RetrievalError,
+    StateError, ToolError, ToolErrorKind,
 };

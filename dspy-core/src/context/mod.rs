@@ -3,6 +3,8 @@
 //! [`configure`] changes the settings of the process, [`with`] those of one task and everything that it awaits. The
 //! library's own concurrency passes them on; a task of `tokio::spawn` receives them through [`Context::current`].
 
+mod attempt;
+mod guidance;
 mod recorder;
 mod settings;
 
@@ -13,13 +15,15 @@ use std::{
     task::{self, Poll},
 };
 
+pub(crate) use attempt::{Attempt, Ended, Logged, Recall};
+pub(crate) use guidance::{Correction, Guidance, Hints};
 pub(crate) use recorder::next_sequence;
 pub use recorder::{
     Attached, PredictorId, Recorded, Recorder, Recording, Step, StepOutcome, UsageReport, show_messages,
 };
 pub use settings::Settings;
 
-use crate::lm::Meter;
+use crate::{lm::Meter, signature::Violation};
 
 static GLOBAL: LazyLock<RwLock<Arc<Settings>>> = LazyLock::new(RwLock::default);
 /// Held while the global settings change, so that no change is lost, and none keeps readers waiting.
@@ -94,6 +98,8 @@ fn global() -> Arc<Settings> {
 pub struct Context {
     settings: Option<Arc<Settings>>,
     recorder: Option<Arc<Recorder>>,
+    attempt: Option<Arc<Attempt>>,
+    hints: Option<Arc<Hints>>,
 }
 
 impl Context {
@@ -130,6 +136,37 @@ impl Context {
     /// Runs a function in this context.
     pub fn sync_scope<R>(self, function: impl FnOnce() -> R) -> R {
         SCOPE.sync_scope(self, function)
+    }
+
+    /// The runs of the call at hand.
+    pub(crate) fn attempt(&self) -> Option<&Arc<Attempt>> {
+        self.attempt.as_ref()
+    }
+
+    /// The same context within the runs of a call.
+    pub(crate) fn attempting(mut self, attempt: Arc<Attempt>) -> Self {
+        self.attempt = Some(attempt);
+        self
+    }
+
+    /// The advice that predictors are shown.
+    pub(crate) fn hints(&self) -> Option<&Arc<Hints>> {
+        self.hints.as_ref()
+    }
+
+    /// The same context with other advice.
+    pub(crate) fn hinting(mut self, hints: Hints) -> Self {
+        self.hints = Some(Arc::new(hints));
+        self
+    }
+
+    /// Notes a wish that is not met.
+    pub(crate) fn note(&self, violation: Violation) {
+        match (&self.attempt, &self.recorder) {
+            (Some(attempt), _) => attempt.note(violation),
+            (None, Some(recorder)) => recorder.note(&violation),
+            (None, None) => {}
+        }
     }
 
     /// Runs a future in this context.

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    collections::HashSet,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -218,6 +219,10 @@ pub struct Recording {
     pub usage: UsageReport,
     /// What modules attached, in the order in which they did.
     pub attached: Vec<Attached>,
+    /// The wishes that were not met.
+    pub violations: Vec<Violation>,
+    /// How often a program was run again because an assertion was not met.
+    pub backtracks: usize,
 }
 
 /// Something that a module attaches to what is recorded of its call.
@@ -227,6 +232,12 @@ impl Recorder {
     /// A recorder that also reports to `parent`. Without `keep_steps` it records the usage only.
     pub fn new(parent: Option<Arc<Recorder>>, keep_steps: bool) -> Arc<Self> {
         Arc::new(Self { parent, keep_steps, ..Self::default() })
+    }
+
+    /// A recorder of which `parent` sees the usage only, until it is given what was recorded: for one of several
+    /// attempts.
+    pub(crate) fn apart(parent: Option<Arc<Recorder>>, keep_steps: bool) -> Arc<Self> {
+        Arc::new(Self { parent, keep_steps, hold_back: true, record: Mutex::default() })
     }
 
     /// A recorder that keeps its steps to itself, for work whose steps are put in order before `parent` sees
@@ -286,6 +297,59 @@ impl Recorder {
         }
         for (_, step) in record.steps {
             self.keep(next_sequence(), &step);
+        }
+        self.absorb_notes(&record.violations, record.backtracks);
+    }
+
+    /// Takes over the steps of a recorder that held them back, in their places.
+    pub(crate) fn absorb_in_place(&self, record: Recording) {
+        for attached in &record.attached {
+            self.attach(attached);
+        }
+        for (sequence, step) in record.steps {
+            self.keep(sequence, &step);
+        }
+        self.absorb_notes(&record.violations, record.backtracks);
+    }
+
+    fn absorb_notes(&self, violations: &[Violation], backtracks: usize) {
+        violations.iter().for_each(|violation| self.note(violation));
+        self.backtracked(backtracks);
+    }
+
+    /// Keeps a wish that was not met.
+    pub(crate) fn note(&self, violation: &Violation) {
+        self.each(|record| {
+            if record.violations.len() < MAX_STEPS {
+                record.violations.push(violation.clone());
+            }
+        });
+    }
+
+    /// Counts that a program was run again.
+    pub(crate) fn backtracked(&self, times: usize) {
+        if times > 0 {
+            self.each(|record| record.backtracks += times);
+        }
+    }
+
+    /// Drops the steps of a run that is made again, and what was attached to this call in it.
+    pub(crate) fn forget(&self, steps: &[Arc<Step>]) {
+        let dropped: HashSet<*const Step> = steps.iter().map(Arc::as_ptr).collect();
+        let attached = std::mem::take(&mut self.lock().attached);
+        let gone: HashSet<*const ()> = attached.iter().map(|attached| Arc::as_ptr(attached).cast()).collect();
+        self.each(|record| {
+            record.steps.retain(|(_, step)| !dropped.contains(&Arc::as_ptr(step)));
+            record.attached.retain(|attached| !gone.contains(&Arc::as_ptr(attached).cast()));
+        });
+    }
+
+    /// Changes what this recorder has recorded, and all that it reports to.
+    fn each(&self, mut change: impl FnMut(&mut Recording)) {
+        let mut recorder = Some(self);
+        while let Some(this) = recorder {
+            change(&mut this.lock());
+            recorder = this.parent.as_deref().filter(|_| !this.hold_back);
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Settings {
     pub trace: bool,
     /// How many further requests one call may send to repair an answer that could not be parsed.
     pub repairs: u32,
+    /// How often an answer may be corrected that an assertion of the program does not accept.
+    pub max_backtracks: usize,
     /// How leniently answers are parsed.
     pub reading: ReadOptions,
     /// What counts the requests of the work at hand.
@@ -43,6 +45,7 @@ impl Default for Settings {
             concurrency: 16,
             trace: true,
             repairs: 1,
+            max_backtracks: 2,
             reading: ReadOptions::default(),
             meter: None,
         }
@@ -116,6 +119,14 @@ impl Settings {
     #[must_use]
     pub fn repairs(mut self, requests: u32) -> Self {
         self.repairs = requests;
+        self
+    }
+
+    /// Sets how often an answer may be corrected that `dspy::assert!` or `dspy::suggest!` does not accept: 2 unless set.
+    /// With 0 the assertions are only checked.
+    #[must_use]
+    pub fn max_backtracks(mut self, corrections: usize) -> Self {
+        self.max_backtracks = corrections;
         self
     }
 

@@ -2,8 +2,6 @@
 
 mod export;
 mod judge;
-mod metric;
-mod metric_fn;
 mod progress;
 mod report;
 mod results;
@@ -13,7 +11,6 @@ mod scores;
 mod stats;
 mod stream;
 mod summary;
-mod text;
 mod watch;
 
 use std::{sync::Arc, time::Instant};
@@ -22,8 +19,10 @@ pub use judge::{
     AsMetric, CompleteAndGrounded, CompleteAndGroundedInput, CompleteAndGroundedOutput, JudgedPoint,
     SemanticF1, SemanticF1Input, SemanticF1Output,
 };
-pub use metric::{IntoScore, Metric, Score};
-pub use metric_fn::{WithState, metric_with_state};
+pub use crate::metric::{
+    IntoScore, Metric, Score, WithState, answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1,
+    metric_with_state, normalize_text,
+};
 pub(crate) use progress::Progress;
 pub use report::Evaluation;
 pub use results::{ResultFailure, ResultRow, results};
@@ -33,7 +32,6 @@ pub use scores::Scores;
 pub use stats::{Comparison, Interval, Test, ruled_out};
 pub use stream::{IntoRow, Stream};
 pub use summary::Summary;
-pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};
 
 use crate::{Error, Result, context::Context, data::Example, lm::BoxFuture, module::Module};
 use watch::Watch;

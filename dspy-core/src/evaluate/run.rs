@@ -1,20 +1,16 @@
 //! Runs a program over rows and judges every output.
 
 use std::{
-    any::Any,
-    future::Future,
-    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt;
-
 use super::{Failure, Metric, Row, Score};
 use crate::{
-    Error, Result,
+    Result,
     context::{Context, Recorder, UsageReport, with},
     data::Example,
+    metric::{caught, judged},
     module::{Flow, Module, Prediction, fan_out},
 };
 
@@ -119,26 +115,5 @@ pub(crate) async fn score_of<E, O, M, K>(metric: &M, row: &E, output: &O) -> Res
 where
     M: Metric<E, O, K>,
 {
-    let judged = caught("metric", async { metric.score(row, output).await }).await;
-    match judged.and_then(|result| result) {
-        Ok(score) if score.value.is_finite() => Ok(score),
-        Ok(score) => Err(Failure::Metric(Error::other(format!(
-            "the metric returned {}; a score must be a finite number",
-            score.value
-        )))),
-        Err(error) => Err(Failure::Metric(error)),
-    }
-}
-
-/// The error of a panic says whose it was.
-async fn caught<F: Future>(whose: &str, future: F) -> Result<F::Output> {
-    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
-        let message = message(&*panic);
-        Error::Task(format!("the {whose} panicked: {message}"))
-    })
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    judged(metric, row, output).await.map_err(Failure::Metric)
 }

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use super::lanes::Lanes;
 use crate::{
     Error, Result,
-    context::{Context, Recorder, Recording},
+    context::{Attempt, Context, Recorder, Recording},
     lm::BoxFuture,
 };
 
@@ -53,6 +53,11 @@ async fn run_all<T, F>(
     if outer.is_some() {
         records.resize_with(work.len(), || None);
     }
+    let attempt = context.attempt().cloned();
+    let mut branches: Vec<Option<Arc<Attempt>>> = Vec::new();
+    if attempt.is_some() {
+        branches.resize_with(work.len(), || None);
+    }
     // What each lane works on.
     let mut places: Vec<Place<T>> = Vec::new();
     let mut free: Vec<usize> = Vec::new();
@@ -73,13 +78,20 @@ async fn run_all<T, F>(
             let result = place.result.clone();
             let put = move |value| *lock(&result) = Some(value);
             // Mapped, because an `async` block would hold the future twice.
-            let job: BoxFuture<'static, ()> = match &outer {
+            let mut scope = None;
+            if let Some(outer) = &outer {
+                let recorder = Recorder::holding_back(outer.clone());
+                place.recorder = Some(recorder.clone());
+                scope = Some(context.clone().recording(recorder));
+            }
+            if let Some(attempt) = &attempt {
+                let branch = Attempt::branch(attempt.clone());
+                branches[index] = Some(branch.clone());
+                scope = Some(scope.unwrap_or_else(|| context.clone()).attempting(branch));
+            }
+            let job: BoxFuture<'static, ()> = match scope {
                 None => Box::pin(future.map(put)),
-                Some(outer) => {
-                    let recorder = Recorder::holding_back(outer.clone());
-                    place.recorder = Some(recorder.clone());
-                    Box::pin(context.clone().recording(recorder).scope(future).map(put))
-                }
+                Some(scope) => Box::pin(scope.scope(future).map(put)),
             };
             lanes.begin(lane, job);
         }
@@ -103,6 +115,11 @@ async fn run_all<T, F>(
     if let Some(outer) = outer {
         for record in records.into_iter().flatten() {
             outer.absorb(record);
+        }
+    }
+    if let Some(attempt) = attempt {
+        for branch in branches.into_iter().flatten() {
+            attempt.absorb_branch(&branch);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Programs: modules, their predictors, predictions.
 
 mod agent;
+mod attempts;
 mod batch;
 mod lanes;
 mod nearest;
@@ -18,6 +19,7 @@ use std::{fmt, future::Future, sync::Arc};
 use serde::Serialize;
 
 pub(crate) use agent::Agent;
+pub(crate) use attempts::{attempt, commit, failed_assertion, failed_suggestion, run};
 pub(crate) use batch::{Flow, fan_out};
 pub use nearest::NearestDemos;
 pub use path::Path;
@@ -135,7 +137,8 @@ pub trait Module: Program + Send + Sync {
     /// The errors of its calls and of its own code.
     fn forward(&self, input: Self::Input) -> impl Future<Output = Result<Self::Output>> + Send;
 
-    /// Runs the step and records its trace and usage.
+    /// Runs the step and records its trace and usage. Where an assertion of `forward` is not met, it is run again: see
+    /// `dspy::assert!`.
     ///
     /// # Errors
     /// As [`forward`](Module::forward).
@@ -149,7 +152,8 @@ pub trait Module: Program + Send + Sync {
         Box::pin(async move {
             let context = Context::current();
             let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
-            let output = context.recording(recorder.clone()).scope(self.forward(input)).await?;
+            let scope = context.recording(recorder.clone());
+            let output = run(scope, input, |input| self.forward(input)).await?;
             Ok(Prediction::new(output, recorder.take(), &|| Paths::of(self)))
         })
     }

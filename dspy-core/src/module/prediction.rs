@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{path::Path, predictor::Predictor, program::Program};
 use crate::{
     context::{Attached, PredictorId, Recording, Step, UsageReport},
+    signature::Violation,
     tool::Trajectory,
     value::erased::{Write, tree},
 };
@@ -45,12 +46,14 @@ struct Details {
     trace: Trace,
     usage: UsageReport,
     attached: Vec<Attached>,
+    violations: Vec<Violation>,
+    backtracks: usize,
 }
 
 impl Details {
     fn of(record: Recording, path: &dyn Fn(PredictorId) -> Option<Arc<str>>) -> Arc<Self> {
-        let Recording { steps, dropped, usage, attached } = record;
-        Arc::new(Self { trace: Trace::of(steps, dropped, path), usage, attached })
+        let Recording { steps, dropped, usage, attached, violations, backtracks } = record;
+        Arc::new(Self { trace: Trace::of(steps, dropped, path), usage, attached, violations, backtracks })
     }
 }
 
@@ -97,6 +100,16 @@ impl<O> Prediction<O> {
     /// The usage of the call, by model.
     pub fn usage(&self) -> &UsageReport {
         &self.details.usage
+    }
+
+    /// The suggestions that the call does not meet: those of signatures and those of `dspy::suggest!`.
+    pub fn violations(&self) -> &[Violation] {
+        &self.details.violations
+    }
+
+    /// How often the program was run again because an assertion was not met.
+    pub fn backtracks(&self) -> usize {
+        self.details.backtracks
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     data::Example,
     evaluate::{Failure, Metric, score_of},
     lm::BoxFuture,
-    module::{Module, Paths, Prediction, Program, Trace, TraceStep},
+    module::{Module, Paths, Prediction, Program, Trace, TraceStep, run},
     value::write_json,
 };
 
@@ -92,7 +92,7 @@ where
                 return Rollout::failed(Failure::Program(no_row(row)));
             };
             let (context, recorder) = recording(trace);
-            let output = context.scope(program.forward(row.input().into())).await;
+            let output = run(context, row.input().into(), |input| program.forward(input)).await;
             let record = recorder.take();
             let output = match output {
                 Ok(output) => output,

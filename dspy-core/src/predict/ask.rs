@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     Result,
-    context::{Context, Recorder, Recording, Settings, StepOutcome, next_sequence},
+    context::{
+        Context, Guidance, Logged, Recall, Recorder, Recording, Settings, StepOutcome, next_sequence,
+    },
     lm::BoxFuture,
     module::Predictor,
 };
@@ -54,6 +56,12 @@ async fn run_once(
     settings: &Settings,
 ) -> Result<()> {
     let (started, sequence) = (Instant::now(), next_sequence());
+    let mut guidance = Guidance { hint: hint(predictor, context), ..Guidance::default() };
+    match recalled(predictor, sides, context) {
+        Some(Recall::Replay(logged)) => return replay(logged, sides, context, sequence),
+        Some(Recall::Correct(corrections)) => guidance.corrections = corrections,
+        None => {}
+    }
     let lm = predictor.lm_or(settings)?;
     let adapter = predictor.adapter_or(settings);
     let capabilities = lm.capabilities();
@@ -69,21 +77,59 @@ async fn run_once(
         log: Log::default(),
         watch,
     };
-    let mut run = Run { predictor, capabilities, reading: &settings.reading, sides };
+    let mut run = Run { predictor, capabilities, reading: &settings.reading, guidance, sides };
     let mut result = ask.drive(&mut run).await;
     if result.is_ok() && run.sides.output().is_none() {
         result = Err(no_output());
     }
-    if let Some(recorder) = context.recorder().filter(|r| r.keeps_steps()) {
+    for warning in &ask.log.warnings {
+        context.note(warning.clone());
+    }
+    let recorder = context.recorder().filter(|r| r.keeps_steps());
+    if recorder.is_some() || context.attempt().is_some() {
         let outcome = match &result {
             Ok(()) => run.sides.recorded_output().ok_or_else(no_output),
             Err(error) => Err(error.clone()),
         };
         let outcome = outcome.map_or_else(StepOutcome::Failed, StepOutcome::Done);
         if let Some(input) = run.sides.recorded_input() {
-            let step = ask.log.into_step(predictor, input, outcome, started.elapsed());
-            recorder.keep(sequence, &Arc::new(step));
+            let step = Arc::new(ask.log.into_step(predictor, input, outcome, started.elapsed()));
+            if let Some(recorder) = recorder {
+                recorder.keep(sequence, &step);
+            }
+            if let Some(attempt) = context.attempt() {
+                attempt.log(Logged::new(sequence, step, run.guidance.corrections));
+            }
         }
     }
     result
+}
+
+/// What the predictor is told for as long as the context lasts.
+fn hint(predictor: &Predictor, context: &Context) -> Option<String> {
+    context.hints()?.of(predictor.id()).map(str::to_owned)
+}
+
+/// What an earlier run of the same call of a program did here.
+fn recalled(predictor: &Predictor, sides: &dyn Sides, context: &Context) -> Option<Recall> {
+    context.attempt()?.recall(predictor.id(), sides.input()?)
+}
+
+/// Does once more what an earlier run did.
+fn replay(logged: Logged, sides: &mut dyn Sides, context: &Context, sequence: u64) -> Result<()> {
+    let step = logged.step.clone();
+    if let Some(recorder) = context.recorder().filter(|r| r.keeps_steps()) {
+        recorder.keep(sequence, &step);
+    }
+    for warning in &step.warnings {
+        context.note(warning.clone());
+    }
+    if let Some(attempt) = context.attempt() {
+        attempt.log(logged.at(sequence));
+    }
+    match &step.outcome {
+        StepOutcome::Done(output) if sides.replay(&**output) => Ok(()),
+        StepOutcome::Done(_) => Err(no_output()),
+        StepOutcome::Failed(error) => Err(error.clone()),
+    }
 }

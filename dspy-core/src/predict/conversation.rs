@@ -8,6 +8,7 @@ use super::{run, sides::SidesOf};
 use crate::{
     Error, Result,
     adapter::Adapter,
+    context::Guidance,
     lm::{Capabilities, Message, Role, ToolSpec},
     module::Predictor,
     signature::{DynSignature, Field, Record, SignatureSpec},
@@ -45,7 +46,7 @@ impl Predictor {
         let inputs: Record = spec.inputs().filter_map(given).collect();
         // By their types in the specification, as demonstrations are written.
         let sides = SidesOf::<DynSignature>::new(inputs);
-        let opening = run::format(self, adapter, capabilities, &sides)?;
+        let opening = run::format(self, adapter, capabilities, &sides, &Guidance::default())?;
         let mut messages: Vec<Message> = opening.prompt.messages().cloned().collect();
         messages.push(self.answer(adapter, capabilities, values)?);
         Ok(Conversation { messages, tools: opening.tools })

@@ -25,7 +25,7 @@ pub(super) struct Log {
     model: Option<Arc<str>>,
     retries: Vec<String>,
     coercions: Vec<Coercion>,
-    warnings: Vec<Violation>,
+    pub(super) warnings: Vec<Violation>,
 }
 
 impl Log {

@@ -1,11 +1,16 @@
 //! The modules of the library.
 
+mod advice;
 mod ask;
+mod best_of_n;
 mod chain_of_thought;
 mod conversation;
 mod demo_of;
 mod drive;
 pub mod react;
+mod guide;
+mod refine;
+mod reward;
 mod run;
 mod shown;
 mod sides;
@@ -16,17 +21,19 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use self::sides::SidesOf;
 pub use crate::module::Predictor;
+pub use best_of_n::BestOfN;
 pub use chain_of_thought::ChainOfThought;
 pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
 pub use react::{ReAct, ReActBuilder};
+pub use refine::Refine;
 pub use shown::Partial;
 pub use stream::{PredictionStream, Update};
 
 use crate::{
     Result,
     adapter::{Adapter, Demo},
-    context::{Context, Recording, show_messages},
+    context::{Context, Guidance, Recording, show_messages},
     lm::{BoxFuture, LM, Message, Options},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature, dedented},
@@ -183,7 +190,7 @@ impl<S: Signature> Predict<S> {
         let adapter = self.predictor.adapter_or(&settings);
         let capabilities = self.predictor.lm_or(&settings).map(|lm| lm.capabilities()).unwrap_or_default();
         let sides = SidesOf::<S>::new(input.into_input());
-        let opening = run::format(&self.predictor, &adapter, capabilities, &sides)?;
+        let opening = run::format(&self.predictor, &adapter, capabilities, &sides, &Guidance::default())?;
         Ok(Rendered(opening.prompt.messages().cloned().collect()))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::sides::Sides;
+use super::{guide, sides::Sides};
 use crate::{
     Error, FieldError, Result,
     adapter::Adapter,
+    context::Guidance,
     lm::{Capabilities, Message, Prompt, ResponseFormat, ToolSpec},
     module::{Agent, Predictor},
     signature::{Beside, Checks, FieldReader, FieldWriter, Sections, Violation},
@@ -33,13 +34,15 @@ pub(super) struct Run<'a> {
     pub(super) predictor: &'a Predictor,
     pub(super) capabilities: Capabilities,
     pub(super) reading: &'a ReadOptions,
+    /// What the model is told beyond the input.
+    pub(super) guidance: Guidance,
     pub(super) sides: &'a mut dyn Sides,
 }
 
 impl Run<'_> {
     /// Turns the input into the first request in a format.
     pub(super) fn open(&self, adapter: &Arc<dyn Adapter>) -> Result<Opening> {
-        format(self.predictor, adapter, self.capabilities, self.sides)
+        format(self.predictor, adapter, self.capabilities, self.sides, &self.guidance)
     }
 
     /// Reads the output from sections.
@@ -63,6 +66,7 @@ pub(super) fn format(
     adapter: &Arc<dyn Adapter>,
     capabilities: Capabilities,
     sides: &dyn Sides,
+    guidance: &Guidance,
 ) -> Result<Opening> {
     predictor.usable()?;
     let (spec, frame) = (predictor.spec(), predictor.frame(adapter, capabilities));
@@ -72,6 +76,9 @@ pub(super) fn format(
     let mut writer = FieldWriter::new(spec, layout, frame.native_tools, &mut content, &mut beside);
     sides.write(&mut writer).map_err(Error::other)?;
     let prefix = predictor.prefix(&frame, content.text());
+    if let Some(hint) = &guidance.hint {
+        guide::advise(layout, spec, hint, &mut content);
+    }
     if !content.is_empty() && !frame.reminder.is_empty() {
         content.push_str("\n\n");
     }
@@ -79,7 +86,7 @@ pub(super) fn format(
     let question = Message::user(content);
     let Beside { turns, mut tools, steps } = beside;
     let agent = predictor.agent();
-    let tail = match agent.filter(|_| frame.native_tools) {
+    let mut tail = match agent.filter(|_| frame.native_tools) {
         Some(agent) => {
             tools.extend_from_slice(agent.tools().told());
             agent.native_tail(layout, &turns, question, steps.as_ref())?
@@ -91,6 +98,11 @@ pub(super) fn format(
             tail
         }
     };
+    if !guidance.corrections.is_empty() {
+        // Calls of tools stand in the text here, because nothing answers them.
+        let shown = predictor.shown(Capabilities { tools: false, ..capabilities });
+        tail.extend(guide::corrected(layout, &shown, &guidance.corrections, &frame.reminder));
+    }
     Ok(Opening { prompt: Prompt { prefix, tail }, response_format: frame.response_format.clone(), tools })
 }
 

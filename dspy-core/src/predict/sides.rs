@@ -15,7 +15,10 @@ pub(super) trait Sides: Send + Sync {
     /// Reads the output, keeps it and checks it; nothing of an earlier one stays.
     fn read(&mut self, reader: &mut FieldReader<'_>);
     fn check(&self, checks: &mut Checks);
+    fn input(&self) -> Option<&dyn Recorded>;
     fn output(&self) -> Option<&dyn Recorded>;
+    /// Takes an output that was recorded; whether it is of this signature.
+    fn replay(&mut self, output: &dyn Recorded) -> bool;
     /// A copy of the output for the trace.
     fn recorded_output(&self) -> Option<Arc<dyn Recorded>>;
     /// The input for the trace: it is taken.
@@ -64,11 +67,23 @@ impl<S: Signature> Sides for SidesOf<S> {
         }
     }
 
+    fn input(&self) -> Option<&dyn Recorded> {
+        match &self.input {
+            Some(input) => Some(input),
+            None => None,
+        }
+    }
+
     fn output(&self) -> Option<&dyn Recorded> {
         match &self.output {
             Some(output) => Some(output),
             None => None,
         }
+    }
+
+    fn replay(&mut self, output: &dyn Recorded) -> bool {
+        self.output = output.as_any().downcast_ref::<S::Output>().cloned();
+        self.output.is_some()
     }
 
     fn recorded_output(&self) -> Option<Arc<dyn Recorded>> {

@@ -4,7 +4,8 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The output field, or `self` for a constraint on the whole output.
+    /// The output field, or `self` for a constraint on the whole output. Of an assertion of a program, its place in the
+    /// source: `src/main.rs:31`.
     pub field: String,
     /// What the constraint requires.
     pub message: String,
@@ -16,6 +17,11 @@ impl Violation {
     /// A demand that must be met.
     pub fn fatal(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into(), fatal: true }
+    }
+
+    /// A demand that should be met.
+    pub fn wish(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into(), fatal: false }
     }
 }
 

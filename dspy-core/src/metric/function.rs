@@ -9,7 +9,7 @@ use std::{
     marker::PhantomData,
 };
 
-use super::{IntoScore, Metric, Score};
+use super::score::{IntoScore, Metric, Score};
 use crate::{Result, signature::Reasoned};
 
 /// A metric that uses a state: a program that judges, a client, a table. The function takes it first, by reference.

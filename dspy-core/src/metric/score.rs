@@ -133,7 +133,7 @@ impl<S: IntoScore, E: Into<Box<dyn StdError + Send + Sync>>> IntoScore for Resul
 /// ```
 ///
 /// The types of the arguments must be written out: they say what the metric is for. An `async fn` and an async closure
-/// are metrics too; one that needs a model or other state takes it through [`metric_with_state`](super::metric_with_state).
+/// are metrics too; one that needs a model or other state takes it through [`metric_with_state`](crate::evaluate::metric_with_state).
 ///
 /// A metric for the output of a signature also scores the output of a
 /// [`ChainOfThought`](crate::predict::ChainOfThought) of it, [`Reasoned`](crate::signature::Reasoned). A metric that
@@ -156,7 +156,7 @@ pub trait Metric<E, O, K>: Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{evaluate::metric_with_state, signature::Reasoned};
+    use crate::{metric::metric_with_state, signature::Reasoned};
 
     #[derive(Clone)]
     struct Gold {
