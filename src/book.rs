@@ -13,6 +13,8 @@ pages! {
     quickstart = "../docs/src/quickstart.md";
     from_python = "../docs/src/from-python.md";
     modules = "../docs/src/modules.md";
+    assertions = "../docs/src/assertions.md";
+    attempts = "../docs/src/attempts.md";
     retrieval = "../docs/src/retrieval.md";
     field_types = "../docs/src/field-types.md";
     adapters = "../docs/src/adapters.md";

@@ -40,6 +40,8 @@
 //! | run a step | [`Predict`], [`ChainOfThought`] |
 //! | let a model call functions | [`#[tool]`](macro@tool), [`ReAct`], [`tool`](mod@tool) |
 //! | combine steps | [`#[module]`](macro@module), [`Module`] |
+//! | demand something of them | [`assert!`](macro@assert), [`suggest!`](macro@suggest) |
+//! | make several attempts | [`BestOfN`], [`Refine`], [`MultiChainComparison`], [`draws`], [`majority`], [`Parallel`] |
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
 //! | read data | [`data`], [`#[derive(Example)]`](macro@Example) |
 //! | retrieve passages | [`Retriever`], [`retrieve`] |
@@ -70,6 +72,7 @@
 #[allow(unused_extern_crates)]
 extern crate self as dspy;
 
+mod assertions;
 #[cfg(doctest)]
 mod book;
 
@@ -77,11 +80,11 @@ mod book;
 pub use dspy_core::__private;
 #[cfg(feature = "local")]
 pub use dspy_core::local;
-pub use dspy_core::{Error, Result};
 pub use dspy_core::{
-    FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError, ToolError,
-    ToolErrorKind,
+    AssertionError, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError,
+    ToolError, ToolErrorKind,
 };
+pub use dspy_core::{Error, Result};
 pub use dspy_core::{
     adapter, context, data, evaluate, lm, module, optimize, predict, retrieve, signature, tool, value,
 };
@@ -99,10 +102,12 @@ pub use dspy_core::{
     module::{IntoInput, Module, Prediction, Program},
     optimize::{
         Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune, COPRO, Compiled,
-        Ensemble, FineTuner, GEPA, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, Portfolio,
-        SIMBA,
+        FineTuner, GEPA, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, Portfolio, SIMBA,
     },
-    predict::{ChainOfThought, Predict, PredictionStream, Predictor, ReAct, ReActBuilder, Rendered, Update},
+    predict::{
+        BestOfN, ChainOfThought, Ensemble, MultiChainComparison, Parallel, Predict, PredictionStream,
+        Predictor, ReAct, ReActBuilder, Refine, Rendered, Update, draws, majority,
+    },
     retrieve::{Passage, Retrieve, Retriever},
     settings,
     signature::{DynSignature, GrammarError, Reasoned, Record, Signature, SignatureSpec, StaticSignature},
@@ -116,12 +121,12 @@ pub mod prelude {
     pub use std::sync::Arc;
 
     pub use crate::{
-        Adapter, AsMetric, Auto, BootstrapFewShot, BootstrapFewShotWithRandomSearch, BootstrapFinetune,
-        COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Embedder, EmbeddingModel, Ensemble,
-        Error, Evaluate, Example, GEPA, InferRules, JsonAdapter, KNNFewShot, LM, LabeledFewShot, MIPROv2,
-        Metric, Module, Optimizer, Options, Passage, Portfolio, Predict, Prediction, Program, ReAct,
-        Reasoned, Record, Rendered, Result, Retriever, SIMBA, Signature, StaticSignature, Tool, Trajectory,
-        configure, with,
+        Adapter, AsMetric, Auto, BestOfN, BootstrapFewShot, BootstrapFewShotWithRandomSearch,
+        BootstrapFinetune, COPRO, ChainOfThought, ChatAdapter, Compiled, Demo, DynSignature, Embedder,
+        EmbeddingModel, Ensemble, Error, Evaluate, Example, GEPA, InferRules, JsonAdapter, KNNFewShot, LM,
+        LabeledFewShot, MIPROv2, Metric, Module, MultiChainComparison, Optimizer, Options, Parallel, Passage,
+        Portfolio, Predict, Prediction, Program, ReAct, Reasoned, Record, Refine, Rendered, Result,
+        Retriever, SIMBA, Signature, StaticSignature, Tool, Trajectory, configure, with,
     };
     pub use dspy_macros::{module, predict, signature, tool, value};
 }

@@ -23,10 +23,30 @@ pub use crate::{
 pub use ::{schemars, serde, serde_json};
 
 use crate::{
+    Error, Result,
+    context::PredictorId,
     signature::dedented,
     tool::{ToolFailure, ToolOutput, failed, parameters, to_json},
     value::{ToolSpec, TypeInfo, erased::without_own_patterns, write_json},
 };
+
+/// The error of an assertion that is not met.
+pub fn failed_assertion(among: Option<&[PredictorId]>, place: &str, message: String) -> Error {
+    crate::module::failed_assertion(among, place, message)
+}
+
+/// What a suggestion that is not met leads to.
+///
+/// # Errors
+/// When the program is to run again.
+pub fn failed_suggestion(among: Option<&[PredictorId]>, place: &str, message: String) -> Result<()> {
+    crate::module::failed_suggestion(among, place, message)
+}
+
+/// The predictors that an assertion names.
+pub fn predictors_of(program: &(impl Program + ?Sized)) -> Vec<PredictorId> {
+    program.predictors().into_iter().map(|(_, predictor)| predictor.id()).collect()
+}
 
 /// The requirements on the type of a field.
 #[diagnostic::on_unimplemented(

@@ -45,6 +45,6 @@ pub mod __private;
 
 pub use context::{configure, settings, with};
 pub use error::{
-    AssertionError, Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result, RetrievalError,
-    StateError, ToolError, ToolErrorKind,
+    AssertionError, Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
+    RetrievalError, StateError, ToolError, ToolErrorKind,
 };

@@ -149,6 +149,13 @@ impl Context {
         self
     }
 
+    /// The same context for work of its own: neither run again by the call at hand nor advised by it.
+    pub(crate) fn detached(mut self) -> Self {
+        self.attempt = None;
+        self.hints = None;
+        self
+    }
+
     /// The advice that predictors are shown.
     pub(crate) fn hints(&self) -> Option<&Arc<Hints>> {
         self.hints.as_ref()

@@ -15,13 +15,13 @@ mod watch;
 
 use std::{sync::Arc, time::Instant};
 
+pub use crate::metric::{
+    IntoScore, Metric, Score, WithState, answer_exact_match, answer_passage_match, exact_match, f1, f1_match,
+    max_f1, metric_with_state, normalize_text,
+};
 pub use judge::{
     AsMetric, CompleteAndGrounded, CompleteAndGroundedInput, CompleteAndGroundedOutput, JudgedPoint,
     SemanticF1, SemanticF1Input, SemanticF1Output,
-};
-pub use crate::metric::{
-    IntoScore, Metric, Score, WithState, answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1,
-    metric_with_state, normalize_text,
 };
 pub(crate) use progress::Progress;
 pub use report::Evaluation;

@@ -7,8 +7,11 @@ use serde::Serialize;
 use super::{
     export::{self, Columns},
     row::{Failure, Row},
+    summary::Violations,
 };
-use crate::{Result, context::UsageReport, data::Example, error::shorten};
+use crate::{
+    Result, context::UsageReport, data::Example, error::shorten, module::Prediction, signature::Violation,
+};
 
 impl<E, O> Row<E, O> {
     /// Whether there is no score, through no fault of the program.
@@ -58,6 +61,19 @@ impl<E, O> Evaluation<E, O> {
             *kinds.entry(failure.error().kind()).or_default() += 1;
         }
         kinds
+    }
+
+    /// The suggestions of signatures and of the program that are not met, each with its row.
+    pub fn violations(&self) -> impl Iterator<Item = (&Row<E, O>, &Violation)> {
+        let given = self.rows.iter().filter_map(|row| Some((row, row.prediction.as_ref()?)));
+        given.flat_map(|(row, prediction)| {
+            prediction.violations().iter().map(move |violation| (row, violation))
+        })
+    }
+
+    /// How many answers were corrected because an assertion of the program did not accept them, over all rows.
+    pub fn backtracks(&self) -> usize {
+        self.rows.iter().filter_map(|row| row.prediction.as_ref()).map(Prediction::backtracks).sum()
     }
 
     /// The name of the metric.
@@ -121,6 +137,15 @@ impl<E: Example, O: Serialize> fmt::Display for Evaluation<E, O> {
             for (row, failure) in self.failures().take(3) {
                 writeln!(f, "  row {}: {}", row.index, shorten(&failure.to_string(), 200))?;
             }
+        }
+        let of = |row: &Row<E, O>| row.prediction.as_ref().map_or(0, |p| p.violations().len() as u32);
+        if let Some(violations) = Violations::of(self.rows.iter().map(of)).said() {
+            writeln!(f, "{violations}")?;
+        }
+        match self.backtracks() {
+            0 => {}
+            1 => writeln!(f, "1 answer corrected")?,
+            n => writeln!(f, "{n} answers corrected")?,
         }
         write!(f, "{}, {:.1} s", self.usage.total(), self.duration.as_secs_f64())
     }

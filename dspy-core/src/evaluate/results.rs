@@ -109,6 +109,9 @@ pub struct ResultRow {
     /// Why there is no score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<ResultFailure>,
+    /// How many suggestions of signatures and of the program are not met.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub violations: u32,
     /// What its calls cost, by model.
     pub usage: BTreeMap<String, Usage>,
     /// How long program and metric took, in milliseconds.
@@ -128,6 +131,12 @@ pub struct ResultFailure {
     /// Whether it is no fault of the program: see [`Failure::is_no_fault_of_the_program`]. Such a row has no score, and
     /// is run again when the evaluation is resumed.
     pub unscored: bool,
+}
+
+/// Whether a count need not be written down.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl ResultFailure {
@@ -160,6 +169,7 @@ impl ResultRow {
             score: score.value,
             feedback: score.feedback.clone(),
             failure: failure.map(ResultFailure::of),
+            violations: 0,
             usage: usage.by_model().map(|(model, usage)| (model.to_owned(), usage)).collect(),
             milliseconds: (duration.as_secs_f64() * 1e6).round() / 1e3,
         }
@@ -227,6 +237,8 @@ struct Brief {
     id: RowId,
     score: f64,
     failure: Option<ResultFailure>,
+    #[serde(default)]
+    violations: u32,
     usage: BTreeMap<Arc<str>, Usage>,
 }
 
@@ -305,6 +317,7 @@ struct EarlierRow {
     score: f64,
     /// The place of the kind of its failure, if it failed.
     failure: Option<u16>,
+    violations: u32,
 }
 
 /// The outcome of a row that was run earlier.
@@ -312,6 +325,7 @@ pub(super) struct Known<'a> {
     pub(super) id: RowId,
     pub(super) score: f64,
     pub(super) failure: Option<&'a str>,
+    pub(super) violations: u32,
 }
 
 impl Earlier {
@@ -336,13 +350,22 @@ impl Earlier {
             }
             None => None,
         };
-        put(&mut self.rows, line.row, EarlierRow { id: line.id, score: line.score, failure });
+        put(
+            &mut self.rows,
+            line.row,
+            EarlierRow { id: line.id, score: line.score, failure, violations: line.violations },
+        );
     }
 
     pub(super) fn get(&self, row: usize) -> Option<Known<'_>> {
         let row = self.rows.get(row)?.as_ref()?;
         let kind = |place: u16| self.kinds.get(usize::from(place)).map_or("other", String::as_str);
-        Some(Known { id: row.id, score: row.score, failure: row.failure.map(kind) })
+        Some(Known {
+            id: row.id,
+            score: row.score,
+            failure: row.failure.map(kind),
+            violations: row.violations,
+        })
     }
 }
 

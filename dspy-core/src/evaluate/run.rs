@@ -79,7 +79,7 @@ where
         flow
     };
     with(|c| c.trace(trace), async {
-        let scope = Context::current().recording(recorder.clone());
+        let scope = Context::current().recording(recorder.clone()).detached();
         scope.scope(fan_out(rows.len(), concurrency, work, each)).await;
     })
     .await;
@@ -91,6 +91,14 @@ where
 pub(super) struct Judged<O> {
     pub(super) prediction: Option<Prediction<O>>,
     pub(super) score: Result<Score, Failure>,
+}
+
+impl<O> Judged<O> {
+    /// How many suggestions are not met.
+    pub(super) fn violations(&self) -> u32 {
+        let violations = self.prediction.as_ref().map_or(0, |p| p.violations().len());
+        u32::try_from(violations).unwrap_or(u32::MAX)
+    }
 }
 
 pub(super) async fn judge<P, E, M, K>(program: &P, row: &E, metric: &M) -> Judged<P::Output>

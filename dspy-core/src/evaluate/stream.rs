@@ -160,7 +160,7 @@ impl<I, M> Evaluate<Stream<I>, M> {
             let context = Context::current();
             let recorder = Recorder::counting(context.recorder().cloned());
             // The rows end where the iterator does.
-            context.recording(recorder).scope(fan_out(usize::MAX, concurrency, next, each)).await;
+            context.recording(recorder).detached().scope(fan_out(usize::MAX, concurrency, next, each)).await;
         })
         .await;
         let State { sink, watch, tally, fault, .. } =
@@ -270,6 +270,7 @@ impl<T: IntoRow, I: Iterator<Item = (usize, T)>> State<I> {
     fn keep<O: serde::Serialize>(&mut self, finished: Finished<O>) -> Result<Flow> {
         let Finished { index, record, judged, usage, duration } = finished;
         let (record, id) = record?;
+        let violations = judged.violations();
         let (score, failure) = match judged.score {
             Ok(score) => (score, None),
             Err(failure) => (Score::new(self.tally.failure_score), Some(failure)),
@@ -277,10 +278,11 @@ impl<T: IntoRow, I: Iterator<Item = (usize, T)>> State<I> {
         if let Some(sink) = &mut self.sink {
             let mut row = ResultRow::new(index, id, record, &score, failure.as_ref(), &usage, duration);
             let output = judged.prediction.as_ref().map(|p| write_json(p.output()));
+            row.violations = violations;
             row.prediction = output.transpose().map_err(Error::other)?;
             sink.add(&row)?;
         }
-        self.tally.add(index, id, score.value, failure.as_ref(), &usage);
+        self.tally.add(index, id, score.value, failure.as_ref(), violations, &usage);
         let flow = self.watch.see(index, failure.as_ref());
         let tally = &self.tally;
         self.progress.tick(|| tally.so_far());

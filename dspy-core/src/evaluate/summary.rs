@@ -27,6 +27,7 @@ pub struct Summary {
     scores: Scores,
     kinds: BTreeMap<String, usize>,
     first: BTreeMap<usize, String>,
+    violations: Violations,
 }
 
 /// How many failures are shown.
@@ -59,6 +60,11 @@ impl Summary {
     /// How many rows failed.
     pub fn failed(&self) -> usize {
         self.kinds.values().sum()
+    }
+
+    /// How many suggestions of signatures and of the program are not met, over all rows.
+    pub fn violations(&self) -> usize {
+        self.violations.violations
     }
 
     /// The name of the metric.
@@ -108,6 +114,9 @@ impl fmt::Display for Summary {
                 writeln!(f, "  row {row}: {}", shorten(failure, 200))?;
             }
         }
+        if let Some(violations) = self.violations.said() {
+            writeln!(f, "{violations}")?;
+        }
         if self.resumed > 0 {
             writeln!(f, "{} rows were finished by an earlier run", self.resumed)?;
         }
@@ -134,6 +143,34 @@ pub(super) struct Tally {
     sum: f64,
     kinds: BTreeMap<String, usize>,
     first: BTreeMap<usize, String>,
+    violations: Violations,
+}
+
+/// Counts suggestions that are not met.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Violations {
+    violations: usize,
+    rows: usize,
+}
+
+impl Violations {
+    /// Those of some rows, each with so many.
+    pub(super) fn of(rows: impl IntoIterator<Item = u32>) -> Self {
+        let mut all = Self::default();
+        rows.into_iter().for_each(|violations| all.add(violations));
+        all
+    }
+
+    fn add(&mut self, violations: u32) {
+        self.violations += violations as usize;
+        self.rows += usize::from(violations > 0);
+    }
+
+    /// In words, if there are any.
+    pub(super) fn said(self) -> Option<String> {
+        let Self { violations, rows } = self;
+        (violations > 0).then(|| format!("suggestions not met: {violations} in {rows} rows"))
+    }
 }
 
 impl Tally {
@@ -147,6 +184,7 @@ impl Tally {
             sum: 0.0,
             kinds: BTreeMap::new(),
             first: BTreeMap::new(),
+            violations: Violations::default(),
         }
     }
 
@@ -156,8 +194,10 @@ impl Tally {
         id: RowId,
         score: f64,
         failure: Option<&Failure>,
+        violations: u32,
         usage: &UsageReport,
     ) {
+        self.violations.add(violations);
         let known = failure.is_none_or(|f| !f.is_no_fault_of_the_program());
         self.put(index, Scored { id, score: known.then_some(score) }, score);
         self.usage.merge(usage);
@@ -173,6 +213,7 @@ impl Tally {
     pub(super) fn resumed(&mut self, index: usize, known: &Known<'_>) {
         self.put(index, Scored { id: known.id, score: Some(known.score) }, known.score);
         self.resumed += 1;
+        self.violations.add(known.violations);
         if let Some(kind) = known.failure {
             *self.kinds.entry(kind.to_owned()).or_default() += 1;
         }
@@ -205,6 +246,7 @@ impl Tally {
             scores: self.scores,
             kinds: self.kinds,
             first: self.first,
+            violations: self.violations,
         })
     }
 }

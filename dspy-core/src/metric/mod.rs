@@ -8,6 +8,7 @@ use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
 
+pub(crate) use function::JudgedAs;
 pub use function::{WithState, metric_with_state};
 pub use score::{IntoScore, Metric, Score};
 pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};

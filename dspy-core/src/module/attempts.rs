@@ -55,7 +55,11 @@ fn again(context: &Context, attempt: &Attempt, error: Option<&Error>) -> bool {
     if failed.again != Some(attempt.id()) {
         return false;
     }
-    tracing::debug!(message = failed.message, place = failed.place, "an answer is not accepted: the program runs again");
+    tracing::debug!(
+        message = failed.message,
+        place = failed.place,
+        "an answer is not accepted: the program runs again"
+    );
     let steps = attempt.rewind();
     if let Some(recorder) = context.recorder() {
         recorder.forget(&steps);

@@ -169,7 +169,12 @@ pub trait Module: Program + Send + Sync {
         I: IntoInput<Self::Input>,
     {
         let inputs: Vec<Self::Input> = inputs.into_iter().map(IntoInput::into_input).collect();
-        let module = Arc::new(self.clone());
+        let mut module = self.clone();
+        // What the copy does is recorded as done by this one.
+        for ((_, copy), (_, own)) in module.predictors_mut().into_iter().zip(self.predictors()) {
+            copy.record_as(own);
+        }
+        let module = Arc::new(module);
         batch::run(inputs, move |input| {
             let module = module.clone();
             async move { module.call(input).await }

@@ -95,6 +95,11 @@ impl Predictor {
         self.id
     }
 
+    /// Records what this copy does as done by the other.
+    pub(crate) fn record_as(&mut self, other: &Self) {
+        self.id = other.id;
+    }
+
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }

@@ -33,6 +33,7 @@ mod tpe;
 
 use std::future::Future;
 
+pub use crate::predict::{Ensemble, majority};
 pub use auto::Auto;
 pub use better_together::{BetterTogether, Strategy};
 pub use bootstrap::BootstrapFewShot;
@@ -46,7 +47,6 @@ pub use engine::{
     Evaluated, Event, Held, ProgressPoint, Report, RowChange, Rows, Run, SearchOptions, SettingsChange, Stop,
     labeled_demo,
 };
-pub use ensemble::{Ensemble, majority};
 pub use finetune::{BootstrapFinetune, FineTuner};
 pub use gepa::GEPA;
 pub use infer_rules::{InduceRules, InduceRulesInput, InduceRulesOutput, InferRules};

@@ -35,7 +35,7 @@ pub(super) struct ProgramTask<P, E, M, K> {
 impl<P: Module + Clone + 'static, E: Example, M, K> ProgramTask<P, E, M, K> {
     pub(super) fn new(program: P, rows: Arc<[Arc<E>]>, metric: Arc<M>) -> Self {
         let predictors = infos(&program);
-        let source = source_of(P::structure(), P::source());
+        let source = P::source().or_else(P::structure).map(str::to_owned);
         Self { program, predictors, rows, metric, built: Mutex::default(), source, form: PhantomData }
     }
 
@@ -104,7 +104,8 @@ where
             let prediction = Prediction::new(output, record, &|| Paths::of(&*program));
             let outcome = score_of(&*self.metric, &**row, prediction.output()).await;
             let output = write_json(prediction.output()).ok();
-            Rollout { outcome, output, trace: steps(prediction.trace()) }
+            let violations = prediction.violations().iter().map(|v| v.message.clone()).collect();
+            Rollout { outcome, output, trace: steps(prediction.trace()), violations }
         })
     }
 
@@ -115,11 +116,6 @@ where
 
 fn infos(program: &(impl Program + ?Sized)) -> Vec<PredictorInfo> {
     program.predictors().into_iter().map(|(path, p)| PredictorInfo::of(path, p)).collect()
-}
-
-fn source_of(structure: Option<&str>, forward: Option<&str>) -> Option<String> {
-    let parts: Vec<&str> = structure.into_iter().chain(forward).collect();
-    (!parts.is_empty()).then(|| parts.join("\n\n"))
 }
 
 fn no_row(row: usize) -> Error {

@@ -110,17 +110,19 @@ pub struct Rollout {
     pub output: Option<Value>,
     /// What the predictors did, in the order in which they began; empty without a trace.
     pub trace: Vec<RolloutStep>,
+    /// The suggestions that are not met, in words.
+    pub violations: Vec<String>,
 }
 
 impl Rollout {
     /// A run that was scored.
     pub fn scored(score: impl Into<Score>) -> Self {
-        Self { outcome: Ok(score.into()), output: None, trace: Vec::new() }
+        Self { outcome: Ok(score.into()), output: None, trace: Vec::new(), violations: Vec::new() }
     }
 
     /// A run that failed.
     pub fn failed(failure: Failure) -> Self {
-        Self { outcome: Err(failure), output: None, trace: Vec::new() }
+        Self { outcome: Err(failure), output: None, trace: Vec::new(), violations: Vec::new() }
     }
 
     /// Adds the output.

@@ -102,8 +102,8 @@ impl<I, O> Advisor<I, O> {
         let Some(lm) = lm.or_else(|| predictors.iter().find_map(|(_, p)| p.lm().cloned())) else {
             return Ok(None);
         };
-        let source: Vec<&str> = P::structure().into_iter().chain(P::source()).collect();
-        let input = self.input(&predictors, &source, attempted);
+        let source = P::source().or_else(P::structure).unwrap_or_default();
+        let input = self.input(&predictors, source, attempted);
         let predict = Predict::<AdviseProgram>::new();
         let advised = with(|c| c.lm(lm), predict.call(input)).await;
         let advised = match advised {
@@ -124,7 +124,7 @@ impl<I, O> Advisor<I, O> {
     fn input(
         &self,
         predictors: &[(String, &Predictor)],
-        source: &[&str],
+        source: &str,
         attempted: &Attempted<'_, I, O>,
     ) -> AdviseProgramInput {
         let (program_input, output) = (self.told)(attempted);
@@ -142,12 +142,13 @@ impl<I, O> Advisor<I, O> {
                 (output, reward)
             }
             Err(error) => {
-                let error = error.map_or_else(String::new, |error| shorten(&error.to_string(), LONGEST_TEXT).into_owned());
+                let error = error
+                    .map_or_else(String::new, |error| shorten(&error.to_string(), LONGEST_TEXT).into_owned());
                 (json!({ "error": error }), format!("none; at least {threshold} is needed"))
             }
         };
         AdviseProgramInput {
-            program_code: source.join("\n\n"),
+            program_code: source.to_owned(),
             predictors: definitions.join("\n\n"),
             program_input: cut(program_input),
             steps: cut(attempted.trace.iter().filter_map(told).collect()),

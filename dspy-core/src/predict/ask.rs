@@ -10,9 +10,7 @@ use super::{
 };
 use crate::{
     Result,
-    context::{
-        Context, Guidance, Logged, Recall, Recorder, Recording, Settings, StepOutcome, next_sequence,
-    },
+    context::{Context, Guidance, Logged, Recall, Recorder, Recording, Settings, StepOutcome, next_sequence},
     lm::BoxFuture,
     module::Predictor,
 };

@@ -7,8 +7,12 @@ mod chain_of_thought;
 mod conversation;
 mod demo_of;
 mod drive;
-pub mod react;
+mod ensemble;
 mod guide;
+mod majority;
+mod multi_chain_comparison;
+mod parallel;
+pub mod react;
 mod refine;
 mod reward;
 mod run;
@@ -16,6 +20,7 @@ mod shown;
 mod sides;
 mod stream;
 mod watch;
+mod with_violations;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -25,10 +30,15 @@ pub use best_of_n::BestOfN;
 pub use chain_of_thought::ChainOfThought;
 pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
+pub use ensemble::Ensemble;
+pub use majority::majority;
+pub use multi_chain_comparison::MultiChainComparison;
+pub use parallel::{Parallel, draws};
 pub use react::{ReAct, ReActBuilder};
 pub use refine::Refine;
 pub use shown::Partial;
 pub use stream::{PredictionStream, Update};
+pub use with_violations::{Checked, WithViolations};
 
 use crate::{
     Result,

@@ -134,7 +134,9 @@ impl<I: Clone + Send + Sync + 'static, O: Send + Sync + 'static> Attempts<I, O> 
             }
         }
         let Some(Tried { output, record, ended }) = best else {
-            return Err(Error::other("a program is to be run at least once, but the number of attempts is 0"));
+            return Err(Error::other(
+                "a program is to be run at least once, but the number of attempts is 0",
+            ));
         };
         commit(&context, rest);
         commit(&context, ended);

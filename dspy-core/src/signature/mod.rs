@@ -1,6 +1,7 @@
 //! Signatures: the inputs and outputs of a step.
 
 mod checks;
+mod comparison;
 mod dedent;
 mod dynamic;
 mod fields;
@@ -14,6 +15,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 pub use checks::{Checks, Violation};
+pub use comparison::{Comparison, WithAttempts};
 pub(crate) use dedent::dedented;
 pub use dspy_grammar::GrammarError;
 pub use dynamic::DynSignature;

@@ -108,7 +108,7 @@ enum Outcome {
     Open(u64, Option<Failure>),
     /// The metric accepted a run: what was done in it.
     Accepted(Vec<RolloutStep>),
-    /// The metric accepted none: the last run.
+    /// The metric accepted none, or none that meets all suggestions: the last run.
     Rejected(Box<Rollout>),
     /// Every run failed, the last one so.
     Failed(Failure),
@@ -202,7 +202,8 @@ impl Bootstrapped {
         };
         let rejected_before = matches!(self.outcomes.get(&place), Some(Outcome::Open(_, None)));
         let failure = match &rollout.outcome {
-            Ok(score) if attempts.accepts(score.value) => {
+            // What does not meet a wish of the program is no example of how it is to be done.
+            Ok(score) if attempts.accepts(score.value) && rollout.violations.is_empty() => {
                 self.outcomes.insert(place, Outcome::Accepted(rollout.trace));
                 return;
             }
@@ -251,13 +252,14 @@ impl Bootstrapped {
 
     /// What happened, in one sentence.
     pub fn summary(&self) -> String {
-        let (mut accepted, mut tried) = (0, 0);
+        let (mut accepted, mut tried, mut unmet) = (0, 0, 0);
         let mut failed: BTreeMap<&str, usize> = BTreeMap::new();
         for outcome in self.outcomes.values() {
             tried += 1;
             match outcome {
                 Outcome::Accepted(_) => accepted += 1,
-                Outcome::Rejected(_) | Outcome::Open(..) => {}
+                Outcome::Rejected(run) => unmet += usize::from(!run.violations.is_empty()),
+                Outcome::Open(..) => {}
                 Outcome::Failed(failure) => *failed.entry(failure.error().kind()).or_default() += 1,
             }
         }
@@ -269,6 +271,9 @@ impl Bootstrapped {
                 self.rows
             ),
         };
+        if unmet > 0 {
+            text.push_str(&format!(", {unmet} did not meet a suggestion"));
+        }
         for (kind, n) in failed {
             text.push_str(&format!(", {n} failed ({kind})"));
         }
