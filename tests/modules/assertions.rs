@@ -398,7 +398,10 @@ async fn demonstrations_are_of_runs_that_meet_everything_and_show_the_corrected_
     for (path, predictor) in compiled.program.predictors() {
         for demo in predictor.demos() {
             assert!(demo.fields.keys().all(|name| predictor.spec().field(name).is_some()), "{demo:?}");
-            shown.entry(path.clone()).or_default().push(demo.fields.values().last().unwrap().to_string());
+            shown
+                .entry(path.clone())
+                .or_default()
+                .push(demo.fields.values().next_back().unwrap().to_string());
         }
     }
     let answers = &shown["answer.predict"];

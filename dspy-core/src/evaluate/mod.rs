@@ -11,6 +11,7 @@ mod scores;
 mod stats;
 mod stream;
 mod summary;
+mod violations;
 mod watch;
 
 use std::{sync::Arc, time::Instant};

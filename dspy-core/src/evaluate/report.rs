@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     export::{self, Columns},
     row::{Failure, Row},
-    summary::Violations,
+    violations::Violations,
 };
 use crate::{
     Result, context::UsageReport, data::Example, error::shorten, module::Prediction, signature::Violation,

@@ -6,6 +6,7 @@ use super::{
     Comparison, Evaluation, Failure, Interval, Scores,
     results::{Known, put},
     scores::{RowId, Scored},
+    violations::Violations,
 };
 use crate::{Error, Result, context::UsageReport, data::Example, error::shorten};
 
@@ -64,7 +65,7 @@ impl Summary {
 
     /// How many suggestions of signatures and of the program are not met, over all rows.
     pub fn violations(&self) -> usize {
-        self.violations.violations
+        self.violations.all()
     }
 
     /// The name of the metric.
@@ -144,33 +145,6 @@ pub(super) struct Tally {
     kinds: BTreeMap<String, usize>,
     first: BTreeMap<usize, String>,
     violations: Violations,
-}
-
-/// Counts suggestions that are not met.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Violations {
-    violations: usize,
-    rows: usize,
-}
-
-impl Violations {
-    /// Those of some rows, each with so many.
-    pub(super) fn of(rows: impl IntoIterator<Item = u32>) -> Self {
-        let mut all = Self::default();
-        rows.into_iter().for_each(|violations| all.add(violations));
-        all
-    }
-
-    fn add(&mut self, violations: u32) {
-        self.violations += violations as usize;
-        self.rows += usize::from(violations > 0);
-    }
-
-    /// In words, if there are any.
-    pub(super) fn said(self) -> Option<String> {
-        let Self { violations, rows } = self;
-        (violations > 0).then(|| format!("suggestions not met: {violations} in {rows} rows"))
-    }
 }
 
 impl Tally {

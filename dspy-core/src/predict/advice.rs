@@ -55,11 +55,14 @@ pub struct AdviseProgram {
 /// Texts of steps are cut at this length.
 const LONGEST_TEXT: usize = 4_000;
 
+/// Writes the input of an attempt, and its output or null, as JSON.
+type Told<I, O> = Arc<dyn Fn(&Attempted<'_, I, O>) -> (Value, Value) + Send + Sync>;
+
 /// Who gives advice.
 pub(super) struct Advisor<I, O> {
     pub(super) reward_desc: String,
     pub(super) lm: Option<LM>,
-    told: Arc<dyn Fn(&Attempted<'_, I, O>) -> (Value, Value) + Send + Sync>,
+    told: Told<I, O>,
 }
 
 impl<I, O> Clone for Advisor<I, O> {
