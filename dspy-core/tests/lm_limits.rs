@@ -193,7 +193,7 @@ async fn of_a_fifth_of_mixed_faults_nothing_is_lost_and_nothing_is_doubled() {
             },
             10 => Reply::error(200, "overloaded"),
             11 => Reply::Chunks { headers: Vec::new(), chunks: vec![good()], ending: Ending::Broken },
-            12 if mix % 10 == 0 => Reply::Never,
+            12 if mix.is_multiple_of(10) => Reply::Never,
             _ => {
                 *log.lock().unwrap().entry(text.clone()).or_default() += 1;
                 Reply::completion(&text)
