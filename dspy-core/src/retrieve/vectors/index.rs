@@ -163,6 +163,11 @@ impl VectorIndex {
         Ok(Self { table, graph })
     }
 
+    /// The vector of a place, scaled to length one.
+    pub fn vector(&self, place: usize) -> Option<&[f32]> {
+        (place < self.len()).then(|| self.table.row(place as u32))
+    }
+
     /// The `k` nearest to a vector, the nearest first; of equally near ones, the first of the index.
     ///
     /// # Errors
