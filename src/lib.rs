@@ -64,6 +64,7 @@
 //! | `local-cuda` | no | `local` on NVIDIA GPUs; needs the CUDA toolkit to build |
 //! | `local-metal` | no | `local` on Apple GPUs |
 //! | `parquet` | no | data sets in Parquet (without Arrow) |
+//! | `pgvector` | no | passages in PostgreSQL with the extension pgvector |
 //! | `full` | no | all of these but the two for GPUs |
 //! | `constraints` | no | bounds, lengths, patterns and formats given by `#[schemars(...)]`, checked on every answer |
 //! | `chrono`, `jiff`, `rust_decimal`, `url`, `uuid` | no | the types of these crates as field types |

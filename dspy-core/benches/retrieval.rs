@@ -70,7 +70,8 @@ fn vectors(n: usize, dimension: usize) {
         for effort in [16, 32, 64, 128, 256, 512] {
             graph = graph.with_effort(effort);
             let (found, took) = timed(|| all(&graph, &queries));
-            let hits: usize = truth.iter().zip(&found).map(|(t, f)| t.iter().filter(|p| f.contains(p)).count()).sum();
+            let hits: usize =
+                truth.iter().zip(&found).map(|(t, f)| t.iter().filter(|p| f.contains(p)).count()).sum();
             let recall = hits as f64 / (QUERIES * K) as f64;
             println!("  effort {effort:3}: {:.3} ms a query, recall {recall:.4}", per_query(took));
         }

@@ -39,6 +39,7 @@ pub use builder::LMBuilder;
 pub use cache::Cache;
 pub use client::LM;
 pub use history::{HistoryEntry, Inspection, inspect_history};
+pub(crate) use http::Timeouts;
 #[cfg(feature = "local")]
 pub use local::LocalModel;
 #[cfg(feature = "local")]
@@ -51,5 +52,6 @@ pub use response::{Choice, FinishReason, Response, TokenLogprob, Usage};
 pub use retry::RetryPolicy;
 pub use stream::{ResponseStream, StreamEvent};
 pub use stub::{StubModel, StubResponse};
+pub(crate) use wire::endpoint::{Address, Endpoint};
 pub(crate) use wire::openai_chat::{write_chat_message, write_chat_tools};
 pub(crate) use wire::openai_tuning::{RemoteJob, TuningApi, TuningEvent};

@@ -24,7 +24,7 @@ const MAX_ANSWER: usize = 64 << 20;
 const MAX_MESSAGE: usize = 600;
 
 /// Bytes as they came from the network, whatever holds them.
-pub(super) trait Bytes: Deref<Target = [u8]> + Default + Send {}
+pub(crate) trait Bytes: Deref<Target = [u8]> + Default + Send {}
 
 impl<B: Deref<Target = [u8]> + Default + Send> Bytes for B {}
 
@@ -48,12 +48,14 @@ pub(crate) struct Endpoint {
     headers: HeaderMap,
     key: Option<SecretString>,
     timeouts: Timeouts,
+    /// Whether refusals are explained in the words of models.
+    hints: bool,
 }
 
 impl Endpoint {
     /// The endpoint at `path` under the address. `key_header` is the header that carries the key, and what stands before
     /// the key in it.
-    pub(super) fn new(address: Address, path: &str, key_header: (HeaderName, &str)) -> Result<Self, LmError> {
+    pub(crate) fn new(address: Address, path: &str, key_header: (HeaderName, &str)) -> Result<Self, LmError> {
         let Address { id, api_base, key, headers: own_headers, timeouts } = address;
         let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &id, message);
         let url = url(&api_base, path).map_err(wrong)?;
@@ -80,7 +82,7 @@ impl Endpoint {
         }
         let client = http::client(&url, &timeouts, false).map_err(wrong)?;
         let api_base = api_base.trim_end_matches('/').to_owned();
-        Ok(Self { id, api_base, url, client, headers, key, timeouts })
+        Ok(Self { id, api_base, url, client, headers, key, timeouts, hints: true })
     }
 
     /// The model, as `provider/name`.
@@ -96,6 +98,11 @@ impl Endpoint {
     /// The same place, for another model.
     pub(super) fn for_model(&self, id: String) -> Self {
         Self { id, ..self.clone() }
+    }
+
+    /// The same place, which is not one of a model: what a refusal may mean is left to others.
+    pub(crate) fn without_hints(self) -> Self {
+        Self { hints: false, ..self }
     }
 
     /// Sends a body and waits for the whole answer.
@@ -130,7 +137,7 @@ impl Endpoint {
 
     /// Another request to the same place: to `path` under what stands before the path in the address. The body comes
     /// with its type.
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         method: Method,
         path: &str,
@@ -236,6 +243,9 @@ impl Endpoint {
     pub(super) fn refused(&self, reply: &Reply<'_>) -> LmError {
         let mut error = failure::classify(&self.id, reply);
         error.message = self.shown(&error.message);
+        if !self.hints {
+            return error;
+        }
         if error.kind == LmErrorKind::Auth && self.key.is_none() {
             error.message.push_str("; no API key was sent, set one with `LM::builder(..).api_key(..)`");
         }
@@ -246,7 +256,7 @@ impl Endpoint {
     }
 
     /// An answer that is not what the protocol says.
-    pub(super) fn unreadable(&self, what: impl std::fmt::Display) -> LmError {
+    pub(crate) fn unreadable(&self, what: impl std::fmt::Display) -> LmError {
         let what = self.shown(&what.to_string());
         LmError::new(LmErrorKind::InvalidResponse, &self.id, format!("the answer cannot be read: {what}"))
     }

@@ -1,8 +1,9 @@
 //! Embedding models and retrievers: over a real local server, and in memory.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-#[path = "../dspy-core/tests/support/mod.rs"]
+#[path = "../../dspy-core/tests/support/mod.rs"]
 mod server;
+mod stores;
 
 use std::{
     collections::BTreeSet,
