@@ -63,6 +63,7 @@
 //! | `local` | no | models of the Llama family in this process, for inference and training (candle) |
 //! | `local-cuda` | no | `local` on NVIDIA GPUs; needs the CUDA toolkit to build |
 //! | `local-metal` | no | `local` on Apple GPUs |
+//! | `mcp` | no | tools of servers of the Model Context Protocol, and programs as such servers (rmcp) |
 //! | `parquet` | no | data sets in Parquet (without Arrow) |
 //! | `pgvector` | no | passages in PostgreSQL with the extension pgvector |
 //! | `full` | no | all of these but the two for GPUs |
@@ -81,6 +82,8 @@ mod book;
 pub use dspy_core::__private;
 #[cfg(feature = "local")]
 pub use dspy_core::local;
+#[cfg(feature = "mcp")]
+pub use dspy_core::mcp;
 pub use dspy_core::{
     AssertionError, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError,
     ToolError, ToolErrorKind,

@@ -33,6 +33,9 @@ mod metric;
 
 pub mod predict;
 
+#[cfg(feature = "mcp")]
+pub mod mcp;
+
 pub mod evaluate;
 
 pub mod optimize;

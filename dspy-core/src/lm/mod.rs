@@ -40,6 +40,8 @@ pub use cache::Cache;
 pub use client::LM;
 pub use history::{HistoryEntry, Inspection, inspect_history};
 pub(crate) use http::Timeouts;
+#[cfg(feature = "mcp")]
+pub(crate) use http::client as http_client;
 #[cfg(feature = "local")]
 pub use local::LocalModel;
 #[cfg(feature = "local")]

@@ -19,6 +19,7 @@ mod run;
 mod shown;
 mod sides;
 mod stream;
+mod tool;
 mod watch;
 mod with_violations;
 
