@@ -16,6 +16,8 @@ pages! {
     assertions = "../docs/src/assertions.md";
     attempts = "../docs/src/attempts.md";
     retrieval = "../docs/src/retrieval.md";
+    tools = "../docs/src/tools.md";
+    agents = "../docs/src/agents.md";
     field_types = "../docs/src/field-types.md";
     adapters = "../docs/src/adapters.md";
     parser = "../docs/src/parser.md";

@@ -197,6 +197,47 @@ fn dropping_an_agent_drops_its_calls() {
 }
 
 #[test]
+fn its_work_is_seen_as_it_goes_on() {
+    use dspy::predict::react::AgentUpdate;
+
+    fn shown(update: AgentUpdate<super::QaOutput>) -> String {
+        match update {
+            AgentUpdate::Thought(text) => format!("thought {text}"),
+            AgentUpdate::Call(call) => format!("call {}", call.name),
+            AgentUpdate::Step(step) => format!("step {}", step.actions[0].observation),
+            AgentUpdate::Delta { field, text } => format!("{field} {text}"),
+            AgentUpdate::Done(p) => {
+                format!("done {} {}", p.answer, p.trajectory().map_or(0, Trajectory::len))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    run(async {
+        let model = in_text([look(), finish(), answer(97_000)]).await;
+        let agent = ReAct::<Qa>::builder().tool(look_up).lm(model.lm.clone()).build();
+        let mut stream = agent.stream("How many?");
+        assert_eq!(model.count(), 0);
+        let mut updates = Vec::new();
+        while let Some(update) = stream.next().await {
+            updates.push(shown(update.unwrap()));
+        }
+        let expected = [
+            "thought I look it up.",
+            "call look_up",
+            "step Tartu had 97,000 inhabitants in 2020.",
+            "thought Now I know.",
+            "call finish",
+            "step done",
+            "reasoning It is so.",
+            "answer 97000",
+            "done 97000 2",
+        ];
+        assert_eq!(updates, expected);
+    });
+}
+
+#[test]
 fn it_stands_where_a_predictor_does() {
     #[module]
     struct Twice {

@@ -156,6 +156,11 @@ impl<S: Signature> ChainOfThought<S> {
         &self.predict
     }
 
+    /// The same module once more: what it records is recorded as of its own.
+    pub(super) fn same(&self) -> Self {
+        Self { predict: self.predict.same() }
+    }
+
     /// The inner predictor, mutably.
     pub fn predict_mut(&mut self) -> &mut Predict<WithReasoning<S>> {
         &mut self.predict

@@ -181,6 +181,10 @@ impl<S: Signature> Predict<S> {
         self.stream_in(Paths::of(self), input.into())
     }
 
+    fn same(&self) -> Self {
+        Self { predictor: self.predictor.same(), signature: PhantomData }
+    }
+
     fn stream_in(&self, paths: Paths, input: S::Input) -> PredictionStream<S::Output> {
         PredictionStream::new::<S>(self.predictor.same(), paths, input)
     }

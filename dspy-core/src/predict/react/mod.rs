@@ -3,17 +3,22 @@
 mod builder;
 mod signature;
 mod steps;
+mod stream;
 
 use std::{fmt, sync::Arc};
 
 pub use builder::{IntoTool, ReActBuilder};
 pub use signature::{FromSteps, NextStepFor, WithSteps};
+pub use stream::{AgentStream, AgentUpdate};
 
-use self::steps::{Listener, Work, fitted, reopened, taken};
-use super::{ChainOfThought, Predictor, sides::SidesOf};
+use self::{
+    steps::{Listener, Work, fitted, reopened, taken},
+    stream::Events,
+};
+use super::{ChainOfThought, Predictor, Rendered, run, sides::SidesOf};
 use crate::{
     Result,
-    context::{Attached, Context},
+    context::{Attached, Context, Recorder},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
     tool::{Tool, ToolWords, Trajectory},
@@ -147,10 +152,67 @@ impl<S: Signature> ReAct<S> {
         trajectory: Trajectory,
     ) -> Result<Prediction<S::Output>> {
         let context = Context::current();
-        let recorder = crate::context::Recorder::new(context.recorder().cloned(), context.settings().trace);
+        let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
         let work = self.run(input.into_input(), reopened(&self.react, trajectory), None);
         let output = context.recording(recorder.clone()).scope(work).await?;
         Ok(Prediction::new(output, recorder.take(), &|| Paths::of(self)))
+    }
+
+    /// Like [`call`](Module::call), but tells of thoughts, calls and steps while they are made, and of the outputs while
+    /// they arrive.
+    ///
+    /// ```no_run
+    /// # use dspy_core::{predict::{ReAct, react::AgentUpdate}, signature::{DynSignature, Record}};
+    /// # async fn f(agent: ReAct<DynSignature>) -> dspy_core::Result<()> {
+    /// let mut stream = agent.stream(Record::from([("question", "Why is the sky blue?")]));
+    /// while let Some(update) = stream.next().await {
+    ///     match update? {
+    ///         AgentUpdate::Thought(text) => print!("{text}"),
+    ///         AgentUpdate::Call(call) => println!("calling {}", call.name),
+    ///         AgentUpdate::Step(step) => println!("{}", step.actions[0].observation),
+    ///         AgentUpdate::Done(prediction) => println!("{}", prediction["answer"]),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It owns all that it needs. Nothing is done before it is polled, and dropping it stops the work.
+    pub fn stream(&self, input: impl Into<S::Input>) -> AgentStream<S::Output> {
+        let (agent, paths, input) = (self.same(), Paths::of(self), input.into());
+        let (context, events) = (Context::current(), Events::default());
+        let listener = events.clone();
+        let work = async move {
+            let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
+            let work = agent.run(input, Trajectory::new(), Some(&listener));
+            let output = context.recording(recorder.clone()).scope(work).await?;
+            Ok(Prediction::new(output, recorder.take(), &move || paths.clone()))
+        };
+        AgentStream::new(&self.react, self.extract.predictor(), events, Box::pin(work))
+    }
+
+    /// The exact messages of the first request of a call with this input, without sending them.
+    ///
+    /// # Errors
+    /// As [`Predict::render`](super::Predict::render).
+    pub fn render(&self, input: impl IntoInput<S::Input>) -> Result<Rendered> {
+        let settings = Context::current().settings();
+        let adapter = self.react.adapter_or(&settings);
+        let capabilities = self.react.lm_or(&settings).map(|lm| lm.capabilities()).unwrap_or_default();
+        let input = WithSteps { input: input.into_input(), trajectory: Trajectory::new() };
+        let opening =
+            run::format(&self.react, &adapter, capabilities, &SidesOf::<NextStepFor<S>>::new(input))?;
+        Ok(Rendered(opening.prompt.messages().cloned().collect()))
+    }
+
+    /// The same agent once more: what it records is recorded as of its own.
+    fn same(&self) -> Self {
+        Self {
+            react: self.react.same(),
+            extract: self.extract.same(),
+            tools: self.tools.clone(),
+            max_iters: self.max_iters,
+        }
     }
 
     async fn run(
