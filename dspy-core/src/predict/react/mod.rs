@@ -18,7 +18,7 @@ use self::{
 use super::{ChainOfThought, Predictor, Rendered, run, sides::SidesOf};
 use crate::{
     Result,
-    context::{Attached, Context, Recorder},
+    context::{Attached, Context, Guidance, Recorder},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
     tool::{Tool, ToolWords, Trajectory},
@@ -200,8 +200,13 @@ impl<S: Signature> ReAct<S> {
         let adapter = self.react.adapter_or(&settings);
         let capabilities = self.react.lm_or(&settings).map(|lm| lm.capabilities()).unwrap_or_default();
         let input = WithSteps { input: input.into_input(), trajectory: Trajectory::new() };
-        let opening =
-            run::format(&self.react, &adapter, capabilities, &SidesOf::<NextStepFor<S>>::new(input))?;
+        let opening = run::format(
+            &self.react,
+            &adapter,
+            capabilities,
+            &SidesOf::<NextStepFor<S>>::new(input),
+            &Guidance::default(),
+        )?;
         Ok(Rendered(opening.prompt.messages().cloned().collect()))
     }
 
