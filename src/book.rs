@@ -33,6 +33,9 @@ pages! {
     testbed = "../docs/src/testbed.md";
     gepa = "../docs/src/gepa.md";
     portfolio = "../docs/src/portfolio.md";
+    few_shot = "../docs/src/few-shot.md";
+    simba = "../docs/src/simba.md";
+    better_together = "../docs/src/better-together.md";
     finetuning = "../docs/src/finetuning.md";
     saved_programs = "../docs/src/saved-programs.md";
     testing = "../docs/src/testing.md";

@@ -21,7 +21,7 @@ BINARY = HERE.parent.parent / "target" / "release" / "testbed"
 
 
 def key(result: dict) -> tuple:
-    return result["world"], result["world_seed"], result["optimizer"], result["seed"]
+    return result["world"], result["world_seed"], result["optimizer"], result["seed"], result.get("share")
 
 
 def read(path: Path) -> list[dict]:
@@ -32,11 +32,19 @@ def write(path: Path, results: list[dict]) -> None:
     path.write_text("[\n" + ",\n".join(json.dumps(r) for r in results) + "\n]\n")
 
 
-def run_world(args: argparse.Namespace, world: str, results: list[dict]) -> None:
+def budget(args: argparse.Namespace, theirs: list[dict], world: str, optimizer: str) -> int | None:
+    """The calls that a run may make: a number, or a share of what the other library makes, whatever the seed of the world."""
+    if args.share is None:
+        return args.budget_calls
+    calls = [r["calls_task"] + r["calls_proposer"] for r in theirs if (r["world"], r["optimizer"]) == (world, optimizer)]
+    return int(args.share * statistics.fmean(calls)) if calls and sum(calls) else None
+
+
+def run_world(args: argparse.Namespace, world: str, results: list[dict], theirs: list[dict]) -> None:
     """All runs on one world, one after the other: the server counts for all."""
     seeds, optimizers = map(int, args.seeds.split(",")), args.optimizers.split(",")
     done = {key(r) for r in results}
-    wanted = [(o, s) for s in seeds for o in optimizers if (world, args.world_seed, o, s) not in done]
+    wanted = [(o, s) for s in seeds for o in optimizers if (world, args.world_seed, o, s, args.share) not in done]
     if not wanted:
         return
     simlm = [sys.executable, "-m", "simlm"]
@@ -49,8 +57,11 @@ def run_world(args: argparse.Namespace, world: str, results: list[dict]) -> None
             for optimizer, seed in wanted:
                 command = [str(args.binary), "--api-base", f"http://127.0.0.1:{port}/v1", "--rows", rows, "--world", world,
                            "--world-seed", str(args.world_seed), "--optimizer", optimizer, "--seed", str(seed)]
-                if args.budget_calls:
-                    command += ["--budget-calls", str(args.budget_calls)]
+                if calls := budget(args, theirs, world, optimizer):
+                    command += ["--budget-calls", str(calls)]
+                elif args.share is not None:
+                    print(f"{world} {optimizer}: the other library makes no calls", file=sys.stderr, flush=True)
+                    continue
                 try:
                     ran = subprocess.run(command, capture_output=True, text=True, timeout=args.timeout)
                 except subprocess.TimeoutExpired:
@@ -60,6 +71,8 @@ def run_world(args: argparse.Namespace, world: str, results: list[dict]) -> None
                     print(f"{world} {optimizer} {seed}: {ran.stderr.strip()}", file=sys.stderr, flush=True)
                     continue
                 result = json.loads(ran.stdout)
+                if args.share is not None:
+                    result["share"] = args.share
                 # Another run of this script may have written in between.
                 results[:] = read(args.out)
                 results.append(result)
@@ -113,6 +126,7 @@ def main() -> None:
     parser.add_argument("--world-seed", type=int, default=1)
     parser.add_argument("--seeds", default="0,1,2,3,4")
     parser.add_argument("--budget-calls", type=int)
+    parser.add_argument("--share", type=float, help="a budget: so much of the other library's mean calls")
     parser.add_argument("--out", type=Path, required=True, help="where results are kept")
     parser.add_argument("--against", type=Path, help="results of the other library (baselines.json of the testbed)")
     parser.add_argument("--library", default="dspy 3", help="how the name of the other library begins")
@@ -122,12 +136,13 @@ def main() -> None:
     args.out, args.binary = args.out.resolve(), args.binary.resolve()
     worlds, optimizers = args.worlds.split(","), args.optimizers.split(",")
     results = read(args.out)
-    if not args.table:
-        for world in worlds:
-            run_world(args, world, results)
     others = read(args.against or args.testbed / "baselines.json")
     theirs = [r for r in others if r["library"].startswith(args.library)]
-    print(table(read(args.out), theirs, worlds, optimizers, args.world_seed))
+    if not args.table:
+        for world in worlds:
+            run_world(args, world, results, theirs)
+    ours = [r for r in read(args.out) if r.get("share") == args.share]
+    print(table(ours, theirs, worlds, optimizers, args.world_seed))
 
 
 if __name__ == "__main__":

@@ -105,10 +105,16 @@ impl Engine {
         let mut alive = candidates.to_vec();
         let looks = looks(rows.len());
         for (i, end) in looks.iter().enumerate() {
-            self.fill(&alive, &rows[..*end]).await?;
-            if i + 1 == looks.len() {
-                break;
+            if i + 1 == looks.len() || (i > 0 && self.is_short(&alive, &rows[..*end], rows)) {
+                // When a budget may end it, those that lead are done first.
+                if self.calls_left().is_some() && i > 0 {
+                    let seen = &rows[..looks[i - 1]];
+                    let mean = |c: CandidateId| self.mean(c, seen).unwrap_or(f64::NEG_INFINITY);
+                    alive.sort_by(|a, b| mean(*b).total_cmp(&mean(*a)));
+                }
+                return self.fill(&alive, rows).await;
             }
+            self.fill(&alive, &rows[..*end]).await?;
             let seen = &rows[..*end];
             let all = || alive.iter().copied().chain(champion);
             let mean_of = |c: CandidateId| self.mean(c, seen).unwrap_or(f64::NEG_INFINITY);
@@ -124,6 +130,19 @@ impl Engine {
             alive.retain(|c| !ruled_out.contains(c));
         }
         Ok(())
+    }
+
+    /// Whether the calls that are left, if they are limited, may not suffice for these candidates on some rows, and
+    /// for one of them on all. A run is taken to ask each predictor once.
+    fn is_short(&self, candidates: &[CandidateId], some: &[usize], all: &[usize]) -> bool {
+        let Some(left) = self.calls_left() else { return false };
+        let missing = {
+            let state = self.state();
+            let unknown =
+                |c: &CandidateId| some.iter().filter(|row| state.scores.get(*c, **row).is_none()).count();
+            candidates.iter().map(unknown).sum::<usize>() + (all.len() - some.len())
+        };
+        (missing * self.predictors().len().max(1)) as u64 > left
     }
 
     /// Runs candidates on those of the rows that they have no score on.

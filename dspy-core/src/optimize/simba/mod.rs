@@ -175,7 +175,15 @@ impl Optimizer for SIMBA {
         let mut pool = Pool::new();
         let mut winners = vec![CandidateId::STUDENT];
         let mut batches = Batches::new(engine.train(), self.batch_size, rng.fork("batches"));
+        let mut pace = Pace::new(engine);
         for step in 0..self.max_steps {
+            if !pace.allows(engine, JUDGED * engine.val().len()) {
+                engine.note(format!(
+                    "{step} of {} steps were taken: what is left of the budget judges their winners",
+                    self.max_steps
+                ));
+                break;
+            }
             engine.stage(
                 format!("step {}", step + 1),
                 self.batch_size * (self.draws + self.num_candidates + 1),
@@ -193,10 +201,13 @@ impl Optimizer for SIMBA {
                 let combined = engine.propose(name, parents, all.0);
                 scored.extend(engine.evaluate_all(&[combined], &batch).await?);
             }
+            let drawn: usize = buckets.iter().map(|bucket| bucket.scores().count()).sum();
+            pace.took(engine, drawn + scored.len() * batch.len());
             winners.extend(best(&scored));
             pool.add(engine, &scored, &batch);
         }
-        let finalists = spaced(&winners, self.num_candidates + 1);
+        let fit = pace.runs_left(engine).map_or(usize::MAX, |runs| runs / engine.val().len().max(1));
+        let finalists = spaced(&winners, (self.num_candidates + 1).min(fit));
         engine.stage("judge the winners", finalists.len() * engine.val().len());
         engine.evaluate(&finalists, engine.val()).await?;
         Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
@@ -294,6 +305,52 @@ impl SIMBA {
             let mut at = 0..;
             own.demos.retain(|_| at.next().is_none_or(|at| !places.contains(&at)));
         }
+    }
+}
+
+/// How many winners the budget has to suffice for at the end.
+const JUDGED: usize = 3;
+
+/// What steps take, so that a budget ends the steps and not the judging of their winners.
+struct Pace {
+    runs: usize,
+    began_at: u64,
+    /// The calls of the last step.
+    last: u64,
+    spent: u64,
+}
+
+impl Pace {
+    fn new(engine: &Engine) -> Self {
+        let spent = engine.spent().calls;
+        Self { runs: 0, began_at: spent, last: 0, spent }
+    }
+
+    /// Takes note of a step with so many runs.
+    fn took(&mut self, engine: &Engine, runs: usize) {
+        let spent = engine.spent().calls;
+        self.last = spent - self.spent;
+        self.spent = spent;
+        self.runs += runs;
+    }
+
+    /// The calls of a run; until there were some, as if each predictor asked once.
+    fn per_run(&self, engine: &Engine) -> f64 {
+        match self.runs {
+            0 => engine.predictors().len().max(1) as f64,
+            runs => ((self.spent - self.began_at) as f64 / runs as f64).max(1e-9),
+        }
+    }
+
+    /// How many runs may still be made, when that is limited.
+    fn runs_left(&self, engine: &Engine) -> Option<usize> {
+        Some((engine.calls_left()? as f64 / self.per_run(engine)) as usize)
+    }
+
+    /// Whether a step like the last one leaves enough for so many runs.
+    fn allows(&self, engine: &Engine, runs: usize) -> bool {
+        let Some(left) = engine.calls_left() else { return true };
+        left as f64 >= self.last as f64 + runs as f64 * self.per_run(engine)
     }
 }
 
