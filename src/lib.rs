@@ -109,8 +109,9 @@ pub use dspy_core::{
         FineTuner, GEPA, InferRules, KNNFewShot, LabeledFewShot, MIPROv2, Optimizer, Portfolio, SIMBA,
     },
     predict::{
-        BestOfN, ChainOfThought, Ensemble, MultiChainComparison, Parallel, Predict, PredictionStream,
-        Predictor, ReAct, ReActBuilder, Refine, Rendered, Update, draws, majority,
+        BestOfN, ChainOfThought, DynChainOfThought, DynModule, DynPredict, DynReAct, Ensemble,
+        MultiChainComparison, Parallel, Predict, PredictionStream, Predictor, ReAct, ReActBuilder, Refine,
+        Rendered, Sequence, Update, draws, majority,
     },
     retrieve::{Passage, Retrieve, Retriever},
     settings,

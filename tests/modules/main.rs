@@ -7,4 +7,5 @@ mod server;
 mod assertions;
 mod attempts;
 mod comparing;
+mod dynamic;
 mod world;

@@ -191,6 +191,11 @@ pub trait Module: Program + Send + Sync {
         WithTeacher { program: self, teacher }
     }
 
+    /// The names of the fields of its input, if it refuses others. Who has more fields passes on these only.
+    fn input_fields(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// The program's own source, if both the struct and this implementation have `#[module]`: the struct
     /// and `forward`, for optimizers that read programs.
     fn source() -> Option<&'static str>

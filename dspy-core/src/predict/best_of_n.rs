@@ -89,6 +89,10 @@ impl<P: Module> Module for BestOfN<P> {
         self.attempts.make(&self.module, input, None).await
     }
 
+    fn input_fields(&self) -> Option<Vec<String>> {
+        self.module.input_fields()
+    }
+
     fn source() -> Option<&'static str> {
         P::source()
     }

@@ -189,6 +189,10 @@ impl<S: Signature> Module for ChainOfThought<S> {
         self.predict.forward(input).await
     }
 
+    fn input_fields(&self) -> Option<Vec<String>> {
+        Some(self.predictor().spec().inputs().map(|field| field.name.clone()).collect())
+    }
+
     // As every module's, but compiled once for all signatures.
     fn call(&self, input: impl IntoInput<S::Input>) -> BoxFuture<'_, Result<Prediction<Self::Output>>> {
         let input = input.into_input();

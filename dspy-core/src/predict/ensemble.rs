@@ -135,6 +135,10 @@ where
     type Input = P::Input;
     type Output = R;
 
+    fn input_fields(&self) -> Option<Vec<String>> {
+        self.programs.first()?.input_fields()
+    }
+
     async fn forward(&self, input: P::Input) -> Result<R> {
         let chosen = self.chosen(&input);
         let context = Context::current();

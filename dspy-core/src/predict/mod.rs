@@ -7,6 +7,7 @@ mod chain_of_thought;
 mod conversation;
 mod demo_of;
 mod drive;
+mod dyn_module;
 mod ensemble;
 mod guide;
 mod majority;
@@ -31,6 +32,7 @@ pub use best_of_n::BestOfN;
 pub use chain_of_thought::ChainOfThought;
 pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
+pub use dyn_module::{DynChainOfThought, DynModule, DynPredict, DynReAct, Sequence};
 pub use ensemble::Ensemble;
 pub use majority::majority;
 pub use multi_chain_comparison::MultiChainComparison;
@@ -236,6 +238,10 @@ impl<S: Signature> Module for Predict<S> {
         let mut sides = SidesOf::<S>::new(input);
         ask::run(&self.predictor, &mut sides, None).await?;
         sides.into_output()
+    }
+
+    fn input_fields(&self) -> Option<Vec<String>> {
+        Some(self.predictor().spec().inputs().map(|field| field.name.clone()).collect())
     }
 
     // As every module's, but compiled once for all signatures.

@@ -102,6 +102,10 @@ impl<P: Module> Module for Refine<P> {
         self.attempts.make(&self.module, input, Some(&self.advisor)).await
     }
 
+    fn input_fields(&self) -> Option<Vec<String>> {
+        self.module.input_fields()
+    }
+
     fn source() -> Option<&'static str> {
         P::source()
     }

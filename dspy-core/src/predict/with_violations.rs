@@ -87,6 +87,10 @@ impl<P: Module> Module for WithViolations<P> {
         Ok(Checked { violations, backtracks: record.backtracks, output: output? })
     }
 
+    fn input_fields(&self) -> Option<Vec<String>> {
+        self.0.input_fields()
+    }
+
     fn source() -> Option<&'static str> {
         P::source()
     }

@@ -21,7 +21,7 @@ use crate::{
     context::{Attached, Context, Guidance, Recorder},
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
-    tool::{Tool, ToolWords, Trajectory},
+    tool::{TRAJECTORY, Tool, ToolWords, Trajectory},
 };
 
 /// An agent: it thinks, calls a tool, sees what the tool gave, and so on, until it knows enough; then the outputs are taken
@@ -251,6 +251,11 @@ impl<S: Signature> Module for ReAct<S> {
 
     async fn forward(&self, input: S::Input) -> Result<S::Output> {
         self.run(input, Trajectory::new(), None).await
+    }
+
+    fn input_fields(&self) -> Option<Vec<String>> {
+        let inputs = self.extract.predictor().spec().inputs().filter(|field| field.name != TRAJECTORY);
+        Some(inputs.map(|field| field.name.clone()).collect())
     }
 }
 
