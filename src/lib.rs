@@ -40,6 +40,7 @@
 //! | run a step | [`Predict`], [`ChainOfThought`] |
 //! | let a model call functions | [`#[tool]`](macro@tool), [`ReAct`], [`tool`](mod@tool) |
 //! | combine steps | [`#[module]`](macro@module), [`Module`] |
+//! | put programs together at run time | [`DynModule`], [`Sequence`], [`DynPredict`] |
 //! | demand something of them | [`assert!`](macro@assert), [`suggest!`](macro@suggest) |
 //! | make several attempts | [`BestOfN`], [`Refine`], [`MultiChainComparison`], [`draws`], [`majority`], [`Parallel`] |
 //! | choose a model and its settings | [`LM`], [`configure`], [`with`] |
