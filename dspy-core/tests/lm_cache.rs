@@ -146,7 +146,12 @@ mod disk {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(&nested).unwrap().permissions().mode() & 0o777, 0o700);
+            let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(&nested), 0o700);
+            for entry in std::fs::read_dir(&nested).unwrap() {
+                let path = entry.unwrap().path();
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+            }
         }
     }
 
@@ -189,7 +194,7 @@ mod disk {
         .await
         .unwrap();
         let sent = server.count();
-        assert!((50..=200).contains(&sent), "{sent}");
+        assert_eq!(sent, 50, "each request is sent by one of the processes");
         let lm = lm(&server, Cache::disk(folder.path()));
         for n in 0..50 {
             assert!(lm.generate(ask(&n.to_string())).await.unwrap().cached, "{n} was answered before");
@@ -242,6 +247,7 @@ mod disk {
             let answer = lm.generate(ask(&format!("{n} {}", "x".repeat(500)))).await.unwrap();
             assert!(answer.cached, "{n} is in the new file");
         }
+        assert_eq!(lm.cache().stats().trouble, None);
         assert!(folder.path().join("lm.sqlite3.corrupt").exists());
     }
 
@@ -254,7 +260,114 @@ mod disk {
         let lm = lm(&server, Cache::disk(blocked.join("below")));
         assert!(!lm.generate(ask("a")).await.unwrap().cached);
         assert!(lm.generate(ask("a")).await.unwrap().cached, "memory still works");
-        assert!(!lm.generate(ask("b")).await.unwrap().cached);
+        let b = lm.generate(ask("b")).await.unwrap();
+        assert!(!b.cached && b.unsaved);
+        let stats = lm.cache().stats();
+        assert_eq!((stats.hits, stats.misses, stats.unsaved, stats.entries), (1, 2, 2, 0));
+        assert!(stats.trouble.is_some_and(|trouble| trouble.contains("cannot be used")));
+        assert_eq!(lm.usage().unsaved_calls, 2);
+        assert!(lm.usage().to_string().contains("2 answers could not be kept on disk"), "{}", lm.usage());
+        // Nothing is sent that could not be kept, where that was asked for.
+        let sent = server.count();
+        let strict = super::lm(&server, Cache::disk(blocked.join("below")).strict());
+        let error = strict.generate(ask("c")).await.unwrap_err();
+        assert!(error.kind == LmErrorKind::Cache && error.message.contains("strict"), "{error}");
+        assert_eq!(server.count(), sent);
+        // It is tried again, and what could not be written by then is written.
+        std::fs::remove_file(&blocked).unwrap();
+        let mut more = 0;
+        while lm.generate(ask(&format!("more {more}"))).await.unwrap().unsaved {
+            more += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(lm.cache().stats().trouble, None);
+        lm.cache().clear_memory();
+        for kept in ["a", "b", "more 0"] {
+            assert!(lm.generate(ask(kept)).await.unwrap().cached, "{kept}");
+        }
+        assert_eq!(lm.cache().stats().entries, 3 + more);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_deleted_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = numbering().await;
+        let lm = lm(&server, Cache::disk(folder.path()));
+        lm.generate(ask("a")).await.unwrap();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        let b = lm.generate(ask("b")).await.unwrap();
+        assert!(!b.unsaved && file(folder.path()).exists());
+        lm.cache().clear_memory();
+        assert!(lm.generate(ask("b")).await.unwrap().cached);
+        assert!(!lm.generate(ask("a")).await.unwrap().cached);
+    }
+
+    #[tokio::test]
+    async fn a_folder_has_one_store_however_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(|_| Reply::completion("x").after(Duration::from_millis(20))).await;
+        let one = lm(&server, Cache::disk(folder.path().join("made/later")));
+        let two = lm(&server, Cache::disk(folder.path().join("made/../made/later")));
+        let (a, b) = tokio::join!(one.generate(ask("a")), two.generate(ask("a")));
+        assert_eq!((a.unwrap().cached as u8) + (b.unwrap().cached as u8), 1);
+        assert_eq!(server.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn answers_travel_in_a_file() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let server = numbering().await;
+        let ours = lm(&server, Cache::disk(here.path()));
+        for n in 0..20 {
+            ours.generate(ask(&n.to_string())).await.unwrap();
+        }
+        let file = here.path().join("answers.jsonl");
+        assert_eq!(ours.cache().export(&file).unwrap(), 20);
+        let exported = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(exported.lines().count(), 21);
+        let sent = server.count();
+        for cache in [Cache::disk(there.path()), Cache::memory(1000)] {
+            assert_eq!(cache.import(&file).unwrap(), 20);
+            let theirs = lm(&server, cache.clone().replay());
+            for n in 0..20 {
+                let answer = theirs.generate(ask(&n.to_string())).await.unwrap();
+                assert_eq!((text(&answer), answer.cached), (format!("answer {n}").as_str(), true));
+            }
+            let missing = theirs.generate(ask("20")).await.unwrap_err();
+            assert_eq!(missing.kind, LmErrorKind::Cache);
+            assert_eq!(theirs.stream(ask("20")).finish().await.unwrap_err().kind, LmErrorKind::Cache);
+            let again = there.path().join("again.jsonl");
+            cache.export(&again).unwrap();
+            let [ours, theirs] = [exported.clone(), std::fs::read_to_string(again).unwrap()].map(|text| {
+                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                lines.sort();
+                lines
+            });
+            assert_eq!(ours, theirs);
+        }
+        assert_eq!(server.count(), sent);
+        std::fs::write(&file, "{}\n").unwrap();
+        assert!(ours.cache().import(&file).unwrap_err().to_string().contains("line 1"));
+        assert!(Cache::off().export(&file).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_cache_can_be_only_read_or_refreshed() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = numbering().await;
+        let cache = Cache::disk(folder.path());
+        lm(&server, cache.clone()).generate(ask("a")).await.unwrap();
+        let reading = lm(&server, cache.clone().read_only());
+        assert!(reading.generate(ask("a")).await.unwrap().cached);
+        assert!(!reading.generate(ask("b")).await.unwrap().cached);
+        assert_eq!(cache.stats().entries, 1);
+        let refreshing = lm(&server, cache.clone().refresh());
+        let fresh = refreshing.generate(ask("a")).await.unwrap();
+        assert_eq!((text(&fresh), fresh.cached), ("answer 2", false));
+        cache.clear_memory();
+        assert_eq!(text(&lm(&server, cache).generate(ask("a")).await.unwrap()), "answer 2");
     }
 
     #[tokio::test]
@@ -300,4 +413,28 @@ async fn models_of_ones_own_of_the_same_name_share_nothing() {
     assert_eq!(text(&one.generate(ask("a")).await.unwrap()), "one");
     assert_eq!(text(&two.generate(ask("a")).await.unwrap()), "two");
     assert!(one.generate(ask("a")).await.unwrap().cached);
+}
+
+#[tokio::test]
+async fn handles_with_other_keys_share_answers_and_no_failures() {
+    let server = Server::start(|call| {
+        let reply = match call.header("authorization") {
+            Some("Bearer right") => Reply::completion("yes"),
+            _ => Reply::error(401, "wrong key"),
+        };
+        reply.after(Duration::from_millis(30))
+    })
+    .await;
+    let cache = Cache::memory(10);
+    let with = |key: &str| {
+        let builder = LM::builder("openai/m").api_base(server.api_base()).api_key(key);
+        builder.cache(cache.clone()).build().unwrap()
+    };
+    let (wrong, right) = (with("wrong"), with("right"));
+    let (a, also_a, b) =
+        tokio::join!(wrong.generate(ask("a")), wrong.generate(ask("a")), right.generate(ask("a")));
+    assert!(a.is_err() && also_a.is_err());
+    assert_eq!(text(&b.unwrap()), "yes");
+    assert_eq!(server.count(), 2);
+    assert!(wrong.generate(ask("a")).await.unwrap().cached);
 }

@@ -13,6 +13,8 @@ pub struct Answer {
     pub response: Arc<Response>,
     /// Whether it came from a cache or was shared with an equal request in flight.
     pub cached: bool,
+    /// Whether it should have been kept on disk, and could not be: see [`Cache`](super::Cache).
+    pub unsaved: bool,
 }
 
 impl Answer {
@@ -30,6 +32,9 @@ impl Answer {
 
     /// What this answer cost: the provider's own count, or one cached call that cost nothing.
     pub fn usage(&self) -> Usage {
-        if self.cached { Usage { cached_calls: 1, ..Usage::default() } } else { self.response.usage }
+        if self.cached {
+            return Usage { cached_calls: 1, ..Usage::default() };
+        }
+        Usage { unsaved_calls: self.unsaved.into(), ..self.response.usage }
     }
 }

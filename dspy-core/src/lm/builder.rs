@@ -258,7 +258,7 @@ impl LMBuilder {
             Source::Model(model) => model.id().to_owned(),
         };
         let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &id, message);
-        let Limits { concurrency, requests_per_minute, tokens_per_minute } = self.limits;
+        let Limits { concurrency, requests_per_minute, tokens_per_minute, .. } = self.limits;
         for (name, none) in [
             ("concurrency", concurrency == Some(0)),
             ("requests_per_minute", requests_per_minute == Some(0.0)),
@@ -285,6 +285,7 @@ impl LMBuilder {
         {
             return Err(wrong(format!("`{name}` cannot be the parameter of the draw: it is one already")));
         }
+        let timeout = matches!(self.source, Source::Named(_)).then_some(self.timeouts.total);
         let draws_are_sent = self.rollout_name.is_some();
         let served = |served: bool| match draws_are_sent && !served {
             true => Err(wrong(
@@ -334,10 +335,8 @@ impl LMBuilder {
                 }
             }
         };
-        Ok(LM::assemble(
-            Core::new(model, self.capabilities, self.retry, self.limits, self.cache),
-            self.options,
-        ))
+        let limits = Limits { timeout, ..self.limits };
+        Ok(LM::assemble(Core::new(model, self.capabilities, self.retry, limits, self.cache), self.options))
     }
 }
 

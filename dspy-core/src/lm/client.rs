@@ -15,11 +15,11 @@ use super::{
     Answer, Cache, Capabilities, DeltaSink, HistoryEntry, LanguageModel, Meter, Options, Request, Response,
     ResponseStream, RetryPolicy, Usage,
     budget::Admitted,
-    cache::Key,
+    cache::{Asking, Found, Key},
     history::{self, Inspection},
-    limiter::{Limiter, Limits, Refused},
+    limiter::{Limiter, Limits},
 };
-use crate::{LmError, LmErrorKind, error::no_runtime};
+use crate::{LmError, error::no_runtime};
 
 /// A client of a language model, with a cache, limits and retries. It is cheap to clone.
 ///
@@ -45,6 +45,8 @@ pub(super) struct Core {
     capabilities: Capabilities,
     retry: RetryPolicy,
     limiter: Limiter,
+    /// How long one attempt may take.
+    timeout: Duration,
     cache: Cache,
     spent: Spent,
 }
@@ -54,6 +56,7 @@ pub(super) struct Core {
 struct Spent {
     calls: AtomicU64,
     cached_calls: AtomicU64,
+    unsaved_calls: AtomicU64,
     prompt_tokens: AtomicU64,
     completion_tokens: AtomicU64,
     cached_prompt_tokens: AtomicU64,
@@ -79,6 +82,7 @@ impl Core {
             capabilities: capabilities.unwrap_or_else(|| model.capabilities()),
             retry,
             limiter: Limiter::new(limits),
+            timeout: limits.timeout.unwrap_or(Duration::from_secs(600)),
             cache,
             spent: Spent::default(),
             model,
@@ -157,6 +161,7 @@ impl LM {
         Usage {
             calls: s.calls.load(Relaxed),
             cached_calls: s.cached_calls.load(Relaxed),
+            unsaved_calls: s.unsaved_calls.load(Relaxed),
             prompt_tokens: s.prompt_tokens.load(Relaxed),
             completion_tokens: s.completion_tokens.load(Relaxed),
             cached_prompt_tokens: s.cached_prompt_tokens.load(Relaxed),
@@ -182,7 +187,8 @@ impl LM {
     /// the answer is cached before this returns. Failures are retried according to [`RetryPolicy`], and not cached.
     ///
     /// # Errors
-    /// [`LmError`] after the last attempt; [`LmErrorKind::ContentFilter`] and [`LmErrorKind::Refusal`] when there is an
+    /// [`LmError`] after the last attempt; [`ContentFilter`](crate::LmErrorKind::ContentFilter) and
+    /// [`Refusal`](crate::LmErrorKind::Refusal) when there is an
     /// answer that nobody can use.
     pub fn generate(&self, request: Request) -> impl Future<Output = Result<Answer, LmError>> + Send {
         self.ask(request, true)
@@ -241,18 +247,25 @@ impl LM {
             None => {
                 let admitted = self.admit(None, request)?;
                 let response = Arc::new(self.attempts(request, None).await?);
-                Ok(settled(admitted, self.id(), Answer { response, cached: false }))
+                Ok(settled(admitted, self.id(), Answer { response, cached: false, unsaved: false }))
             }
             Some(store) => {
                 let key = Key::of(&*self.core.model, request);
                 let admitted = self.admit(Some(&key), request)?;
-                if let Some(response) = store.in_memory(&key) {
-                    return Ok(settled(admitted, self.id(), Answer { response, cached: true }));
+                let how = self.asking();
+                if how.mode.reads()
+                    && let Some(response) = store.in_memory(&key)
+                {
+                    return Ok(settled(
+                        admitted,
+                        self.id(),
+                        Answer { response, cached: true, unsaved: false },
+                    ));
                 }
                 // Boxed, so that what waits behind a flight, or is found on disk, stays small.
-                let asking = Box::pin(store.answer(key, Box::pin(self.attempts(request, None))));
-                let (response, asked) = asking.await?;
-                Ok(settled(admitted, self.id(), Answer { response, cached: !asked }))
+                let asking = Box::pin(store.answer(key, &how, Box::pin(self.attempts(request, None))));
+                let Found { response, asked, unsaved } = asking.await?;
+                Ok(settled(admitted, self.id(), Answer { response, cached: !asked, unsaved }))
             }
         }
     }
@@ -261,19 +274,31 @@ impl LM {
         let store = self.core.cache.store().filter(|_| request.cache);
         let key = store.map(|_| Key::of(&*self.core.model, request));
         let admitted = self.admit(key.as_ref(), request)?;
-        if let (Some(store), Some(key)) = (store, &key)
-            && let Some(response) = store.find(key).await
-        {
-            super::model::replay(&response, sink);
-            return Ok(settled(admitted, self.id(), Answer { response, cached: true }));
+        let how = self.asking();
+        if let (Some(store), Some(key)) = (store, &key) {
+            if how.mode.reads()
+                && let Some(response) = store.find(key).await
+            {
+                super::model::replay(&response, sink);
+                return Ok(settled(admitted, self.id(), Answer { response, cached: true, unsaved: false }));
+            }
+            if !how.mode.asks() {
+                return Err(how.missing());
+            }
         }
         let response = Arc::new(self.attempts(request, Some(sink)).await?);
+        let mut unsaved = false;
         if let (Some(store), Some(key)) = (store, &key)
             && response.withheld().is_none()
         {
-            store.keep(key, &response).await;
+            unsaved = !store.keep(key, &response, &how).await?;
         }
-        Ok(settled(admitted, self.id(), Answer { response, cached: false }))
+        Ok(settled(admitted, self.id(), Answer { response, cached: false, unsaved }))
+    }
+
+    /// How this client uses its cache.
+    fn asking(&self) -> Asking<'_> {
+        self.core.cache.asking(self.id(), Arc::as_ptr(&self.core).addr(), self.core.timeout)
     }
 
     /// Asks the meter of the work that a request belongs to.
@@ -317,17 +342,7 @@ impl LM {
                 Err(error) => error,
             };
             error.attempts = attempts;
-            let delay = if error.kind == LmErrorKind::RateLimit {
-                match place.refused(error.retry_after, &core.retry) {
-                    Refused::GivenUp => None,
-                    Refused::Paused => Some(Duration::ZERO),
-                    Refused::Alone => Some(core.retry.wait(attempts - faults, error.retry_after)),
-                }
-            } else {
-                drop(place);
-                faults += 1;
-                core.retry.delay(faults, &error)
-            };
+            let delay = place.failed(&error, attempts, &mut faults, &core.retry);
             match delay {
                 Some(_) if tokio::runtime::Handle::try_current().is_err() => {
                     error.message.push_str("; ");
@@ -448,6 +463,7 @@ impl Spent {
         for (sum, n) in [
             (&self.calls, u.calls),
             (&self.cached_calls, u.cached_calls),
+            (&self.unsaved_calls, u.unsaved_calls),
             (&self.prompt_tokens, u.prompt_tokens),
             (&self.completion_tokens, u.completion_tokens),
             (&self.cached_prompt_tokens, u.cached_prompt_tokens),

@@ -41,6 +41,8 @@ pub(super) struct Limits {
     pub(super) concurrency: Option<usize>,
     pub(super) requests_per_minute: Option<f64>,
     pub(super) tokens_per_minute: Option<f64>,
+    /// How long one attempt may take.
+    pub(super) timeout: Option<Duration>,
 }
 
 pub(super) struct Limiter {
@@ -86,7 +88,7 @@ pub(super) struct Place<'a> {
 
 /// What a request that was refused does next.
 #[derive(Debug, PartialEq)]
-pub(super) enum Refused {
+enum Refused {
     /// It waits for a place: all requests pause.
     Paused,
     /// It alone waits.
@@ -317,8 +319,28 @@ impl Place<'_> {
         }
     }
 
+    /// How long to wait before the request is sent again, after so many attempts, of which `faults` failed for other
+    /// reasons than a rate limit; `None` when it is not to be sent again.
+    pub(super) fn failed(
+        self,
+        error: &LmError,
+        attempts: u32,
+        faults: &mut u32,
+        policy: &RetryPolicy,
+    ) -> Option<Duration> {
+        if error.kind != LmErrorKind::RateLimit {
+            *faults += 1;
+            return policy.delay(*faults, error);
+        }
+        match self.refused(error.retry_after, policy) {
+            Refused::GivenUp => None,
+            Refused::Paused => Some(Duration::ZERO),
+            Refused::Alone => Some(policy.wait(attempts - *faults, error.retry_after)),
+        }
+    }
+
     /// The provider refused the request because there were too many.
-    pub(super) fn refused(self, retry_after: Option<Duration>, policy: &RetryPolicy) -> Refused {
+    fn refused(self, retry_after: Option<Duration>, policy: &RetryPolicy) -> Refused {
         self.limiter.refused(self.epoch, retry_after, policy)
     }
 }

@@ -36,7 +36,7 @@ pub use answer::Answer;
 pub(crate) use budget::Meter;
 pub use budget::{Budget, Price, Spent};
 pub use builder::LMBuilder;
-pub use cache::Cache;
+pub use cache::{Cache, CacheStats};
 pub use client::LM;
 pub use history::{HistoryEntry, Inspection, inspect_history};
 pub(crate) use http::Timeouts;

@@ -125,6 +125,9 @@ pub struct Usage {
     pub calls: u64,
     /// Requests that a cache answered.
     pub cached_calls: u64,
+    /// Answers of models that should have been kept on disk, and could not be (contained in `calls`).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unsaved_calls: u64,
     /// Tokens of the prompts.
     pub prompt_tokens: u64,
     /// Tokens of the answers.
@@ -133,6 +136,10 @@ pub struct Usage {
     pub cached_prompt_tokens: u64,
     /// Answer tokens spent on reasoning (contained in `completion_tokens`).
     pub reasoning_tokens: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Usage {
@@ -151,7 +158,11 @@ impl fmt::Display for Usage {
     /// `12 calls, 3 answers from the cache, 4567 tokens`, with the numbers of the fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (calls, cached, tokens) = (self.calls, self.cached_calls, self.total_tokens());
-        write!(f, "{calls} calls, {cached} answers from the cache, {tokens} tokens")
+        write!(f, "{calls} calls, {cached} answers from the cache, {tokens} tokens")?;
+        match self.unsaved_calls {
+            0 => Ok(()),
+            n => write!(f, "; {n} answers could not be kept on disk"),
+        }
     }
 }
 
@@ -159,6 +170,7 @@ impl AddAssign for Usage {
     fn add_assign(&mut self, o: Self) {
         self.calls += o.calls;
         self.cached_calls += o.cached_calls;
+        self.unsaved_calls += o.unsaved_calls;
         self.prompt_tokens += o.prompt_tokens;
         self.completion_tokens += o.completion_tokens;
         self.cached_prompt_tokens += o.cached_prompt_tokens;

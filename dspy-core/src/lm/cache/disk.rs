@@ -1,37 +1,53 @@
 //! Answers on disk: two threads of its own, so that no task of the program ever waits inside SQLite.
 
 use std::{
-    path::{Path, PathBuf},
+    collections::HashMap,
+    path::PathBuf,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
 
 use super::{
     digest::Key,
-    file::{Fault, File},
+    file::{Fault, File, LEASE},
+    trouble::Trouble,
 };
 use crate::lm::Response;
 
-/// How many answers go into one transaction at most.
+/// How many jobs go into one transaction at most.
 const GROUP: usize = 1024;
+/// How many bytes of answers that could not be written wait for another try.
+const BACKLOG: usize = 32 << 20;
+/// How soon a file that cannot be used is tried again; the time doubles up to the second one.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How long another process is waited for, at first and when it is tried again.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(200));
 
 /// The cache on disk: opened on first use, by a thread that writes, with a second one that reads.
 pub(crate) struct Disk {
     folder: PathBuf,
-    limit: u64,
+    limit: Arc<AtomicU64>,
+    trouble: Arc<Trouble>,
     threads: OnceLock<Option<Threads>>,
 }
 
-/// The ways to the threads, which end when these are dropped.
+/// The ways to the threads, which end when this is dropped.
 struct Threads {
     reads: Sender<Read>,
-    writes: Sender<Write>,
+    jobs: Sender<Job>,
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        let _ = self.jobs.send(Job::Close);
+    }
 }
 
 enum Read {
@@ -39,30 +55,108 @@ enum Read {
         key: Key,
         reply: oneshot::Sender<Response>,
     },
-    /// The file was replaced; read from this one from now on.
-    Use(File),
+    /// Read from this file from now on, if there is one.
+    Use(Option<File>),
 }
 
-struct Write {
+enum Job {
+    Put {
+        key: Key,
+        body: Vec<u8>,
+        kept: oneshot::Sender<bool>,
+    },
+    Claim {
+        key: Key,
+        reply: oneshot::Sender<Claimed>,
+    },
+    Release(Key),
+    /// The reader has found the file damaged.
+    Repair,
+    Close,
+}
+
+/// Whether a request may be sent.
+pub(super) enum Claimed {
+    /// It need not be: there is an answer by now.
+    Answered(Response),
+    /// By this process.
+    Ours,
+    /// Another process has sent it.
+    Theirs,
+}
+
+/// The right to send a request, which no other process has until this is dropped.
+pub(super) struct Claim<'a> {
+    disk: &'a Disk,
     key: Key,
-    body: Vec<u8>,
-    done: oneshot::Sender<()>,
+    settled: bool,
+}
+
+impl Claim<'_> {
+    /// The answer is in the file, and with it the claim is gone.
+    pub(super) fn settle(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.settled
+            && let Some(threads) = self.disk.threads()
+        {
+            let _ = threads.jobs.send(Job::Release(self.key));
+        }
+    }
 }
 
 impl Disk {
-    pub(crate) fn new(folder: PathBuf, limit: u64) -> Self {
-        Self { folder, limit, threads: OnceLock::new() }
+    pub(crate) fn new(folder: PathBuf, limit: u64, trouble: Arc<Trouble>) -> Self {
+        Self { folder, limit: Arc::new(AtomicU64::new(limit)), trouble, threads: OnceLock::new() }
+    }
+
+    /// The file, for work that takes long and that no task waits for.
+    pub(super) fn file(&self) -> Result<File, Fault> {
+        File::open(&self.folder, self.limit(), PATIENCE.0)
+    }
+
+    fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
     }
 
     fn threads(&self) -> Option<&Threads> {
-        let start = || match start(&self.folder, self.limit) {
+        let start = || match self.start() {
             Ok(threads) => Some(threads),
             Err(e) => {
-                tracing::warn!(error = %e, "no thread for the cache on disk; going on without it");
+                self.trouble.says(&format!("no thread for the cache on disk ({e})"));
                 None
             }
         };
         self.threads.get_or_init(start).as_ref()
+    }
+
+    fn start(&self) -> std::io::Result<Threads> {
+        let (reads, to_read) = channel();
+        let (jobs, to_do) = channel();
+        let damaged = jobs.clone();
+        thread::Builder::new().name("dspy-cache-read".into()).spawn(move || read_loop(&to_read, &damaged))?;
+        let writer = Writer {
+            folder: self.folder.clone(),
+            limit: self.limit.clone(),
+            trouble: self.trouble.clone(),
+            reads: reads.clone(),
+            file: None,
+            next_try: Instant::now(),
+            wait: RETRY.0,
+            backlog: HashMap::new(),
+            backlog_bytes: 0,
+            claims: 0,
+        };
+        thread::Builder::new().name("dspy-cache-write".into()).spawn(move || writer.run(&to_do))?;
+        Ok(Threads { reads, jobs })
     }
 
     /// The answer of `key`, unless it is not there or cannot be read.
@@ -72,108 +166,226 @@ impl Disk {
         answer.await.ok()
     }
 
-    /// Writes an answer; it is in the file on return, or a warning was given.
-    pub(crate) async fn put(&self, key: &Key, response: &Response) {
-        let Some(threads) = self.threads() else { return };
-        let Ok(body) = serde_json::to_vec(response) else { return };
-        let (done, written) = oneshot::channel();
-        if threads.writes.send(Write { key: *key, body, done }).is_ok() {
-            // An error here means that the file is given up, which has been said.
-            let _ = written.await;
+    /// Asks whether a request may be sent; `None` when the file cannot tell.
+    pub(super) async fn claim(&self, key: &Key) -> Option<(Claimed, Option<Claim<'_>>)> {
+        let (reply, claimed) = oneshot::channel();
+        self.threads()?.jobs.send(Job::Claim { key: *key, reply }).ok()?;
+        // Made before the answer is known, so that a claim is given back if nobody waits for it any more.
+        let claim = Claim { disk: self, key: *key, settled: false };
+        match claimed.await.ok()? {
+            Claimed::Ours => Some((Claimed::Ours, Some(claim))),
+            other => {
+                claim.settle();
+                Some((other, None))
+            }
         }
+    }
+
+    /// Writes an answer. `true` when it is in the file; otherwise it was said why not.
+    pub(crate) async fn put(&self, key: &Key, response: &Response) -> bool {
+        let Some(threads) = self.threads() else { return false };
+        let Ok(body) = serde_json::to_vec(response) else { return false };
+        let (kept, written) = oneshot::channel();
+        threads.jobs.send(Job::Put { key: *key, body, kept }).is_ok() && written.await.unwrap_or(false)
     }
 }
 
-fn start(folder: &Path, limit: u64) -> std::io::Result<Threads> {
-    let (reads, to_read) = channel();
-    let (writes, to_write) = channel();
-    let writer = Writer { folder: folder.to_owned(), limit, reads: reads.clone(), damaged: Arc::default() };
-    thread::Builder::new().name("dspy-cache-write".into()).spawn(move || writer.run(&to_write, to_read))?;
-    Ok(Threads { reads, writes })
-}
-
+/// The thread that writes.
 struct Writer {
     folder: PathBuf,
-    limit: u64,
+    limit: Arc<AtomicU64>,
+    trouble: Arc<Trouble>,
     reads: Sender<Read>,
-    /// Set by the reader when it finds the file damaged.
-    damaged: Arc<AtomicBool>,
+    file: Option<File>,
+    /// When a file that cannot be used is tried again.
+    next_try: Instant,
+    wait: Duration,
+    /// Answers that could not be written yet.
+    backlog: HashMap<Key, Vec<u8>>,
+    backlog_bytes: usize,
+    /// About how many requests of this process are on their way.
+    claims: usize,
 }
 
 impl Writer {
-    /// Returning drops the receiving ends, which tells all that wait that there is no file.
-    fn run(self, to_write: &Receiver<Write>, to_read: Receiver<Read>) {
-        let Some((mut file, read_from)) = self.open(false) else { return };
-        let damaged = self.damaged.clone();
-        let reader = thread::Builder::new().name("dspy-cache-read".into());
-        if let Err(e) = reader.spawn(move || read_loop(read_from, &to_read, &damaged)) {
-            tracing::warn!(error = %e, "no thread for the cache on disk; going on without it");
-            return;
-        }
-        let mut warned = false;
-        while let Ok(first) = to_write.recv() {
-            let mut group = vec![first];
-            group.extend(to_write.try_iter().take(GROUP - 1));
-            for repaired in [false, true] {
-                let outcome = if self.damaged.swap(false, Ordering::AcqRel) {
-                    Err(Fault::Damaged("found while reading".into()))
-                } else {
-                    file.put(group.iter().map(|w| (&w.key, &*w.body)))
-                };
-                match outcome {
-                    Err(Fault::Damaged(_)) if !repaired => {
-                        drop(file);
-                        let Some((replaced, read_from)) = self.open(true) else { return };
-                        file = replaced;
-                        let _ = self.reads.send(Read::Use(read_from));
-                    }
-                    Err(e) => {
-                        if !std::mem::replace(&mut warned, true) {
-                            tracing::warn!(file = %file.path().display(), error = %e,
-                                "answers cannot be written to the cache on disk");
-                        }
-                        break;
-                    }
-                    Ok(()) => break,
+    /// Returning drops the receiving end, which tells all that wait that there is no file.
+    fn run(mut self, to_do: &Receiver<Job>) {
+        self.open(PATIENCE.0, false);
+        let mut renewed = Instant::now();
+        loop {
+            let first = match to_do.recv_timeout(LEASE / 3) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if self.claims > 0 && renewed.elapsed() >= LEASE / 3 {
+                renewed = Instant::now();
+                if let Some(file) = &self.file {
+                    let _ = file.renew_claims();
                 }
             }
-            for write in group {
-                // The one who asked may be gone.
-                let _ = write.done.send(());
+            let Some(first) = first else { continue };
+            let mut group = vec![first];
+            group.extend(to_do.try_iter().take(GROUP - 1));
+            let closing = group.iter().any(|job| matches!(job, Job::Close));
+            let damaged = group.iter().any(|job| matches!(job, Job::Repair));
+            self.make_ready(damaged);
+            self.work(group);
+            if closing {
+                break;
+            }
+        }
+        if let Some(file) = &self.file {
+            let _ = file.end_claims();
+        }
+    }
+
+    /// Opens the file if there is none at present, or no longer, or a damaged one.
+    fn make_ready(&mut self, damaged: bool) {
+        if damaged {
+            self.file = None;
+            self.open(PATIENCE.0, true);
+        }
+        // Else answers would go into a file that has no name any more.
+        if self.file.as_ref().is_some_and(|file| !file.is_in_place()) {
+            tracing::warn!(folder = %self.folder.display(), "the file of the cache was removed or replaced");
+            self.file = None;
+            self.open(PATIENCE.1, false);
+        }
+        if self.file.is_none() && Instant::now() >= self.next_try {
+            self.open(PATIENCE.1, false);
+        }
+    }
+
+    fn open(&mut self, patience: Duration, suspect: bool) {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let opened = File::open_or_replace(&self.folder, limit, patience, suspect)
+            .and_then(|file| Ok((file, File::open(&self.folder, limit, patience)?)));
+        let read_from = match opened {
+            Ok((file, read_from)) => {
+                self.file = Some(file);
+                self.wait = RETRY.0;
+                self.trouble.is_over();
+                Some(read_from)
+            }
+            Err(e) => {
+                self.fails(&format!("the cache in {} cannot be used: {e}", self.folder.display()));
+                None
+            }
+        };
+        let _ = self.reads.send(Read::Use(read_from));
+    }
+
+    fn fails(&mut self, what: &str) {
+        self.trouble.says(what);
+        self.next_try = Instant::now() + self.wait;
+        self.wait = (self.wait * 2).min(RETRY.1);
+    }
+
+    fn work(&mut self, group: Vec<Job>) {
+        let mut claimed: Vec<Claimed> = Vec::new();
+        let mut outcome = self.attempt(&group, &mut claimed);
+        if matches!(outcome, Err(Some(Fault::Damaged(_)))) {
+            self.file = None;
+            self.open(PATIENCE.0, true);
+            claimed.clear();
+            outcome = self.attempt(&group, &mut claimed);
+        }
+        let kept = outcome.is_ok();
+        match outcome {
+            Ok(()) => {
+                self.backlog.clear();
+                self.backlog_bytes = 0;
+                self.trouble.is_over();
+            }
+            // Without a file, which was said.
+            Err(None) => {}
+            Err(Some(e)) => {
+                let path = self.folder.display().to_string();
+                self.fails(&format!("answers cannot be written to the cache in {path}: {e}"));
+            }
+        }
+        let mut claimed = claimed.into_iter();
+        for job in group {
+            // Who asked may be gone.
+            match job {
+                Job::Put { key, body, kept: reply } => {
+                    self.claims = self.claims.saturating_sub(1);
+                    let _ = reply.send(kept);
+                    if !kept && self.backlog_bytes + body.len() <= BACKLOG {
+                        self.backlog_bytes += body.len();
+                        self.backlog.insert(key, body);
+                    }
+                }
+                Job::Claim { reply, .. } => {
+                    // Without a reply nobody knows, and the request is sent.
+                    if let Some(claimed) = claimed.next().filter(|_| kept) {
+                        self.claims += usize::from(matches!(claimed, Claimed::Ours));
+                        let _ = reply.send(claimed);
+                    }
+                }
+                Job::Release(_) => self.claims = self.claims.saturating_sub(1),
+                Job::Repair | Job::Close => {}
             }
         }
     }
 
-    /// Opens the file for the writer and for the reader.
-    fn open(&self, suspect: bool) -> Option<(File, File)> {
-        let opened = File::open_or_replace(&self.folder, self.limit, suspect)
-            .and_then(|file| Ok((file, File::open(&self.folder, self.limit)?)));
-        opened
-            .inspect_err(|e| {
-                tracing::warn!(folder = %self.folder.display(), error = %e,
-                    "the cache on disk cannot be used; going on without it");
-            })
-            .ok()
+    /// Does a group of jobs in one transaction.
+    fn attempt(&mut self, group: &[Job], claimed: &mut Vec<Claimed>) -> Result<(), Option<Fault>> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let file = self.file.as_mut().ok_or(None)?;
+        file.set_limit(limit);
+        let backlog = &self.backlog;
+        file.change(|tx| {
+            for (key, body) in backlog {
+                tx.put(key, body)?;
+            }
+            for job in group {
+                match job {
+                    Job::Put { key, body, .. } => tx.put(key, body)?,
+                    Job::Release(key) => tx.release(key)?,
+                    Job::Claim { key, .. } => claimed.push(tx.claim(key)?),
+                    Job::Repair | Job::Close => {}
+                }
+            }
+            Ok(())
+        })
+        .map_err(Some)
     }
 }
 
-fn read_loop(file: File, to_read: &Receiver<Read>, damaged: &AtomicBool) {
-    let mut file = Some(file);
+fn read_loop(to_read: &Receiver<Read>, damaged: &Sender<Job>) {
+    let mut file = None;
+    // Those who ask while a file is opened, or repaired.
+    let mut opening = true;
+    let mut waiting: Vec<(Key, oneshot::Sender<Response>)> = Vec::new();
     while let Ok(read) = to_read.recv() {
         match read {
-            Read::Use(new) => file = Some(new),
-            Read::Get { key, reply } => match file.as_ref().map(|f| f.get(&key)) {
+            Read::Use(new) => {
+                (file, opening) = (new, false);
+            }
+            Read::Get { key, reply } => waiting.push((key, reply)),
+        }
+        if opening {
+            continue;
+        }
+        for (key, reply) in std::mem::take(&mut waiting) {
+            match file.as_ref().map(|file: &File| file.get(&key)) {
                 Some(Ok(Some(response))) => {
                     let _ = reply.send(response);
                 }
-                Some(Err(Fault::Damaged(_))) => {
-                    // The writer replaces the file before it writes again.
-                    file = None;
-                    damaged.store(true, Ordering::Release);
+                Some(Err(Fault::Damaged(what))) => {
+                    tracing::debug!(what, "the cache is damaged");
+                    (file, opening) = (None, true);
+                    waiting.push((key, reply));
+                    if damaged.send(Job::Repair).is_err() {
+                        return;
+                    }
                 }
                 Some(Err(e)) => tracing::debug!(error = %e, "an answer could not be read from the cache"),
+                None if opening => waiting.push((key, reply)),
                 Some(Ok(None)) | None => {}
-            },
+            }
         }
     }
 }

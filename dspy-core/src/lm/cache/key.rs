@@ -6,7 +6,7 @@ use super::digest::{Key, messages, number, object, optional, text, value};
 use crate::lm::{LanguageModel, Options, Request, ResponseFormat};
 
 /// Changes whenever what is hashed changes its form, so that no entry is ever read under a key of another meaning.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 impl Key {
     pub(crate) fn of(model: &dyn LanguageModel, request: &Request) -> Self {

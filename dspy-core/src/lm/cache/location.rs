@@ -21,6 +21,17 @@ pub(crate) fn default_folder(env: impl Fn(&str) -> Option<OsString>) -> Option<P
     platform.map(|p| p.join("dspy"))
 }
 
+/// A directory by its one name: absolute and without links, as far as it exists.
+pub(super) fn real(path: PathBuf) -> PathBuf {
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let found = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    match found.and_then(|(part, real)| Some((real, path.strip_prefix(part).ok()?))) {
+        Some((real, rest)) if rest.as_os_str().is_empty() => real,
+        Some((real, rest)) => real.join(rest),
+        None => path,
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;

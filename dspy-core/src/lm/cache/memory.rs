@@ -80,6 +80,31 @@ impl Memory {
         forgotten
     }
 
+    /// Hands over all answers.
+    pub(crate) fn each(
+        &self,
+        mut take: impl FnMut(&Key, &Response) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        for shard in &self.shards {
+            let found: Vec<([u8; 32], Arc<Response>)> = {
+                let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                let old = shard.old.iter().filter(|(key, _)| !shard.young.contains_key(*key));
+                shard.young.iter().chain(old).map(|(key, response)| (*key, response.clone())).collect()
+            };
+            found.iter().try_for_each(|(key, response)| take(&Key(*key), response))?;
+        }
+        Ok(())
+    }
+
+    /// How many answers there are.
+    pub(crate) fn len(&self) -> usize {
+        let of = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.young.len() + shard.old.keys().filter(|key| !shard.young.contains_key(*key)).count()
+        };
+        self.shards.iter().map(of).sum()
+    }
+
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
             let all = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));

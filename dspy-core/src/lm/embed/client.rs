@@ -7,11 +7,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::{Embedder, Embeddings, InputType};
@@ -20,7 +20,8 @@ use crate::{
     error::no_runtime,
     lm::{
         BoxFuture, Cache, Response, RetryPolicy, Usage,
-        cache::Key,
+        cache::{Asking, Key},
+        limiter::{Limiter, Limits},
         wire::embeddings::{from_base64, to_base64},
     },
 };
@@ -54,7 +55,7 @@ struct Core {
     wish: Option<usize>,
     retry: RetryPolicy,
     concurrency: usize,
-    places: Semaphore,
+    limiter: Limiter,
     cache: Cache,
     /// The dimension of the vectors, or 0 as long as it is not known.
     dimension: AtomicUsize,
@@ -80,7 +81,7 @@ impl EmbeddingModel {
             wish: dimensions,
             retry,
             concurrency,
-            places: Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)),
+            limiter: Limiter::new(Limits { concurrency: Some(concurrency), ..Limits::default() }),
             cache,
             dimension: AtomicUsize::new(0),
             usage: Mutex::default(),
@@ -173,6 +174,10 @@ impl Core {
         vectors: &mut [Option<Vec<f32>>],
         usage: &mut Usage,
     ) -> Result<(), LmError> {
+        let how = self.asking();
+        if !missing.is_empty() && self.cache.store().is_some() && !how.mode.asks() {
+            return Err(how.missing());
+        }
         let mut batches = missing.chunks(self.batch);
         let mut flying = FuturesUnordered::new();
         let mut failure = None;
@@ -181,10 +186,14 @@ impl Core {
                 let Some(batch) = batches.next() else { break };
                 flying.push(async move {
                     let chosen: Vec<&str> = batch.iter().map(|i| texts[*i]).collect();
-                    let result = self.attempts(&chosen, input).await;
-                    if let Ok(found) = &result {
+                    let mut result = self.attempts(&chosen, input).await;
+                    if let Ok(found) = &mut result {
                         let kept = batch.iter().zip(&found.vectors);
-                        join_all(kept.map(|(i, vector)| self.keep(&keys[*i], vector))).await;
+                        let kept = join_all(kept.map(|(i, vector)| self.keep(&keys[*i], vector))).await;
+                        match kept.into_iter().collect::<Result<Vec<bool>, _>>() {
+                            Ok(kept) => found.usage.unsaved_calls = u64::from(kept.contains(&false)),
+                            Err(error) => result = Err(error),
+                        }
                     }
                     (batch, result)
                 });
@@ -204,20 +213,23 @@ impl Core {
 
     /// Sends a batch until it is answered or there is no hope.
     async fn attempts(&self, texts: &[&str], input: InputType) -> Result<Embeddings, LmError> {
-        let mut attempts = 0;
+        let (mut attempts, mut faults) = (0, 0);
+        let bytes = || texts.iter().map(|text| text.len()).sum();
         loop {
             attempts += 1;
-            let result = {
-                // Held for this attempt only: who waits to try again lets others through.
-                let _place = self.places.acquire().await.map_err(|_| self.invalid("shut down".into()))?;
-                self.embedder.embed(texts, input).await.and_then(|found| self.checked(texts, found))
-            };
+            // Held for this attempt only: who waits to try again lets others through.
+            let place = self.limiter.place(self.embedder.id(), bytes).await?;
+            let result = self.embedder.embed(texts, input).await.and_then(|found| self.checked(texts, found));
             let mut error = match result {
-                Ok(found) => return Ok(found),
+                Ok(found) => {
+                    place.answered(&found.usage);
+                    return Ok(found);
+                }
                 Err(error) => error,
             };
             error.attempts = attempts;
-            let Some(delay) = self.retry.delay(attempts, &error) else { return Err(error) };
+            let delay = place.failed(&error, attempts, &mut faults, &self.retry);
+            let Some(delay) = delay else { return Err(error) };
             if tokio::runtime::Handle::try_current().is_err() {
                 error.message.push_str("; ");
                 error.message.push_str(&no_runtime("Further attempts"));
@@ -269,7 +281,8 @@ impl Core {
     }
 
     async fn find(&self, key: &Key) -> Option<Vec<f32>> {
-        let response = self.cache.store()?.find(key).await?;
+        let store = self.cache.store().filter(|_| self.asking().mode.reads())?;
+        let response = store.find(key).await?;
         let vector = from_base64(&response.choices.first()?.text)?;
         // What does not fit is asked for anew.
         let known = self.dimension.load(Relaxed);
@@ -282,10 +295,18 @@ impl Core {
         Some(vector)
     }
 
-    async fn keep(&self, key: &Key, vector: &[f32]) {
-        if let Some(store) = self.cache.store() {
-            store.keep(key, &Arc::new(Response::text(to_base64(vector)))).await;
+    /// Keeps a vector. `false` when it should be on disk, and is not.
+    async fn keep(&self, key: &Key, vector: &[f32]) -> Result<bool, LmError> {
+        match self.cache.store() {
+            Some(store) => {
+                store.keep(key, &Arc::new(Response::text(to_base64(vector))), &self.asking()).await
+            }
+            None => Ok(true),
         }
+    }
+
+    fn asking(&self) -> Asking<'_> {
+        self.cache.asking(self.embedder.id(), std::ptr::from_ref(self).addr(), Duration::MAX)
     }
 }
 

@@ -103,6 +103,7 @@ pub(super) fn usage(raw: Option<RawUsage>) -> Usage {
     Usage {
         calls: 1,
         cached_calls: 0,
+        unsaved_calls: 0,
         prompt_tokens: raw.prompt_tokens.unwrap_or(0),
         completion_tokens: raw.completion_tokens.unwrap_or(0),
         cached_prompt_tokens: raw

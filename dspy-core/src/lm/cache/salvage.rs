@@ -1,0 +1,67 @@
+//! What can be read of a damaged file.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::{digest::Key, file::checksum};
+
+/// After so many entries in a row that cannot be read, the rest is given up.
+const HOLE: i64 = 1_000_000;
+
+/// The entries of a damaged file that are whole, the oldest first. A page that cannot be read costs the entries on it:
+/// each entry has a checksum, so what is taken is what was written.
+pub(super) fn salvage(path: &Path) -> Vec<(Key, Vec<u8>)> {
+    let mut found = Vec::new();
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if let Ok(db) = Connection::open_with_flags(path, flags) {
+        // An error here is one more thing that cannot be read.
+        let _ = read_all(&db, &mut found);
+    }
+    found
+}
+
+fn read_all(db: &Connection, found: &mut Vec<(Key, Vec<u8>)>) -> rusqlite::Result<()> {
+    let newest: Option<i64> =
+        db.query_row("SELECT max(id) FROM answers", [], |row| row.get(0)).unwrap_or(None);
+    let mut after = db.prepare("SELECT id, key, body, sum FROM answers WHERE id > ?1 ORDER BY id")?;
+    let mut single = db.prepare("SELECT id, key, body, sum FROM answers WHERE id = ?1")?;
+    let mut last = 0;
+    loop {
+        // As far as it goes, page by page.
+        let mut rows = after.query([last])?;
+        loop {
+            match rows.next() {
+                Ok(Some(row)) => match take(row) {
+                    Ok((id, entry)) => {
+                        last = id;
+                        found.extend(entry);
+                    }
+                    Err(_) => break,
+                },
+                // The end, unless it is known that there is more.
+                Ok(None) if newest.is_none_or(|newest| last >= newest) => return Ok(()),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        drop(rows);
+        // Then one by one, until an entry is found behind the hole.
+        let end = newest.unwrap_or(i64::MAX).min(last.saturating_add(HOLE));
+        let beyond = (last + 1..=end).find_map(|id| {
+            let entry = single.query_row([id], |row| take(row)).optional().ok().flatten();
+            entry.map(|(_, entry)| (id, entry))
+        });
+        let Some((id, entry)) = beyond else { return Ok(()) };
+        last = id;
+        found.extend(entry);
+    }
+}
+
+/// An entry with its number, if it is whole.
+fn take(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Option<(Key, Vec<u8>)>)> {
+    let id = row.get(0)?;
+    let (key, body, sum): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let whole = sum == checksum(&body);
+    let key: Option<[u8; 32]> = key.try_into().ok();
+    Ok((id, key.filter(|_| whole).map(|key| (Key(key), body))))
+}
