@@ -168,7 +168,7 @@ impl File {
         // A commit is handed to the operating system: it outlives the process, and a power cut cannot damage the file.
         db.pragma_update(None, "synchronous", "NORMAL")?;
         // The journal counts under the limit, so it may not become large beside a small file.
-        let journal = (limit / 16).clamp(64 << 10, 4 << 20);
+        let journal = (limit / 16).clamp(256 << 10, 4 << 20);
         db.query_row(&format!("PRAGMA journal_size_limit = {journal}"), [], |_| Ok(()))?;
         db.query_row(&format!("PRAGMA wal_autocheckpoint = {}", journal / 4096), [], |_| Ok(()))?;
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -268,8 +268,7 @@ impl File {
         if self.used()? <= self.limit {
             return Ok(());
         }
-        self.shorten_journal();
-        while self.used()? > self.limit / 10 * 9 {
+        while self.pages()? > self.limit / 10 * 9 {
             let (oldest, newest): (Option<i64>, Option<i64>) =
                 self.db.query_row("SELECT min(id), max(id) FROM answers", [], |row| {
                     Ok((row.get(0)?, row.get(1)?))
@@ -277,8 +276,8 @@ impl File {
             let (Some(oldest), Some(newest)) = (oldest, newest) else { break };
             let upto = oldest + (newest - oldest) / 16;
             self.db.execute("DELETE FROM answers WHERE id <= ?1", [upto])?;
-            self.shorten_journal();
         }
+        self.shorten_journal();
         Ok(())
     }
 
@@ -289,14 +288,18 @@ impl File {
 
     /// Bytes of the pages in use, and of the journal.
     pub(super) fn used(&self) -> Result<u64, Fault> {
+        let journal = fs::metadata(self.path.with_extension("sqlite3-wal")).map_or(0, |file| file.len());
+        Ok(self.pages()? + journal)
+    }
+
+    /// Bytes of the pages in use.
+    fn pages(&self) -> Result<u64, Fault> {
         let pragma = |name: &str| {
             self.db
                 .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
                 .map(i64::unsigned_abs)
         };
-        let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?) * pragma("page_size")?;
-        let journal = fs::metadata(self.path.with_extension("sqlite3-wal")).map_or(0, |file| file.len());
-        Ok(pages + journal)
+        Ok(pragma("page_count")?.saturating_sub(pragma("freelist_count")?) * pragma("page_size")?)
     }
 }
 
@@ -422,8 +425,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let limit = 1 << 20;
         let mut file = open(folder.path(), limit).unwrap();
-        for n in 0..2000 {
-            file.change(|tx| tx.put(&key(n), &body(&"x".repeat(2000)))).unwrap();
+        for group in 0..100 {
+            let numbers = group * 20..(group + 1) * 20;
+            let each = |n| (key(n), body(&"x".repeat(2000)));
+            file.change(|tx| numbers.map(each).try_for_each(|(key, body)| tx.put(&key, &body))).unwrap();
         }
         assert!(file.used().unwrap() <= limit + limit / 8, "{}", file.used().unwrap());
         assert!(file.get(&key(1999)).unwrap().is_some());
@@ -490,9 +495,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
         let mut file = open(folder.path(), 1 << 30).unwrap();
-        for n in 0..2000 {
-            file.change(|tx| tx.put(&key(n), &body(&format!("{n} {}", "x".repeat(300))))).unwrap();
-        }
+        file.change(|tx| (0..2000).try_for_each(|n| tx.put(&key(n), &body(&"x".repeat(300))))).unwrap();
         file.shorten_journal();
         drop(file);
         let whole = fs::read(&path).unwrap();

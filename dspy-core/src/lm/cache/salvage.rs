@@ -6,8 +6,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{digest::Key, file::checksum};
 
-/// After so many entries in a row that cannot be read, the rest is given up.
-const HOLE: i64 = 1_000_000;
+/// After so many entries in a row that cannot be read, the rest is given up: more than hang on one inner page of the tree.
+const HOLE: i64 = 20_000;
 
 /// The entries of a damaged file that are whole, the oldest first. A page that cannot be read costs the entries on it:
 /// each entry has a checksum, so what is taken is what was written.
