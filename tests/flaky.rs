@@ -138,3 +138,27 @@ async fn without_credit_or_key_work_ends_early() {
         assert!(server.count() < asked + 60, "{} requests more", server.count() - asked);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compile_says_which_scores_lack_rows() {
+    // Of the first thirty rows, every fifth is never answered.
+    let server = Server::start(|call| {
+        let prompt = call.json()["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+        let number = prompt.split("\\n").find_map(|line| line.parse::<u64>().ok()).unwrap();
+        if number % 5 == 4 {
+            return Reply::error(500, "out of order");
+        }
+        Reply::completion(&format!("[[ ## twice ## ]]\n{}\n\n[[ ## completed ## ]]", 2 * number))
+    })
+    .await;
+    let search = BootstrapFewShotWithRandomSearch::new().num_candidates(2).max_errors(None).progress(false);
+    let compiled = search.compile(program(&server, 0), &rows()[..30], correct).await.unwrap();
+    assert!(compiled.report.candidates.iter().all(|c| c.unanswered == 6 && c.score == Some(1.0)));
+    assert!(compiled.to_string().contains("6 without a score"), "{compiled}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("program.json");
+    compiled.save(&path).unwrap();
+    let saved: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let origin = saved["metadata"].to_string();
+    assert!(origin.contains("\"unanswered_rows\":{") && origin.contains(":6"), "{origin}");
+}

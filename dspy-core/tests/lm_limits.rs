@@ -238,3 +238,158 @@ fn a_rate_of_nothing_is_refused() {
         assert!(error.kind == LmErrorKind::Configuration && error.message.contains(name), "{error}");
     }
 }
+
+/// Answers with its name after so long, from its `n`th request on; until then it fails as it is told.
+struct Sometimes {
+    name: &'static str,
+    after: Duration,
+    from: usize,
+    kind: LmErrorKind,
+    asked: AtomicUsize,
+    answered: AtomicUsize,
+}
+
+impl Sometimes {
+    fn new(name: &'static str, after: u64, from: usize, kind: LmErrorKind) -> Arc<Self> {
+        let (asked, answered) = Default::default();
+        Arc::new(Self { name, after: Duration::from_millis(after), from, kind, asked, answered })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl dspy_core::lm::LanguageModel for Sometimes {
+    fn id(&self) -> &str {
+        self.name
+    }
+
+    fn generate<'a>(
+        &'a self,
+        _: &'a Request,
+    ) -> dspy_core::lm::BoxFuture<'a, Result<dspy_core::lm::Response, LmError>> {
+        Box::pin(async {
+            let number = self.asked.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(self.after).await;
+            if number < self.from {
+                return Err(LmError::new(self.kind, self.name, "not now"));
+            }
+            self.answered.fetch_add(1, Ordering::SeqCst);
+            Ok(dspy_core::lm::Response::text(self.name))
+        })
+    }
+}
+
+fn once(model: &Arc<Sometimes>) -> LM {
+    LM::wrap(model.clone()).cache(Cache::off()).retries(0).build().unwrap()
+}
+
+fn said(answer: &Answer) -> &str {
+    &answer.response.choices[0].text
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_covers_everything_that_a_call_waits_for() {
+    let start = tokio::time::Instant::now();
+    let busy = Sometimes::new("own/busy", 10, usize::MAX, LmErrorKind::RateLimit);
+    let slow = Sometimes::new("own/slow", 100_000, 0, LmErrorKind::Server);
+    for model in [&busy, &slow] {
+        let lm =
+            LM::wrap(model.clone()).cache(Cache::off()).deadline(Duration::from_secs(2)).build().unwrap();
+        for error in [lm.generate(ask(0)).await.unwrap_err(), lm.stream(ask(1)).finish().await.unwrap_err()] {
+            assert!(
+                error.kind == LmErrorKind::Timeout && error.message.contains("deadline of 2 s"),
+                "{error}"
+            );
+        }
+    }
+    assert_eq!(start.elapsed().as_secs(), 8);
+    let lm = once(&slow).with_deadline(Duration::from_secs(2)).with_deadline(None);
+    assert!(lm.generate(ask(0)).await.is_ok(), "a deadline can be taken away");
+    // Whoever waits for an equal request is bound by its own.
+    let lm = LM::wrap(slow.clone()).build().unwrap();
+    let hasty = lm.with_deadline(Duration::from_secs(3));
+    let (patient, hasty) = tokio::join!(lm.generate(ask(2)), hasty.generate(ask(2)));
+    assert!(patient.is_ok() && hasty.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_stops_its_request() {
+    let slow = Sometimes::new("own/slow", 1000, 0, LmErrorKind::Server);
+    let lm = LM::wrap(slow.clone()).cache(Cache::off()).concurrency(1).build().unwrap();
+    for n in 0..3 {
+        assert!(tokio::time::timeout(Duration::from_millis(500), lm.generate(ask(n))).await.is_err());
+    }
+    assert!(lm.generate(ask(3)).await.is_ok(), "its place is free again");
+    assert_eq!((slow.asked(), slow.answered.load(Ordering::SeqCst)), (4, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_takes_too_long_is_sent_a_second_time() {
+    /// The first request of two takes ten seconds.
+    struct Lame(AtomicUsize);
+    impl dspy_core::lm::LanguageModel for Lame {
+        fn id(&self) -> &str {
+            "own/lame"
+        }
+        fn generate<'a>(
+            &'a self,
+            _: &'a Request,
+        ) -> dspy_core::lm::BoxFuture<'a, Result<dspy_core::lm::Response, LmError>> {
+            Box::pin(async {
+                let number = self.0.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(if number.is_multiple_of(2) { 10 } else { 1 })).await;
+                Ok(dspy_core::lm::Response::text(format!("{number}")))
+            })
+        }
+    }
+    let lame = Arc::new(Lame(AtomicUsize::new(0)));
+    let hedged = |places| {
+        let builder = LM::wrap(lame.clone()).cache(Cache::off()).concurrency(places);
+        builder.hedge_after(Duration::from_secs(2)).build().unwrap()
+    };
+    let start = tokio::time::Instant::now();
+    assert_eq!(said(&hedged(2).generate(ask(0)).await.unwrap()), "1");
+    assert_eq!((start.elapsed().as_secs(), lame.0.load(Ordering::SeqCst)), (3, 2));
+    assert_eq!(said(&hedged(1).generate(ask(0)).await.unwrap()), "2", "there is no place for a second one");
+    assert_eq!(said(&hedged(2).generate(ask(0)).await.unwrap()), "3", "answered before it was too late");
+    assert_eq!(lame.0.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn models_stand_in_for_each_other() {
+    let first = Sometimes::new("own/first", 1, 2, LmErrorKind::Server);
+    let second = Sometimes::new("own/second", 1, 1, LmErrorKind::Auth);
+    let lm = LM::fallback([once(&first), once(&second)]).unwrap();
+    assert_eq!(lm.id(), "fallback(own/first, own/second)");
+    let error = lm.generate(ask(0)).await.unwrap_err();
+    assert_eq!(error.kind, LmErrorKind::Auth);
+    assert!(error.message.contains("before that, own/first: server"), "{error}");
+    assert_eq!(said(&lm.generate(ask(0)).await.unwrap()), "own/second");
+    assert_eq!(said(&lm.generate(ask(0)).await.unwrap()), "own/first");
+    let streamed = lm.stream(ask(0)).finish().await.unwrap();
+    assert_eq!(said(&streamed), "own/first");
+    assert_eq!((first.asked(), second.asked()), (4, 2));
+    assert_eq!(lm.usage().calls, 3);
+    assert!(LM::fallback([]).is_err());
+    // What was answered by one is in the cache for both.
+    let cached = LM::wrap(first.clone()).build().unwrap();
+    let lm = LM::fallback([cached, once(&second)]).unwrap();
+    assert!(!lm.generate(ask(0)).await.unwrap().cached && lm.generate(ask(0)).await.unwrap().cached);
+}
+
+#[tokio::test(start_paused = true)]
+async fn models_take_turns_and_one_that_pauses_is_passed_over() {
+    let a = Sometimes::new("own/a", 1, 0, LmErrorKind::Server);
+    let b = Sometimes::new("own/b", 1, usize::MAX, LmErrorKind::RateLimit);
+    let c = Sometimes::new("own/c", 1, 0, LmErrorKind::Server);
+    let limited = |model: &Arc<Sometimes>| {
+        let policy = RetryPolicy::new().retries(1).rate_limit_timeout(Duration::from_secs(3));
+        LM::wrap(model.clone()).cache(Cache::off()).retry(policy).build().unwrap()
+    };
+    let lm = LM::round_robin([limited(&a), limited(&b), limited(&c)]).unwrap();
+    assert!(all(&lm, 300, 10).await.iter().all(Result::is_ok));
+    let [a, b, c] = [a.asked(), b.asked(), c.asked()];
+    assert!(a + c == 300 && a.abs_diff(c) < 60 && b < 20, "{a} {b} {c}");
+}

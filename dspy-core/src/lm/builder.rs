@@ -37,6 +37,7 @@ pub struct LMBuilder {
     options: Options,
     retry: RetryPolicy,
     limits: Limits,
+    deadline: Option<Duration>,
     cache: Cache,
 }
 
@@ -89,6 +90,7 @@ impl LMBuilder {
             options: Options::default(),
             retry: RetryPolicy::default(),
             limits: Limits { concurrency, ..Limits::default() },
+            deadline: None,
             cache,
         }
     }
@@ -195,6 +197,21 @@ impl LMBuilder {
     /// requests because they are too many, fewer are sent at a time until it answers again.
     pub fn concurrency(mut self, n: usize) -> Self {
         self.limits.concurrency = Some(n);
+        self
+    }
+
+    /// Sets how long a call may take altogether, with the wait for a place, pauses and repeated attempts; see
+    /// [`LM::with_deadline`]. There is no such bound by default.
+    pub fn deadline(mut self, t: Duration) -> Self {
+        self.deadline = Some(t);
+        self
+    }
+
+    /// Sends a request a second time when there is no answer after this time, and takes the answer that comes first, the
+    /// other being broken off: against the few requests that take far longer than most. Such a request may be paid twice.
+    /// Off by default; not done for streams, nor while requests have to wait.
+    pub fn hedge_after(mut self, t: Duration) -> Self {
+        self.limits.hedge = Some(t);
         self
     }
 
@@ -336,7 +353,8 @@ impl LMBuilder {
             }
         };
         let limits = Limits { timeout, ..self.limits };
-        Ok(LM::assemble(Core::new(model, self.capabilities, self.retry, limits, self.cache), self.options))
+        let core = Core::new(model, self.capabilities, self.retry, limits, self.cache);
+        Ok(LM::assemble(core, self.options).with_deadline(self.deadline))
     }
 }
 

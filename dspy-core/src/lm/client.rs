@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use futures_util::future::{Either, select};
 use tracing::Instrument;
 
 use super::{
@@ -19,7 +21,7 @@ use super::{
     history::{self, Inspection},
     limiter::{Limiter, Limits},
 };
-use crate::{LmError, error::no_runtime};
+use crate::{LmError, LmErrorKind, error::no_runtime};
 
 /// A client of a language model, with a cache, limits and retries. It is cheap to clone.
 ///
@@ -36,6 +38,8 @@ use crate::{LmError, error::no_runtime};
 pub struct LM {
     core: Arc<Core>,
     options: Arc<Options>,
+    /// How long a call may take altogether.
+    deadline: Option<Duration>,
 }
 
 /// What the clones of a handle share.
@@ -47,6 +51,8 @@ pub(super) struct Core {
     limiter: Limiter,
     /// How long one attempt may take.
     timeout: Duration,
+    /// When a request without an answer is sent a second time.
+    hedge: Option<Duration>,
     cache: Cache,
     spent: Spent,
 }
@@ -83,9 +89,28 @@ impl Core {
             retry,
             limiter: Limiter::new(limits),
             timeout: limits.timeout.unwrap_or(Duration::from_secs(600)),
+            hedge: limits.hedge,
             cache,
             spent: Spent::default(),
             model,
+        }
+    }
+
+    /// Sends a request, and sends it again if there is no answer after a while. The first answer is taken.
+    async fn hedged(&self, request: &Request, after: Duration) -> Result<Response, LmError> {
+        let first = self.model.generate(request);
+        if tokio::runtime::Handle::try_current().is_err() {
+            return first.await;
+        }
+        let first = match select(first, pin!(tokio::time::sleep(after))).await {
+            Either::Left((result, _)) => return result,
+            Either::Right(((), first)) => first,
+        };
+        // Not where requests wait: this one has its turn.
+        let Some(_place) = self.limiter.spare_place() else { return first.await };
+        match select(first, self.model.generate(request)).await {
+            Either::Left((Ok(response), _)) | Either::Right((Ok(response), _)) => Ok(response),
+            Either::Left((Err(_), other)) | Either::Right((Err(_), other)) => other.await,
         }
     }
 }
@@ -104,7 +129,7 @@ impl LM {
     }
 
     pub(super) fn assemble(core: Core, options: Options) -> Self {
-        Self { core: Arc::new(core), options: Arc::new(options) }
+        Self { core: Arc::new(core), options: Arc::new(options), deadline: None }
     }
 
     /// The model's identifier, as `provider/name`.
@@ -121,7 +146,7 @@ impl LM {
         let Core { capabilities, retry, limiter, cache, .. } = &*self.core;
         let (retry, cache) = (retry.clone(), cache.clone());
         let core = Core::new(Arc::new(model), Some(*capabilities), retry, limiter.limits(), cache);
-        Self { core: Arc::new(core), options: self.options.clone() }
+        Self { core: Arc::new(core), ..self.clone() }
     }
 
     /// The model of this client.
@@ -142,7 +167,20 @@ impl LM {
     /// The same client with default options that `options` override; the cache, limits and counters are shared.
     #[must_use]
     pub fn with_options(&self, options: &Options) -> Self {
-        Self { core: self.core.clone(), options: Arc::new(self.options.overlaid(options)) }
+        Self { options: Arc::new(self.options.overlaid(options)), ..self.clone() }
+    }
+
+    /// The same client, whose calls may take so long altogether: with the wait for a place, with pauses and repeated
+    /// attempts. A call that takes longer is given up ([`Timeout`](crate::LmErrorKind::Timeout)). The cache, limits and
+    /// counters are shared.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: impl Into<Option<Duration>>) -> Self {
+        Self { deadline: deadline.into(), ..self.clone() }
+    }
+
+    /// Whether requests wait at present, because the provider takes no more.
+    pub fn is_paused(&self) -> bool {
+        self.core.limiter.is_paused()
     }
 
     /// The cache.
@@ -205,7 +243,14 @@ impl LM {
         async move {
             let began = Began::now();
             let span = self.span(&request);
-            let result = self.answer(&request).instrument(span.clone()).await;
+            let result = match self.deadline {
+                None => self.answer(&request).instrument(span.clone()).await,
+                Some(deadline) => {
+                    // In a box, because most calls have none.
+                    let answer = Box::pin(self.answer(&request).instrument(span.clone()));
+                    self.in_time(deadline, answer).await
+                }
+            };
             self.account(&span, &began, request, &result);
             if checked { result.and_then(|answer| answer.checked(self.id())) } else { result }
         }
@@ -227,7 +272,11 @@ impl LM {
         ResponseStream::new(|mut sink| async move {
             let began = Began::now();
             let span = lm.span(&request);
-            let result = lm.answer_streamed(&request, &mut *sink).instrument(span.clone()).await;
+            let answer = lm.answer_streamed(&request, &mut *sink).instrument(span.clone());
+            let result = match lm.deadline {
+                None => answer.await,
+                Some(deadline) => lm.in_time(deadline, answer).await,
+            };
             lm.account(&span, &began, request, &result);
             if checked { result.and_then(|answer| answer.checked(lm.id())) } else { result }
         })
@@ -296,6 +345,39 @@ impl LM {
         Ok(settled(admitted, self.id(), Answer { response, cached: false, unsaved }))
     }
 
+    async fn in_time<T>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = Result<T, LmError>>,
+    ) -> Result<T, LmError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(LmError::new(LmErrorKind::Configuration, self.id(), no_runtime("Deadlines")));
+        }
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
+            let seconds = deadline.as_secs_f64();
+            let message = format!("the deadline of {seconds} s has passed before there was an answer");
+            Err(LmError::new(LmErrorKind::Timeout, self.id(), message))
+        })
+    }
+
+    /// Asks the model, without the cache, with this client's options, limits and retries: for a client of several
+    /// models, which has counted the request.
+    pub(super) async fn ask_model(
+        &self,
+        request: &Request,
+        sink: Option<&mut DeltaSink<'_>>,
+    ) -> Result<Response, LmError> {
+        let mut request = request.clone();
+        request.options.fill_from(&self.options);
+        let asked = self.attempts(&request, sink);
+        let response = match self.deadline {
+            None => asked.await,
+            Some(deadline) => self.in_time(deadline, asked).await,
+        }?;
+        self.core.spent.add(&response.usage);
+        Ok(response)
+    }
+
     /// How this client uses its cache.
     fn asking(&self) -> Asking<'_> {
         self.core.cache.asking(self.id(), Arc::as_ptr(&self.core).addr(), self.core.timeout)
@@ -325,7 +407,10 @@ impl LM {
                 error
             })?;
             let result = match sink.as_deref_mut() {
-                None => core.model.generate(request).await,
+                None => match core.hedge {
+                    None => core.model.generate(request).await,
+                    Some(after) => Box::pin(core.hedged(request, after)).await,
+                },
                 Some(sink) => {
                     let mut watched = |delta| {
                         begun = true;

@@ -33,6 +33,9 @@ impl Default for Timeouts {
     }
 }
 
+/// How many ways of connecting have a client that is shared: each one holds connections.
+const KINDS: usize = 32;
+
 /// What makes two clients differ. Timeouts that are set for a client cost less than those of single requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Kind {
@@ -60,6 +63,10 @@ pub(crate) fn client(url: &Url, timeouts: &Timeouts, streamed: bool) -> Result<C
         return Ok(client.clone());
     }
     let client = build(kind)?;
+    // Whoever uses the oldest one keeps it; it is only not shared any more.
+    if clients.len() >= KINDS {
+        clients.remove(0);
+    }
     clients.push((kind, client.clone()));
     Ok(client)
 }

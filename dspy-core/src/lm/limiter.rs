@@ -43,6 +43,8 @@ pub(super) struct Limits {
     pub(super) tokens_per_minute: Option<f64>,
     /// How long one attempt may take.
     pub(super) timeout: Option<Duration>,
+    /// After how long without an answer a request is sent a second time.
+    pub(super) hedge: Option<Duration>,
 }
 
 pub(super) struct Limiter {
@@ -198,21 +200,23 @@ impl Limiter {
         }
     }
 
-    /// Pauses all requests, for no longer than the longest pause.
-    #[allow(dead_code)]
-    pub(super) fn pause_for(&self, time: Duration) {
-        let until = Instant::now() + time;
-        let mut state = self.lock();
-        state.paused_until = Some(state.paused_until.map_or(until, |other| other.max(until)));
-        drop(state);
-        self.watchful.store(true, Ordering::Release);
+    /// A further place, if requests neither wait nor are spread.
+    pub(super) fn spare_place(&self) -> Option<Place<'_>> {
+        if self.watchful.load(Ordering::Acquire) {
+            return None;
+        }
+        let permit = self.places.try_acquire().ok()?;
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        Some(Place { limiter: self, permit: Some(permit), epoch, tokens: 0.0 })
     }
 
-    /// Whether requests have to wait at present.
-    #[allow(dead_code)]
+    /// Whether requests have to wait at present, or are given up.
     pub(super) fn is_paused(&self) -> bool {
-        self.watchful.load(Ordering::Acquire)
-            && self.lock().paused_until.is_some_and(|until| until > Instant::now())
+        if !self.watchful.load(Ordering::Acquire) {
+            return false;
+        }
+        let (state, now) = (self.lock(), Instant::now());
+        state.paused_until.max(state.given_up_until).is_some_and(|until| until > now)
     }
 
     fn answered(&self, epoch: u64, expected: f64, usage: &Usage) {

@@ -24,6 +24,7 @@ mod rate;
 mod request;
 mod response;
 mod retry;
+mod route;
 mod state;
 mod stream;
 mod stub;

@@ -35,6 +35,17 @@ impl Capabilities {
         Self { json_object: true, json_schema: true, tools: true, reasoning: true, streaming: true }
     }
 
+    /// What two models can do both.
+    pub(crate) const fn both(self, other: Self) -> Self {
+        Self {
+            json_object: self.json_object && other.json_object,
+            json_schema: self.json_schema && other.json_schema,
+            tools: self.tools && other.tools,
+            reasoning: self.reasoning && other.reasoning,
+            streaming: self.streaming && other.streaming,
+        }
+    }
+
     /// Sets whether answers can be forced to be one JSON object.
     #[must_use]
     pub const fn json_object(mut self, yes: bool) -> Self {

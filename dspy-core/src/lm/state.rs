@@ -21,6 +21,11 @@ const SILENT: &[&str] = &[
     "rollout_id",
 ];
 
+/// How often a file may have a request repeated, and how many answers it may ask for: a file is not trusted to spend
+/// without a bound.
+const MAX_RETRIES: u32 = 1000;
+const MAX_ANSWERS: u32 = 1024;
+
 /// Entries of DSPy's clients, and of LiteLLM below them, that are no parameters of a request.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("nothing is launched here", &["launch_kwargs"]),
@@ -198,8 +203,9 @@ impl<'a> Saved<'a> {
         let retries = match entries.get("num_retries") {
             None => None,
             Some(retries) => {
-                let n = retries.as_u64().and_then(|n| n.try_into().ok());
-                Some(n.ok_or_else(|| wrong("num_retries", "a number", retries))?)
+                let n = retries.as_u64().and_then(|n| n.try_into().ok()).filter(|n| *n <= MAX_RETRIES);
+                let expected = format!("a number up to {MAX_RETRIES}");
+                Some(n.ok_or_else(|| wrong("num_retries", &expected, retries))?)
             }
         };
         let mut options = Options::default();
@@ -223,7 +229,11 @@ impl<'a> Saved<'a> {
                 // Reasoning models have it under its other name.
                 "max_tokens" | "max_completion_tokens" => options.max_tokens = Some(small()?),
                 "seed" => options.seed = Some(number()?),
-                "n" => options.n = Some(small()?),
+                "n" => {
+                    let n = Some(small()?).filter(|n| *n <= MAX_ANSWERS);
+                    let expected = format!("a number up to {MAX_ANSWERS}");
+                    options.n = Some(n.ok_or_else(|| wrong(name, &expected, value))?);
+                }
                 "stop" => options.stop = texts(value).ok_or_else(|| wrong(name, "texts", value))?,
                 _ => options = options.extra(name.clone(), value.clone()),
             }
@@ -397,6 +407,10 @@ mod tests {
     fn a_wrong_entry_is_named() {
         let error = LM::from_state(&json!({"model": "ollama/m", "max_tokens": "many"})).unwrap_err();
         assert!(matches!(&error, Error::State(e) if e.field.as_deref() == Some("lm.max_tokens")), "{error}");
+        for (entry, field) in [("num_retries", "lm.num_retries"), ("n", "lm.n")] {
+            let error = LM::from_state(&json!({"model": "ollama/m", entry: u32::MAX})).unwrap_err();
+            assert!(matches!(&error, Error::State(e) if e.field.as_deref() == Some(field)), "{error}");
+        }
         assert!(LM::from_state(&json!({"cache": true})).unwrap_err().to_string().contains("missing"));
         assert!(LM::from_state(&json!("openai/x")).is_err());
     }

@@ -167,6 +167,17 @@ pub(super) fn write(path: &Path, state: &Value) -> Result<()> {
     Ok(())
 }
 
+/// The largest file that is read: demonstrations may hold images.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// The content of a file, or a little more of it than is read at most.
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads the tree that a file holds.
 pub(super) fn read(path: &Path) -> Result<Value> {
     let fail = |message: String| {
@@ -177,7 +188,10 @@ pub(super) fn read(path: &Path) -> Result<Value> {
     if path.is_dir() {
         return Err(fail(folder(path)).into());
     }
-    let bytes = std::fs::read(path).map_err(|e| fail(format!("the file cannot be read: {e}")))?;
+    let bytes = read_bounded(path).map_err(|e| fail(format!("the file cannot be read: {e}")))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(fail("the file is larger than 256 MiB, which no saved program is".into()).into());
+    }
     if is_pickle(&bytes) {
         return Err(fail(format!(
             "the file is a pickle of Python, which would have to be run to be read; {CURE}"

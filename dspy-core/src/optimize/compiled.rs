@@ -69,6 +69,12 @@ fn origin(report: &Report) -> Map<String, Value> {
     origin.insert("seed".into(), report.seed.into());
     origin.insert("score".into(), json!(report.score()));
     origin.insert("scores".into(), scores.map(score).collect::<Map<_, _>>().into());
+    // A mean over fewer rows than the others is no score like theirs.
+    let unanswered = report.candidates.iter().filter(|c| c.unanswered > 0);
+    let unanswered: Map<_, _> = unanswered.map(|c| (c.name.clone(), c.unanswered.into())).collect();
+    if !unanswered.is_empty() {
+        origin.insert("unanswered_rows".into(), unanswered.into());
+    }
     if let Some(reason) = &report.ended_early {
         origin.insert("ended_early".into(), reason.as_str().into());
     }

@@ -49,6 +49,12 @@ impl Scores {
         rows.iter().filter(|row| self.get(candidate, **row).is_some_and(|cell| cell.failed)).count()
     }
 
+    /// On how many of these rows the candidate was run and has no score, through no fault of its own.
+    pub(super) fn unanswered(&self, candidate: CandidateId, rows: &[usize]) -> usize {
+        let unanswered = |row: &&usize| self.get(candidate, **row).is_some_and(|cell| cell.score.is_none());
+        rows.iter().filter(unanswered).count()
+    }
+
     /// The mean over those of the rows that have a score.
     pub(super) fn mean(&self, candidate: CandidateId, rows: &[usize]) -> Option<f64> {
         mean(&self.of(candidate, rows))

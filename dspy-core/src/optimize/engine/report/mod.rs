@@ -71,6 +71,9 @@ pub struct CandidateReport {
     pub complete: bool,
     /// On how many of them it failed.
     pub failures: usize,
+    /// On how many of the validation rows it was run and has no score, because the model could not be reached or the
+    /// metric could not judge: its mean is one over fewer rows.
+    pub unanswered: usize,
     /// What had been spent when it was proposed.
     pub proposed_at: Spent,
 }
@@ -264,12 +267,18 @@ impl Engine {
             1 => notes.push("1 run failed through no fault of the program; it has no score".into()),
             n => notes.push(format!("{n} runs failed through no fault of the program; they have no score")),
         }
+        if usage.total().unsaved_calls > 0 {
+            let n = usage.total().unsaved_calls;
+            let message = "answers could not be kept on disk, and would be paid again; see `Cache::stats`";
+            notes.push(format!("{n} {message}"));
+        }
         let val = &self.rows.val;
         let candidates = self.candidates().into_iter().map(|candidate| CandidateReport {
             score: self.mean(candidate.id, val),
             scores: self.scores(candidate.id, val),
             complete: self.covers(candidate.id, val),
-            failures: self.state().scores.failures(candidate.id, val),
+            failures: self.failures(candidate.id),
+            unanswered: self.unanswered(candidate.id),
             proposed_at: collected.proposed_at.get(&candidate.id.index()).copied().unwrap_or_default(),
             parameters: Arc::new(candidate.parameters.to_json()),
             id: candidate.id,
@@ -295,6 +304,16 @@ impl Engine {
             usage,
             seconds: self.report.started.elapsed().as_secs_f64(),
         }
+    }
+
+    /// On how many validation rows a candidate failed.
+    fn failures(&self, candidate: CandidateId) -> usize {
+        self.state().scores.failures(candidate, &self.rows.val)
+    }
+
+    /// On how many of them it has no score, through no fault of its own.
+    fn unanswered(&self, candidate: CandidateId) -> usize {
+        self.state().scores.unanswered(candidate, &self.rows.val)
     }
 
     fn changed_rows(&self, rows: &[usize], chosen: CandidateId, outputs: &Outputs) -> Vec<RowChange> {
@@ -371,6 +390,9 @@ impl fmt::Display for Report {
             }
             if candidate.failures > 0 {
                 write!(f, "  {} failed", candidate.failures)?;
+            }
+            if candidate.unanswered > 0 {
+                write!(f, "  {} without a score", candidate.unanswered)?;
             }
             writeln!(f)?;
         }

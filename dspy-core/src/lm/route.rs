@@ -1,0 +1,162 @@
+//! Several models as one.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    BoxFuture, Capabilities, DeltaSink, LM, LanguageModel, Options, Request, Response, RetryPolicy,
+    client::Core, limiter::Limits,
+};
+use crate::{LmError, LmErrorKind};
+
+impl LM {
+    /// Models that stand in for each other: each request goes to the first, and to the next one when it fails, after the
+    /// retries that the model's own client makes.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use dspy_core::lm::{LM, RetryPolicy};
+    /// # fn f() -> Result<(), dspy_core::LmError> {
+    /// let hasty = RetryPolicy::new().retries(1).rate_limit_timeout(Duration::from_secs(5));
+    /// let first = LM::builder("openai/gpt-4o-mini").retry(hasty).build()?;
+    /// let lm = LM::fallback([first, LM::new("groq/llama-3.3-70b-versatile")?])?;
+    /// # let _ = lm; Ok(()) }
+    /// ```
+    ///
+    /// Each model keeps its options, limits and retries. Answers are kept in the cache of the first, under the names of all.
+    /// What all of them can do natively is used. [`Response::model`] says who answered.
+    ///
+    /// # Errors
+    /// [`LmErrorKind::Configuration`] without a model.
+    pub fn fallback(models: impl IntoIterator<Item = Self>) -> Result<Self, LmError> {
+        Route::client("fallback", models.into_iter().collect(), None)
+    }
+
+    /// Models that share the work: requests go to one after the other. One that pauses because of a rate limit is passed
+    /// over while another does not, and when one fails, the next one is asked. Otherwise as [`LM::fallback`].
+    ///
+    /// # Errors
+    /// [`LmErrorKind::Configuration`] without a model.
+    pub fn round_robin(models: impl IntoIterator<Item = Self>) -> Result<Self, LmError> {
+        Route::client("round-robin", models.into_iter().collect(), Some(AtomicUsize::new(0)))
+    }
+}
+
+/// Several models, and which of them is asked.
+struct Route {
+    id: String,
+    endpoint: String,
+    models: Vec<LM>,
+    /// The number of the next request, when models take turns.
+    turn: Option<AtomicUsize>,
+}
+
+impl Route {
+    fn client(name: &str, models: Vec<LM>, turn: Option<AtomicUsize>) -> Result<LM, LmError> {
+        let ids: Vec<&str> = models.iter().map(LM::id).collect();
+        let id = format!("{name}({})", ids.join(", "));
+        let Some(first) = models.first() else {
+            return Err(LmError::new(LmErrorKind::Configuration, id, "there is no model to ask"));
+        };
+        let cache = first.cache().clone();
+        // Part of the key of cached answers: where the models are, and what they are asked with.
+        let mut digest = Sha256::new();
+        for model in &models {
+            digest.update(format!("{} {:?}\n", model.model().endpoint(), model.options()));
+        }
+        let endpoint = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let route = Self { id, endpoint, models, turn };
+        let core = Core::new(Arc::new(route), None, RetryPolicy::none(), Limits::default(), cache);
+        Ok(LM::assemble(core, Options::default()))
+    }
+
+    /// The models in the order in which they are asked.
+    fn order(&self) -> Vec<&LM> {
+        let Some(turn) = &self.turn else { return self.models.iter().collect() };
+        let (paused, mut order): (Vec<&LM>, Vec<&LM>) = self.models.iter().partition(|lm| lm.is_paused());
+        let turn = turn.fetch_add(1, Relaxed);
+        // Those that remain share the turns of the others.
+        if !order.is_empty() {
+            let first = turn % order.len();
+            order.rotate_left(first);
+        }
+        order.extend(paused);
+        order
+    }
+
+    async fn ask(
+        &self,
+        request: &Request,
+        mut sink: Option<&mut DeltaSink<'_>>,
+    ) -> Result<Response, LmError> {
+        let mut failures: Vec<LmError> = Vec::new();
+        for lm in self.order() {
+            let mut begun = false;
+            let result = match sink.as_deref_mut() {
+                None => lm.ask_model(request, None).await,
+                Some(sink) => {
+                    let mut watched = |delta| {
+                        begun = true;
+                        sink(delta);
+                    };
+                    lm.ask_model(request, Some(&mut watched)).await
+                }
+            };
+            match result {
+                Ok(response) => return Ok(response),
+                Err(error) => {
+                    tracing::debug!(%error, "the next model is asked");
+                    failures.push(error);
+                }
+            }
+            // Pieces of two answers would be mixed.
+            if begun {
+                break;
+            }
+        }
+        let Some(mut last) = failures.pop() else {
+            return Err(LmError::new(LmErrorKind::Configuration, &self.id, "there is no model to ask"));
+        };
+        for earlier in failures {
+            last.message = format!("{}; before that, {earlier}", last.message);
+        }
+        Err(last)
+    }
+}
+
+impl LanguageModel for Route {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.models.iter().map(LM::capabilities).reduce(Capabilities::both).unwrap_or_default()
+    }
+
+    fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
+        match self.models.first() {
+            Some(lm) => lm.request_body(request.clone()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
+        Box::pin(self.ask(request, None))
+    }
+
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: &'a mut DeltaSink<'_>,
+    ) -> BoxFuture<'a, Result<Response, LmError>> {
+        Box::pin(self.ask(request, Some(sink)))
+    }
+}
