@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     digest::Key,
-    file::{Fault, File, LEASE},
+    file::{Claimed, Fault, File, LEASE},
     trouble::Trouble,
 };
 use crate::lm::Response;
@@ -73,16 +73,6 @@ enum Job {
     /// The reader has found the file damaged.
     Repair,
     Close,
-}
-
-/// Whether a request may be sent.
-pub(super) enum Claimed {
-    /// It need not be: there is an answer by now.
-    Answered(Response),
-    /// By this process.
-    Ours,
-    /// Another process has sent it.
-    Theirs,
 }
 
 /// The right to send a request, which no other process has until this is dropped.

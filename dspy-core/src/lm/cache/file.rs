@@ -10,9 +10,11 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
-use sha2::{Digest, Sha256};
 
-use super::{digest::Key, disk::Claimed, salvage::salvage};
+use super::{
+    digest::Key,
+    salvage::{checksum, salvage},
+};
 use crate::lm::Response;
 
 const NAME: &str = "lm.sqlite3";
@@ -303,6 +305,16 @@ impl File {
     }
 }
 
+/// Whether a request may be sent.
+pub(super) enum Claimed {
+    /// It need not be: there is an answer by now.
+    Answered(Response),
+    /// By this process.
+    Ours,
+    /// Another process has sent it.
+    Theirs,
+}
+
 /// A transaction.
 pub(super) struct Change<'a> {
     tx: Transaction<'a>,
@@ -353,11 +365,6 @@ fn answer_of(db: &Connection, key: &Key) -> Result<Option<Option<Response>>, Fau
     Ok(query.query_row([&key.0[..]], read).optional()?)
 }
 
-pub(super) fn checksum(body: &[u8]) -> [u8; 8] {
-    let digest: [u8; 32] = Sha256::digest(body).into();
-    digest.first_chunk().copied().unwrap_or_default()
-}
-
 /// Milliseconds since 1970.
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -406,6 +413,8 @@ fn open_private(path: &Path) -> std::io::Result<fs::File> {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     fn key(n: u64) -> Key {

@@ -3,15 +3,19 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use sha2::{Digest, Sha256};
 
-use super::{digest::Key, file::checksum};
+use super::digest::Key;
 
 /// After so many entries in a row that cannot be read, the rest is given up: more than hang on one inner page of the tree.
 const HOLE: i64 = 20_000;
 
+/// A key and the body of its answer.
+type Entry = (Key, Vec<u8>);
+
 /// The entries of a damaged file that are whole, the oldest first. A page that cannot be read costs the entries on it:
 /// each entry has a checksum, so what is taken is what was written.
-pub(super) fn salvage(path: &Path) -> Vec<(Key, Vec<u8>)> {
+pub(super) fn salvage(path: &Path) -> Vec<Entry> {
     let mut found = Vec::new();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if let Ok(db) = Connection::open_with_flags(path, flags) {
@@ -21,7 +25,7 @@ pub(super) fn salvage(path: &Path) -> Vec<(Key, Vec<u8>)> {
     found
 }
 
-fn read_all(db: &Connection, found: &mut Vec<(Key, Vec<u8>)>) -> rusqlite::Result<()> {
+fn read_all(db: &Connection, found: &mut Vec<Entry>) -> rusqlite::Result<()> {
     let newest: Option<i64> =
         db.query_row("SELECT max(id) FROM answers", [], |row| row.get(0)).unwrap_or(None);
     let mut after = db.prepare("SELECT id, key, body, sum FROM answers WHERE id > ?1 ORDER BY id")?;
@@ -48,7 +52,7 @@ fn read_all(db: &Connection, found: &mut Vec<(Key, Vec<u8>)>) -> rusqlite::Resul
         // Then one by one, until an entry is found behind the hole.
         let end = newest.unwrap_or(i64::MAX).min(last.saturating_add(HOLE));
         let beyond = (last + 1..=end).find_map(|id| {
-            let entry = single.query_row([id], |row| take(row)).optional().ok().flatten();
+            let entry = single.query_row([id], take).optional().ok().flatten();
             entry.map(|(_, entry)| (id, entry))
         });
         let Some((id, entry)) = beyond else { return Ok(()) };
@@ -57,8 +61,14 @@ fn read_all(db: &Connection, found: &mut Vec<(Key, Vec<u8>)>) -> rusqlite::Resul
     }
 }
 
+/// What an entry is checked by.
+pub(super) fn checksum(body: &[u8]) -> [u8; 8] {
+    let digest: [u8; 32] = Sha256::digest(body).into();
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
 /// An entry with its number, if it is whole.
-fn take(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Option<(Key, Vec<u8>)>)> {
+fn take(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Option<Entry>)> {
     let id = row.get(0)?;
     let (key, body, sum): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
     let whole = sum == checksum(&body);

@@ -10,14 +10,17 @@ use std::{
     time::Duration,
 };
 
-#[cfg(feature = "disk-cache")]
-use super::disk::{Claim, Claimed, Disk};
 use super::{
     Mode,
     digest::Key,
     flight::{Client, Flights, Landed},
     memory::Memory,
     trouble::Trouble,
+};
+#[cfg(feature = "disk-cache")]
+use super::{
+    disk::{Claim, Disk},
+    file::Claimed,
 };
 use crate::{LmError, LmErrorKind, lm::Response};
 
