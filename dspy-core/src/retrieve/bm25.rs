@@ -123,7 +123,7 @@ impl Bm25Builder {
         self
     }
 
-    /// The index of passages. About 10 µs for a passage of a hundred words.
+    /// The index of passages.
     pub fn build<P: Into<Passage>>(self, passages: impl IntoIterator<Item = P>) -> Bm25 {
         let passages = numbered(passages);
         let mut terms: HashMap<Box<str>, u32> = HashMap::new();
