@@ -238,6 +238,8 @@ async fn the_search_takes_the_best_candidate_and_saves_where_it_comes_from() {
     dspy::with(|c| c.lm(model(&server, "demo")), async {
         let optimizer =
             BootstrapFewShotWithRandomSearch::new().num_candidates(4).max_labeled_demos(20).seed(3);
+        // All candidates are run on all rows.
+        let optimizer = optimizer.racing(None);
         let compiled = optimizer.compile(Predict::<Sort>::new(), (&train, &dev), right).await.unwrap();
         let names: Vec<&str> = compiled.report.candidates.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(
@@ -280,7 +282,7 @@ async fn a_search_stops_at_a_score_that_is_good_enough() {
     let (server, _) = server(None);
     let train = train();
     dspy::with(|c| c.lm(model(&server, "demo")), async {
-        let search = BootstrapFewShotWithRandomSearch::new().num_candidates(2).concurrency(32);
+        let search = BootstrapFewShotWithRandomSearch::new().num_candidates(2).concurrency(32).racing(None);
         let all = search.clone().compile(Predict::<Sort>::new(), &train, right).await.unwrap();
         assert_eq!(all.report.candidates.len(), 5);
         let enough = all.report.candidates[1].score.unwrap();
@@ -453,7 +455,7 @@ async fn failures_of_the_program_are_bad_scores_and_failures_of_the_metric_are_n
     let train = train();
     dspy::with(|c| c.lm(model(&server, "demo")), async {
         let picky = || Picky { sort: Predict::new() };
-        let search = BootstrapFewShotWithRandomSearch::new().num_candidates(1).max_errors(0);
+        let search = BootstrapFewShotWithRandomSearch::new().num_candidates(1).max_errors(0).racing(None);
         let compiled = search.compile(picky(), &train, right).await.unwrap();
         let even = train.iter().filter(|row| row.message.len() % 2 == 0).count();
         for candidate in &compiled.report.candidates {

@@ -41,7 +41,7 @@ fn model(server: &http::Server) -> LM {
 }
 
 fn optimizer() -> BootstrapFewShotWithRandomSearch {
-    BootstrapFewShotWithRandomSearch::new().num_candidates(4).seed(3).progress(false)
+    BootstrapFewShotWithRandomSearch::new().num_candidates(4).seed(3).racing(None).progress(false)
 }
 
 async fn compiled(optimizer: BootstrapFewShotWithRandomSearch) -> Compiled<Predict<Sort>> {
