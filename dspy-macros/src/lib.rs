@@ -267,6 +267,10 @@ pub fn module(options: TokenStream, item: TokenStream) -> TokenStream {
 /// type whose name ends in `Result`) with an error that is `Display`. It may be `async`; a plain function runs on a thread
 /// on which it may block.
 ///
+/// The function becomes a value of its name, a unit struct that dereferences to it. So no variable in the same module can
+/// have that name, as it cannot have that of a constant; where that is in the way, put tools into a module of their own and
+/// name them by their path: `.tool(tools::search)`.
+///
 /// # Methods
 ///
 /// State such as a database or a client is a type whose methods are tools. Mark the `impl` block and, in it, the methods;

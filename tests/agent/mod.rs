@@ -1,3 +1,4 @@
+mod arguments;
 mod calls;
 mod messages;
 mod state;
