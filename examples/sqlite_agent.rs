@@ -79,7 +79,10 @@ impl Database {
     fn rows(&self, sql: &str, limit: usize) -> Result<Vec<Map<String, Value>>> {
         let connection = self.connection.lock().map_err(|_| Error::other("the database is lost"))?;
         let mut statement = connection.prepare(sql).map_err(Error::other)?;
-        if !statement.readonly() {
+        // `ATTACH` changes nothing by SQLite's own account, but opens files.
+        let first = sql.split_whitespace().next().unwrap_or_default();
+        let selects = ["select", "with"].iter().any(|word| first.eq_ignore_ascii_case(word));
+        if !selects || !statement.readonly() {
             return Err(Error::other("only SELECT statements may be run"));
         }
         let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
