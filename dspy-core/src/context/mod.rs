@@ -149,6 +149,12 @@ impl Context {
         self
     }
 
+    /// The same context with a record of its own, which is part of the present one.
+    pub(crate) fn nested(self) -> Self {
+        let recorder = Recorder::new(self.recorder.clone(), false);
+        self.recording(recorder)
+    }
+
     /// The same context for work of its own: neither run again by the call at hand nor advised by it.
     pub(crate) fn detached(mut self) -> Self {
         self.attempt = None;

@@ -71,7 +71,7 @@ where
             let input = read_json::<P::Input>(&Value::Object(input.into_fields()));
             let input =
                 input.map_err(|e| Error::other(format!("the record is no input of the module: {e}")))?;
-            Record::of(&run(Context::current(), input, |input| self.forward(input)).await?)
+            Record::of(&run(Context::current().nested(), input, |input| self.forward(input)).await?)
         })
     }
 

@@ -144,7 +144,7 @@ where
         let context = Context::current();
         let runs = chosen.iter().map(|i| {
             let program = &self.programs[*i];
-            attempt(context.clone(), input.clone(), |input| program.forward(input))
+            attempt(context.clone().nested(), input.clone(), |input| program.forward(input))
         });
         let (mut outputs, mut failed) = (Vec::new(), None);
         for (run, ended) in join_all(runs).await {
