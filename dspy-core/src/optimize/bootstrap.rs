@@ -6,7 +6,7 @@ use super::{
     Amount, Attempts, Bootstrap, Bootstrapped, CandidateId, Demonstration, Engine, LabeledFewShot, Optimizer,
     Parameters, PlannedStage, SearchOptions, Stop, TaskShape, engine::search_options,
 };
-use crate::{Result, data::Rng};
+use crate::{Result, data::Rng, lm::BoxFuture};
 
 /// Runs a teacher over the rows and shows every predictor what the teacher's predictor did in the runs that the
 /// metric accepts; then fills up with rows of the data (Khattab et al. 2023, "DSPy: Compiling Declarative Language
@@ -114,14 +114,23 @@ impl Optimizer for BootstrapFewShot {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        let rng = Rng::new(self.search.seed);
-        let wish = Bootstrap::new(engine.train().to_vec(), self.demos.max_bootstrapped);
-        engine.stage("bootstrap", engine.train().len());
-        let teacher = Arc::new(self.demos.teacher(engine)?);
-        let found = engine.bootstrap(&teacher, &self.attempts, std::slice::from_ref(&wish)).await?;
-        engine.note(found.summary());
-        let shown = self.demos.show(engine, &found, &wish, &rng)?;
-        Ok(engine.propose("bootstrapped", [CandidateId::STUDENT], shown))
+        self.run(engine).await
+    }
+}
+
+impl BootstrapFewShot {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            let rng = Rng::new(self.search.seed);
+            let wish = Bootstrap::new(engine.train().to_vec(), self.demos.max_bootstrapped);
+            engine.stage("bootstrap", engine.train().len());
+            let teacher = Arc::new(self.demos.teacher(engine)?);
+            let found = engine.bootstrap(&teacher, &self.attempts, std::slice::from_ref(&wish)).await?;
+            engine.note(found.summary());
+            let shown = self.demos.show(engine, &found, &wish, &rng)?;
+            Ok(engine.propose("bootstrapped", [CandidateId::STUDENT], shown))
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     CandidateId, Engine, Optimizer, PlannedStage, PredictorInfo, SearchOptions, Stop, TaskShape, describe,
     engine::search_options,
 };
-use crate::{Error, Result, lm::LM, predict::Predict};
+use crate::{Error, Result, lm::BoxFuture, lm::LM, predict::Predict};
 
 /// Write a better instruction for one module of a program whose work a language model does. The model sees nothing of
 /// the task but the instruction and the inputs, so the instruction must say what matters: what to look at, what to
@@ -289,35 +289,44 @@ impl Optimizer for COPRO {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        self.check(engine)?;
-        let student = engine.parameters(CandidateId::STUDENT);
-        let own = |info: &PredictorInfo| student.get(info.path()).map(|own| own.instructions.clone());
-        let mut studies: Vec<Study<'_>> = engine
-            .predictors()
-            .iter()
-            .map(|info| Study::new(info, own(info).unwrap_or_else(|| info.spec().instructions.clone())))
-            .collect();
-        let several = studies.len() > 1;
+        self.run(engine).await
+    }
+}
 
-        engine.stage("propose instructions", None);
-        for study in &mut studies {
-            self.propose(engine, study).await?;
-        }
-        for round in 1..=self.depth {
-            let at_most: usize =
-                studies.iter().map(|s| s.attempts.len() - if several { 0 } else { s.new }).sum();
-            engine.stage(format!("score instructions, round {round}"), at_most * engine.val().len());
+impl COPRO {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            self.check(engine)?;
+            let student = engine.parameters(CandidateId::STUDENT);
+            let own = |info: &PredictorInfo| student.get(info.path()).map(|own| own.instructions.clone());
+            let mut studies: Vec<Study<'_>> = engine
+                .predictors()
+                .iter()
+                .map(|info| Study::new(info, own(info).unwrap_or_else(|| info.spec().instructions.clone())))
+                .collect();
+            let several = studies.len() > 1;
+
+            engine.stage("propose instructions", None);
             for study in &mut studies {
-                self.score(engine, study, several).await?;
+                self.propose(engine, study).await?;
             }
-            if round < self.depth {
-                engine.stage("propose instructions", None);
+            for round in 1..=self.depth {
+                let at_most: usize =
+                    studies.iter().map(|s| s.attempts.len() - if several { 0 } else { s.new }).sum();
+                engine.stage(format!("score instructions, round {round}"), at_most * engine.val().len());
                 for study in &mut studies {
-                    self.revise(engine, study, round).await?;
+                    self.score(engine, study, several).await?;
+                }
+                if round < self.depth {
+                    engine.stage("propose instructions", None);
+                    for study in &mut studies {
+                        self.revise(engine, study, round).await?;
+                    }
                 }
             }
-        }
-        Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
+            Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
+        })
     }
 }
 

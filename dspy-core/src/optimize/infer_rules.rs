@@ -12,7 +12,7 @@ use super::{
     describe,
     engine::search_options,
 };
-use crate::{Error, LmErrorKind, Result, data::Rng, lm::LM, predict::ChainOfThought};
+use crate::{Error, LmErrorKind, Result, data::Rng, lm::BoxFuture, lm::LM, predict::ChainOfThought};
 
 /// Read the examples and find out by which rules the outputs follow from the inputs.
 #[signature]
@@ -254,57 +254,66 @@ impl Optimizer for InferRules {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        if engine.predictors().is_empty() {
-            return Err(Error::other("the program has no predictor that rules could be given to").into());
-        }
-        engine.stage("bootstrap", engine.train().len());
-        let wish = Bootstrap::new(engine.train().to_vec(), self.demos.max_bootstrapped);
-        let teacher = Arc::new(self.demos.teacher(engine)?);
-        let found = engine.bootstrap(&teacher, &self.attempts, std::slice::from_ref(&wish)).await?;
-        engine.note(found.summary());
-        let shown = self.demos.show(engine, &found, &wish, &Rng::new(self.search.seed))?;
-        let base = match engine.find(&shown) {
-            Some(same) => same,
-            None => engine.propose("no rules", [CandidateId::STUDENT], shown),
-        };
+        self.run(engine).await
+    }
+}
 
-        engine.stage("write rules", None);
-        let parameters = engine.parameters(base);
-        let writer = self.writer();
-        let readers: Vec<Reader> = engine
-            .predictors()
-            .iter()
-            .map(|info| Reader::new(engine, info, &parameters))
-            .collect::<Result<_>>()?;
-        // The first finds out how many examples fit into the context window; the others start from there.
-        let mut first = readers;
-        let mut ruled = vec![self.with_rules(engine, &writer, &mut first, &parameters, 0).await?];
-        let others = (1..self.num_candidates as u64).map(|index| {
-            let (mut readers, writer, parameters) = (first.clone(), &writer, &parameters);
-            async move { self.with_rules(engine, writer, &mut readers, parameters, index).await }
-        });
-        let mut others = stream::iter(others).buffered(engine.options().places());
-        while let Some(other) = others.next().await {
-            ruled.push(other?);
-        }
-        if let Some(reader) = first.iter().find(|reader| reader.fitting < reader.rows.len()) {
-            engine.note(format!(
-                "only {} of {} examples fitted into the context window of the model that writes rules",
-                reader.fitting,
-                reader.rows.len()
-            ));
-        }
-
-        let mut candidates = vec![CandidateId::STUDENT, base];
-        candidates.dedup();
-        for (i, parameters) in ruled.into_iter().enumerate() {
-            let Some(parameters) = parameters else { continue };
-            if engine.find(&parameters).is_none() {
-                candidates.push(engine.propose(format!("rules {}", i + 1), [base], parameters));
+impl InferRules {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            if engine.predictors().is_empty() {
+                return Err(Error::other("the program has no predictor that rules could be given to").into());
             }
-        }
-        engine.stage("evaluate", candidates.len() * engine.val().len());
-        engine.evaluate(&candidates, engine.val()).await?;
-        Ok(engine.best().map_or(base, |(best, _)| best))
+            engine.stage("bootstrap", engine.train().len());
+            let wish = Bootstrap::new(engine.train().to_vec(), self.demos.max_bootstrapped);
+            let teacher = Arc::new(self.demos.teacher(engine)?);
+            let found = engine.bootstrap(&teacher, &self.attempts, std::slice::from_ref(&wish)).await?;
+            engine.note(found.summary());
+            let shown = self.demos.show(engine, &found, &wish, &Rng::new(self.search.seed))?;
+            let base = match engine.find(&shown) {
+                Some(same) => same,
+                None => engine.propose("no rules", [CandidateId::STUDENT], shown),
+            };
+
+            engine.stage("write rules", None);
+            let parameters = engine.parameters(base);
+            let writer = self.writer();
+            let readers: Vec<Reader> = engine
+                .predictors()
+                .iter()
+                .map(|info| Reader::new(engine, info, &parameters))
+                .collect::<Result<_>>()?;
+            // The first finds out how many examples fit into the context window; the others start from there.
+            let mut first = readers;
+            let mut ruled = vec![self.with_rules(engine, &writer, &mut first, &parameters, 0).await?];
+            let others = (1..self.num_candidates as u64).map(|index| {
+                let (mut readers, writer, parameters) = (first.clone(), &writer, &parameters);
+                async move { self.with_rules(engine, writer, &mut readers, parameters, index).await }
+            });
+            let mut others = stream::iter(others).buffered(engine.options().places());
+            while let Some(other) = others.next().await {
+                ruled.push(other?);
+            }
+            if let Some(reader) = first.iter().find(|reader| reader.fitting < reader.rows.len()) {
+                engine.note(format!(
+                    "only {} of {} examples fitted into the context window of the model that writes rules",
+                    reader.fitting,
+                    reader.rows.len()
+                ));
+            }
+
+            let mut candidates = vec![CandidateId::STUDENT, base];
+            candidates.dedup();
+            for (i, parameters) in ruled.into_iter().enumerate() {
+                let Some(parameters) = parameters else { continue };
+                if engine.find(&parameters).is_none() {
+                    candidates.push(engine.propose(format!("rules {}", i + 1), [base], parameters));
+                }
+            }
+            engine.stage("evaluate", candidates.len() * engine.val().len());
+            engine.evaluate(&candidates, engine.val()).await?;
+            Ok(engine.best().map_or(base, |(best, _)| best))
+        })
     }
 }

@@ -8,7 +8,7 @@ use super::{
     bootstrap::{attempt_options, rounds},
     engine::search_options,
 };
-use crate::Result;
+use crate::{Result, lm::BoxFuture};
 
 /// Shows each call the rows whose inputs have most in common with its own (Liu et al. 2022, "What Makes Good In-Context
 /// Examples for GPT-3?").
@@ -109,35 +109,48 @@ impl Optimizer for KNNFewShot {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        let rng = engine.rng("nearest");
-        let mut made: Vec<Vec<Demonstration>> = vec![Vec::new(); engine.predictors().len()];
-        let mut open = if self.bootstrap { engine.train().to_vec() } else { Vec::new() };
-        for pass in 0..self.passes {
-            if open.is_empty() {
-                break;
-            }
-            engine.stage(format!("bootstrap, pass {}", pass + 1), open.len());
-            // A teacher that knows something is asked as it is; one that does not, and every later pass, with what there
-            // is so far.
-            let teacher = engine.teacher_parameters();
-            let knows = teacher.iter().any(|(_, own)| !own.demos.is_empty() || own.nearest.is_some());
-            let teacher = if pass == 0 && knows { teacher } else { self.show(engine, &made)? };
-            let wish = Bootstrap::all(&open, 1);
-            let found =
-                engine.bootstrap(&Arc::new(teacher), &self.attempts, std::slice::from_ref(&wish)).await?;
-            engine.note(found.summary());
-            let accepted = found.accepted(&wish);
-            for (row, steps) in &accepted {
-                for (info, made) in engine.predictors().iter().zip(&mut made) {
-                    made.extend(engine.demo_of(info.path(), *row, steps, &rng));
+        self.run(engine).await
+    }
+}
+
+impl KNNFewShot {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            let rng = engine.rng("nearest");
+            let mut made: Vec<Vec<Demonstration>> = vec![Vec::new(); engine.predictors().len()];
+            let mut open = if self.bootstrap { engine.train().to_vec() } else { Vec::new() };
+            for pass in 0..self.passes {
+                if open.is_empty() {
+                    break;
+                }
+                engine.stage(format!("bootstrap, pass {}", pass + 1), open.len());
+                // A teacher that knows something is asked as it is; one that does not, and every later pass, with what there
+                // is so far.
+                let teacher = engine.teacher_parameters();
+                let knows = teacher.iter().any(|(_, own)| !own.demos.is_empty() || own.nearest.is_some());
+                let teacher = if pass == 0 && knows { teacher } else { self.show(engine, &made)? };
+                let wish = Bootstrap::all(&open, 1);
+                let found =
+                    engine.bootstrap(&Arc::new(teacher), &self.attempts, std::slice::from_ref(&wish)).await?;
+                engine.note(found.summary());
+                let accepted = found.accepted(&wish);
+                for (row, steps) in &accepted {
+                    for (info, made) in engine.predictors().iter().zip(&mut made) {
+                        made.extend(engine.demo_of(info.path(), *row, steps, &rng));
+                    }
+                }
+                let before = open.len();
+                open.retain(|row| !accepted.iter().any(|(accepted, _)| accepted == row));
+                if open.len() == before {
+                    break;
                 }
             }
-            let before = open.len();
-            open.retain(|row| !accepted.iter().any(|(accepted, _)| accepted == row));
-            if open.len() == before {
-                break;
-            }
-        }
-        Ok(engine.propose(format!("{} nearest", self.k), [CandidateId::STUDENT], self.show(engine, &made)?))
+            Ok(engine.propose(
+                format!("{} nearest", self.k),
+                [CandidateId::STUDENT],
+                self.show(engine, &made)?,
+            ))
+        })
     }
 }

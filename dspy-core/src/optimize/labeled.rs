@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Result,
     data::{Example, Rng},
+    lm::BoxFuture,
     module::Program,
 };
 
@@ -95,8 +96,17 @@ impl Optimizer for LabeledFewShot {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        let student = engine.parameters(CandidateId::STUDENT);
-        let shown = self.show(engine, &student, &Rng::new(self.search.seed))?;
-        Ok(engine.propose("labels", [CandidateId::STUDENT], shown))
+        self.run(engine).await
+    }
+}
+
+impl LabeledFewShot {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            let student = engine.parameters(CandidateId::STUDENT);
+            let shown = self.show(engine, &student, &Rng::new(self.search.seed))?;
+            Ok(engine.propose("labels", [CandidateId::STUDENT], shown))
+        })
     }
 }

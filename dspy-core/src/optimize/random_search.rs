@@ -8,7 +8,7 @@ use super::{
     bootstrap::{DemoOptions, bootstrap_options, rounds},
     engine::search_options,
 };
-use crate::{Result, data::Rng};
+use crate::{Result, data::Rng, lm::BoxFuture};
 
 /// Makes several choices of demonstrations as [`BootstrapFewShot`](super::BootstrapFewShot) does, judges each by the
 /// metric, and takes the best (Khattab et al. 2023, "DSPy: Compiling Declarative Language Model Calls into
@@ -125,37 +125,46 @@ impl Optimizer for BootstrapFewShotWithRandomSearch {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        let rng = engine.rng("candidates");
-        let wishes = self.wishes(engine.train(), &rng);
+        self.run(engine).await
+    }
+}
 
-        engine.stage("bootstrap", engine.train().len());
-        let teacher = Arc::new(self.demos.teacher(engine)?);
-        let orders: Vec<Bootstrap> = wishes.iter().map(|(_, wish, _)| wish.clone()).collect();
-        let found = engine.bootstrap(&teacher, &self.attempts, &orders).await?;
-        engine.note(found.summary());
+impl BootstrapFewShotWithRandomSearch {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            let rng = engine.rng("candidates");
+            let wishes = self.wishes(engine.train(), &rng);
 
-        let student = engine.parameters(CandidateId::STUDENT);
-        let propose = |name: &str, parameters| engine.propose(name, [CandidateId::STUDENT], parameters);
-        let bare = (*student).clone().without_demos();
-        let mut candidates =
-            vec![if bare == *student { CandidateId::STUDENT } else { propose("zero-shot", bare) }];
-        let labels = LabeledFewShot::new().k(self.demos.max_labeled).show(engine, &student, &rng)?;
-        candidates.push(propose("labels only", labels));
-        for (name, wish, rng) in &wishes {
-            candidates.push(propose(name, self.demos.show(engine, &found, wish, rng)?));
-        }
+            engine.stage("bootstrap", engine.train().len());
+            let teacher = Arc::new(self.demos.teacher(engine)?);
+            let orders: Vec<Bootstrap> = wishes.iter().map(|(_, wish, _)| wish.clone()).collect();
+            let found = engine.bootstrap(&teacher, &self.attempts, &orders).await?;
+            engine.note(found.summary());
 
-        engine.stage("evaluate", candidates.len() * engine.val().len());
-        // All at once keep the model busy to the end, but cannot tell when to stop.
-        let at_once = if self.stop_at_score.is_some() { 1 } else { candidates.len() };
-        for some in candidates.chunks(at_once) {
-            engine.evaluate(some, engine.val()).await?;
-            let enough =
-                |(_, best): (CandidateId, f64)| self.stop_at_score.is_some_and(|score| best >= score);
-            if engine.best().is_some_and(enough) {
-                break;
+            let student = engine.parameters(CandidateId::STUDENT);
+            let propose = |name: &str, parameters| engine.propose(name, [CandidateId::STUDENT], parameters);
+            let bare = (*student).clone().without_demos();
+            let mut candidates =
+                vec![if bare == *student { CandidateId::STUDENT } else { propose("zero-shot", bare) }];
+            let labels = LabeledFewShot::new().k(self.demos.max_labeled).show(engine, &student, &rng)?;
+            candidates.push(propose("labels only", labels));
+            for (name, wish, rng) in &wishes {
+                candidates.push(propose(name, self.demos.show(engine, &found, wish, rng)?));
             }
-        }
-        Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
+
+            engine.stage("evaluate", candidates.len() * engine.val().len());
+            // All at once keep the model busy to the end, but cannot tell when to stop.
+            let at_once = if self.stop_at_score.is_some() { 1 } else { candidates.len() };
+            for some in candidates.chunks(at_once) {
+                engine.evaluate(some, engine.val()).await?;
+                let enough =
+                    |(_, best): (CandidateId, f64)| self.stop_at_score.is_some_and(|score| best >= score);
+                if engine.best().is_some_and(enough) {
+                    break;
+                }
+            }
+            Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
+        })
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     context::{Context, Settings},
     data::Rng,
     evaluate::Progress,
+    lm::BoxFuture,
     lm::LM,
     optimize::{
         Attempts, Bootstrap, CandidateId, Engine, Optimizer, Parameters, PredictorInfo, RolloutStep,
@@ -192,12 +193,21 @@ impl Optimizer for BootstrapFinetune {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        match self.tune(engine).await {
-            // Without its end there is no tuned model, which is all that the compile is for.
-            Err(Stop::Cancelled) => Err(cancelled().into()),
-            Err(Stop::Budget(why)) => Err(Error::Limit(format!("no model was trained: {why}")).into()),
-            ended => ended,
-        }
+        self.run(engine).await
+    }
+}
+
+impl BootstrapFinetune {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            match self.tune(engine).await {
+                // Without its end there is no tuned model, which is all that the compile is for.
+                Err(Stop::Cancelled) => Err(cancelled().into()),
+                Err(Stop::Budget(why)) => Err(Error::Limit(format!("no model was trained: {why}")).into()),
+                ended => ended,
+            }
+        })
     }
 }
 

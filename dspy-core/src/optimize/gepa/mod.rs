@@ -23,7 +23,7 @@ use self::{
 use super::{
     Amount, CandidateId, Engine, Optimizer, Parameters, PlannedStage, SearchOptions, Stop, TaskShape,
 };
-use crate::{Result, optimize::copies::Rewritten};
+use crate::{Result, lm::BoxFuture, optimize::copies::Rewritten};
 
 /// How many reflections may come to nothing one after the other, beyond one for each component, before the search ends.
 const IN_VAIN: usize = 10;
@@ -55,22 +55,31 @@ impl Optimizer for GEPA {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        let mut search = Search::new(self, engine);
-        let mut evolution = Evolution::default();
-        engine.stage("reflect and race", search.left());
-        search.begin().await?;
-        let vain = IN_VAIN + search.components.len();
-        while evolution.in_vain < vain && search.goes_on() {
-            evolution.step += 1;
-            if let Some(pair) = evolution.merge_wanted(self, &search) {
-                evolution.merge(self, &mut search, pair).await?;
-                continue;
+        self.run(engine).await
+    }
+}
+
+impl GEPA {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            let mut search = Search::new(self, engine);
+            let mut evolution = Evolution::default();
+            engine.stage("reflect and race", search.left());
+            search.begin().await?;
+            let vain = IN_VAIN + search.components.len();
+            while evolution.in_vain < vain && search.goes_on() {
+                evolution.step += 1;
+                if let Some(pair) = evolution.merge_wanted(self, &search) {
+                    evolution.merge(self, &mut search, pair).await?;
+                    continue;
+                }
+                evolution.reflect(self, &mut search).await?;
             }
-            evolution.reflect(self, &mut search).await?;
-        }
-        let chosen = search.confirm().await?;
-        engine.note(evolution.summary(&search));
-        Ok(chosen)
+            let chosen = search.confirm().await?;
+            engine.note(evolution.summary(&search));
+            Ok(chosen)
+        })
     }
 }
 

@@ -8,7 +8,7 @@ pub use options::Portfolio;
 
 use self::{size::Shares, steps::Steps};
 use super::{Amount, CandidateId, Engine, Optimizer, PlannedStage, Rows, SearchOptions, Stop, TaskShape};
-use crate::{Result, data::Rng};
+use crate::{Result, data::Rng, lm::BoxFuture};
 
 impl Optimizer for Portfolio {
     fn name(&self) -> &'static str {
@@ -52,8 +52,17 @@ impl Optimizer for Portfolio {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        let mut steps = Steps::look(self, engine).await?;
-        let shown = steps.demonstrations().await?;
-        steps.instructions(shown).await
+        self.run(engine).await
+    }
+}
+
+impl Portfolio {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            let mut steps = Steps::look(self, engine).await?;
+            let shown = steps.demonstrations().await?;
+            steps.instructions(shown).await
+        })
     }
 }

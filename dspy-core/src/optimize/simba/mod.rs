@@ -15,7 +15,7 @@ use super::{
     Amount, CandidateId, Engine, Evaluated, Optimizer, Parameters, PlannedStage, Run, SearchOptions,
     SettingsChange, Stop, TaskShape, engine::search_options,
 };
-use crate::{Error, Result, data::Rng, lm::LM};
+use crate::{Error, Result, data::Rng, lm::BoxFuture, lm::LM};
 
 /// Stochastic introspective mini-batch ascent: runs programs several times on small batches of rows, looks at the rows
 /// whose runs differ most, and makes new programs of them: with what a good run did as a demonstration, or with advice
@@ -163,54 +163,63 @@ impl Optimizer for SIMBA {
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {
-        if engine.train().len() < self.batch_size {
-            return Err(Error::other(format!(
+        self.run(engine).await
+    }
+}
+
+impl SIMBA {
+    // In a box, so that it is compiled with this crate and not with each program.
+    fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
+        Box::pin(async move {
+            if engine.train().len() < self.batch_size {
+                return Err(Error::other(format!(
                 "there are {} rows to learn from, but a step looks at {}: give more rows, or a smaller `batch_size`",
                 engine.train().len(),
                 self.batch_size
             ))
             .into());
-        }
-        let rng = engine.rng("steps");
-        let mut pool = Pool::new();
-        let mut winners = vec![CandidateId::STUDENT];
-        let mut batches = Batches::new(engine.train(), self.batch_size, rng.fork("batches"));
-        let mut pace = Pace::new(engine);
-        for step in 0..self.max_steps {
-            if !pace.allows(engine, JUDGED * engine.val().len()) {
-                engine.note(format!(
-                    "{step} of {} steps were taken: what is left of the budget judges their winners",
-                    self.max_steps
-                ));
-                break;
             }
-            engine.stage(
-                format!("step {}", step + 1),
-                self.batch_size * (self.draws + self.num_candidates + 1),
-            );
-            let rng = rng.fork_index(step as u64);
-            let batch = batches.next();
-            let mut buckets = self.draw(engine, &pool, &batch, step, &rng).await?;
-            pool.saw(buckets.iter().flat_map(Bucket::scores));
-            buckets.sort_by(|a, b| b.by_spread(a).then(a.row.cmp(&b.row)));
-            let made = self.make(engine, &pool, &buckets, step, &rng).await?;
-            let mut scored = engine.evaluate_all(&made, &batch).await?;
-            if let Some(all) = combine::better_half(engine, &scored) {
-                let name = format!("{}. combined", step + 1);
-                let parents: Vec<CandidateId> = all.1;
-                let combined = engine.propose(name, parents, all.0);
-                scored.extend(engine.evaluate_all(&[combined], &batch).await?);
+            let rng = engine.rng("steps");
+            let mut pool = Pool::new();
+            let mut winners = vec![CandidateId::STUDENT];
+            let mut batches = Batches::new(engine.train(), self.batch_size, rng.fork("batches"));
+            let mut pace = Pace::new(engine);
+            for step in 0..self.max_steps {
+                if !pace.allows(engine, JUDGED * engine.val().len()) {
+                    engine.note(format!(
+                        "{step} of {} steps were taken: what is left of the budget judges their winners",
+                        self.max_steps
+                    ));
+                    break;
+                }
+                engine.stage(
+                    format!("step {}", step + 1),
+                    self.batch_size * (self.draws + self.num_candidates + 1),
+                );
+                let rng = rng.fork_index(step as u64);
+                let batch = batches.next();
+                let mut buckets = self.draw(engine, &pool, &batch, step, &rng).await?;
+                pool.saw(buckets.iter().flat_map(Bucket::scores));
+                buckets.sort_by(|a, b| b.by_spread(a).then(a.row.cmp(&b.row)));
+                let made = self.make(engine, &pool, &buckets, step, &rng).await?;
+                let mut scored = engine.evaluate_all(&made, &batch).await?;
+                if let Some(all) = combine::better_half(engine, &scored) {
+                    let name = format!("{}. combined", step + 1);
+                    let parents: Vec<CandidateId> = all.1;
+                    let combined = engine.propose(name, parents, all.0);
+                    scored.extend(engine.evaluate_all(&[combined], &batch).await?);
+                }
+                let drawn: usize = buckets.iter().map(|bucket| bucket.scores().count()).sum();
+                pace.took(engine, drawn + scored.len() * batch.len());
+                winners.extend(best(&scored));
+                pool.add(engine, &scored, &batch);
             }
-            let drawn: usize = buckets.iter().map(|bucket| bucket.scores().count()).sum();
-            pace.took(engine, drawn + scored.len() * batch.len());
-            winners.extend(best(&scored));
-            pool.add(engine, &scored, &batch);
-        }
-        let fit = pace.runs_left(engine).map_or(usize::MAX, |runs| runs / engine.val().len().max(1));
-        let finalists = spaced(&winners, (self.num_candidates + 1).min(fit));
-        engine.stage("judge the winners", finalists.len() * engine.val().len());
-        engine.evaluate(&finalists, engine.val()).await?;
-        Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
+            let fit = pace.runs_left(engine).map_or(usize::MAX, |runs| runs / engine.val().len().max(1));
+            let finalists = spaced(&winners, (self.num_candidates + 1).min(fit));
+            engine.stage("judge the winners", finalists.len() * engine.val().len());
+            engine.evaluate(&finalists, engine.val()).await?;
+            Ok(engine.best().map_or(CandidateId::STUDENT, |(best, _)| best))
+        })
     }
 }
 
