@@ -162,3 +162,17 @@ async fn the_history_shows_what_was_asked_and_answered() {
     assert_eq!(entries.iter().map(|e| e.cached).collect::<Vec<_>>(), [false, false, true]);
     assert_eq!(entries.iter().map(|e| e.usage().calls).sum::<u64>(), 1);
 }
+
+#[tokio::test]
+async fn an_event_without_an_end_is_given_up() {
+    let chunks = std::iter::once(b"data: {\"choices\":[{\"delta\":{\"content\":\"".to_vec())
+        .chain((0..40).map(|_| vec![b'x'; 1 << 20]))
+        .collect();
+    let headers = vec![("content-type".into(), "text/event-stream".into())];
+    let server = Server::replying(vec![Reply::Chunks { headers, chunks, ending: Ending::Open }]).await;
+    let lm =
+        LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0).build().unwrap();
+    let error = lm.stream(ask("a")).finish().await.unwrap_err();
+    assert_eq!((error.kind, error.model.as_str()), (LmErrorKind::InvalidResponse, "openai/m"));
+    assert!(error.message.contains("16 MiB"), "{error}");
+}

@@ -427,6 +427,9 @@ impl LM {
                 Err(error) => error,
             };
             error.attempts = attempts;
+            if error.model.is_empty() {
+                error.model = self.id().to_owned();
+            }
             let delay = place.failed(&error, attempts, &mut faults, &core.retry);
             match delay {
                 Some(_) if tokio::runtime::Handle::try_current().is_err() => {

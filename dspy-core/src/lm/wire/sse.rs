@@ -1,8 +1,27 @@
 //! Server-sent events (the event stream format of the HTML standard), as far as providers use them.
 
+use crate::{LmError, LmErrorKind};
+
+/// The longest event that is read, and the longest stream: against servers that never end. A token takes some 300 bytes.
+const MAX_EVENT: usize = 16 << 20;
+const MAX_STREAM: usize = 256 << 20;
+
+/// A stream that is longer than one that is read.
+#[derive(Debug, PartialEq)]
+pub(super) struct TooLong(&'static str);
+
+impl From<TooLong> for LmError {
+    /// The error of a model that is not named: the client knows whom it has asked.
+    fn from(TooLong(what): TooLong) -> Self {
+        Self::new(LmErrorKind::InvalidResponse, "", format!("the answer cannot be read: {what}"))
+    }
+}
+
 /// Finds the `data` of events in bytes that arrive in pieces of any size.
-#[derive(Default)]
 pub(super) struct Events {
+    max_event: usize,
+    /// Bytes that may still come.
+    left: usize,
     /// Bytes of a line whose end has not arrived.
     partial: Vec<u8>,
     /// The data lines of the event at hand, joined by line feeds.
@@ -11,13 +30,31 @@ pub(super) struct Events {
     after_cr: bool,
 }
 
+impl Default for Events {
+    fn default() -> Self {
+        Self::bounded(MAX_EVENT, MAX_STREAM)
+    }
+}
+
 impl Events {
+    fn bounded(max_event: usize, max_stream: usize) -> Self {
+        Self {
+            max_event,
+            left: max_stream,
+            partial: Vec::new(),
+            data: Vec::new(),
+            has_data: false,
+            after_cr: false,
+        }
+    }
+
     /// Takes the next bytes and hands the data of each event that they complete to `event`, which may stop the stream.
-    pub(super) fn feed<E>(
+    pub(super) fn feed<E: From<TooLong>>(
         &mut self,
         mut bytes: &[u8],
         mut event: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.left = self.left.checked_sub(bytes.len()).ok_or(TooLong("the stream is longer than 256 MiB"))?;
         // A line ends with CR, LF or both, and the two may arrive apart.
         if self.after_cr && bytes.first() == Some(&b'\n') {
             bytes = &bytes[1..];
@@ -38,6 +75,9 @@ impl Events {
             self.line(&line, &mut event)?;
             self.partial = line;
             self.partial.clear();
+        }
+        if self.partial.len() + self.data.len() + bytes.len() > self.max_event {
+            return Err(TooLong("an event of the stream is longer than 16 MiB").into());
         }
         self.partial.extend_from_slice(bytes);
         Ok(())
@@ -85,13 +125,38 @@ mod tests {
         let mut seen = Vec::new();
         let mut take = |data: &[u8]| {
             seen.push(String::from_utf8(data.to_vec()).unwrap());
-            Ok::<(), ()>(())
+            Ok::<(), TooLong>(())
         };
         for chunk in stream.chunks(piece) {
             events.feed(chunk, &mut take).unwrap();
         }
         events.finish(&mut take).unwrap();
         seen
+    }
+
+    #[test]
+    fn what_never_ends_is_not_held() {
+        let take = |_: &[u8]| Ok::<(), TooLong>(());
+        let feed = |events: &mut Events, piece: &[u8]| {
+            (0..1000).find_map(|i| events.feed(piece, take).err().map(|error| (i, error)))
+        };
+        let mut one = Events::bounded(1000, 100_000);
+        one.feed(b"data: ", take).unwrap();
+        let (at, TooLong(what)) = feed(&mut one, &[b'x'; 100]).unwrap();
+        assert!(at == 9 && what.contains("an event"), "{at} {what}");
+        let mut lines = Events::bounded(1000, 100_000);
+        let (at, _) = feed(&mut lines, b"data: an event of many lines\n").unwrap();
+        assert!(at < 50, "{at}");
+        let mut many = Events::bounded(1000, 100_000);
+        let (at, TooLong(what)) = feed(&mut many, &b"data: 0123456789012345678901234567890123456789\n\n"[..])
+            .unwrap_or((1000, TooLong("")));
+        assert_eq!((at, what), (1000, ""), "48 kB in all");
+        let (_, TooLong(what)) = feed(
+            &mut many,
+            &b"data: 0123456789012345678901234567890123456789012345678901234567890123456789\n\n"[..],
+        )
+        .unwrap();
+        assert!(what.contains("the stream"), "{what}");
     }
 
     #[test]
