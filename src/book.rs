@@ -24,6 +24,7 @@ pages! {
     parser_report = "../docs/src/parser-report.md";
     models = "../docs/src/models.md";
     limits = "../docs/src/limits.md";
+    providers = "../docs/src/providers.md";
     streaming = "../docs/src/streaming.md";
     settings = "../docs/src/settings.md";
     data = "../docs/src/data.md";

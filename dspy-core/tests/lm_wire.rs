@@ -8,8 +8,8 @@ use std::sync::Arc;
 use dspy_core::{
     LmError, LmErrorKind,
     lm::{
-        Cache, FinishReason, LM, LMBuilder, Message, Options, Prefix, Prompt, Request, ResponseFormat,
-        RetryPolicy, ToolSpec, Usage,
+        Cache, FinishReason, LM, LMBuilder, Message, Options, Prefix, Prompt, ReasoningEffort, Request,
+        ResponseFormat, RetryPolicy, ToolChoice, ToolSpec, Usage,
     },
 };
 use serde_json::{Value, json};
@@ -115,6 +115,58 @@ async fn formats_and_tools_are_sent() {
             {"type": "function", "function": {"name": "g", "description": "", "parameters": schema}},
         ])
     );
+}
+
+#[tokio::test]
+async fn efforts_probabilities_and_choices_are_sent() {
+    let server = Server::replying(vec![Reply::completion("x")]).await;
+    let lm = builder(&server).reasoning_effort(ReasoningEffort::Low).build().unwrap();
+    let mut request = hello();
+    request.options = Options::new().logprobs(3).header("x-team", "blue");
+    request.tool_choice = ToolChoice::Required;
+    lm.generate(request.clone()).await.unwrap();
+    let body = server.last().json();
+    assert_eq!(
+        (&body["reasoning_effort"], &body["logprobs"], &body["top_logprobs"]),
+        (&json!("low"), &json!(true), &json!(3))
+    );
+    assert_eq!(server.last().header("x-team"), Some("blue"));
+    assert!(body.get("tool_choice").is_none(), "there are no tools to choose from");
+    request.tools = vec![ToolSpec::new("f", "", json!({"type": "object"}))];
+    lm.generate(request.clone()).await.unwrap();
+    assert_eq!(server.last().json()["tool_choice"], "required");
+    request.tool_choice = ToolChoice::Tool("f".into());
+    lm.generate(request).await.unwrap();
+    assert_eq!(server.last().json()["tool_choice"], json!({"type": "function", "function": {"name": "f"}}));
+    let lm =
+        LM::builder("openai/gpt-5-mini").api_base(server.api_base()).cache(Cache::off()).temperature(0.5);
+    let lm = lm.max_tokens(9).build().unwrap();
+    lm.generate(hello()).await.unwrap();
+    let body = server.last().json();
+    assert_eq!(
+        (body.get("temperature"), &body["max_completion_tokens"]),
+        (None, &json!(9)),
+        "as the model wants it"
+    );
+}
+
+#[tokio::test]
+async fn azure_has_its_own_address_and_header() {
+    let server = Server::replying(vec![Reply::completion("x")]).await;
+    let azure = || {
+        let base = server.api_base();
+        let lm = LM::builder("azure/gpt-4o mini").api_base(base.trim_end_matches("/v1")).cache(Cache::off());
+        lm.api_key("azure-key-1")
+    };
+    azure().api_version("2024-10-21").build().unwrap().generate(hello()).await.unwrap();
+    let call = server.last();
+    assert_eq!(call.path, "/openai/deployments/gpt-4o%20mini/chat/completions?api-version=2024-10-21");
+    assert_eq!((call.header("api-key"), call.header("authorization")), (Some("azure-key-1"), None));
+    azure().build().unwrap().generate(hello()).await.unwrap();
+    assert_eq!(server.last().path, "/openai/v1/chat/completions");
+    assert_eq!(server.last().json()["model"], "gpt-4o mini");
+    let error = LM::builder("azure/m").api_key("k").build().unwrap_err();
+    assert!(error.message.contains("AZURE_API_BASE"), "{error}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     Error,
-    lm::{Message, Usage},
+    lm::{Message, Response, Usage, facts},
     signature::Violation,
     value::{
         Coercion,
@@ -75,6 +75,9 @@ pub struct Step {
     pub input: Arc<dyn Recorded>,
     /// The output, or why there is none.
     pub outcome: StepOutcome,
+    /// The last response of the model, with all of its answers as they came: with reasoning, citations and log
+    /// probabilities.
+    pub response: Option<Arc<Response>>,
     /// The usage of all its requests.
     pub usage: Usage,
     /// The model that was called.
@@ -176,6 +179,20 @@ impl UsageReport {
     /// The sum over all models.
     pub fn total(&self) -> Usage {
         self.models.iter().map(|(_, usage)| *usage).sum()
+    }
+
+    /// What all of it cost in US dollars, by the prices of [`facts`]; `None` when the price of a model that answered is not
+    /// known. What a cache answered cost nothing.
+    pub fn usd(&self) -> Option<f64> {
+        self.cost_by_model().map(|(_, usd)| usd).sum()
+    }
+
+    /// What the usage of each model cost in US dollars, where its price is known.
+    pub fn cost_by_model(&self) -> impl Iterator<Item = (&str, Option<f64>)> {
+        self.by_model().map(|(model, usage)| match usage.total_tokens() {
+            0 => (model, Some(0.0)),
+            _ => (model, facts::of(model).price.map(|price| price.of(&usage))),
+        })
     }
 
     /// The usage of each model.

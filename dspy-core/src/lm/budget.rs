@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Prompt, Usage, cache::Key};
+use super::{Price, Prompt, Usage, cache::Key, facts};
 use crate::{LmError, LmErrorKind};
 
 /// How much a piece of work may spend: calls, tokens, US dollars, time, or several of them.
@@ -33,28 +33,6 @@ pub struct Budget {
     prices: BTreeMap<String, Price>,
 }
 
-/// What a model costs, in US dollars for a million tokens.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Price {
-    /// Tokens of prompts.
-    pub input: f64,
-    /// Tokens of answers.
-    pub output: f64,
-}
-
-impl Price {
-    /// A price in US dollars for a million tokens of prompts and a million tokens of answers.
-    pub fn per_million(input: f64, output: f64) -> Self {
-        Self { input, output }
-    }
-
-    /// What this usage costs.
-    pub fn of(&self, usage: &Usage) -> f64 {
-        (usage.prompt_tokens as f64 * self.input + usage.completion_tokens as f64 * self.output) / 1e6
-    }
-}
-
 impl Budget {
     /// No limit.
     pub fn unlimited() -> Self {
@@ -71,7 +49,8 @@ impl Budget {
         Self { tokens: Some(tokens), ..Self::default() }
     }
 
-    /// So many US dollars. The price of every model that is asked must be known: see [`price`](Self::price).
+    /// So many US dollars. The price of every model that is asked must be known: from [`facts`], or
+    /// from [`price`](Self::price).
     pub fn usd(dollars: f64) -> Self {
         Self { usd: Some(dollars), ..Self::default() }
     }
@@ -92,7 +71,7 @@ impl Budget {
         self
     }
 
-    /// Sets what a model costs, by its identifier (`openai/gpt-4o-mini`).
+    /// Sets what a model costs, where that is not known or known better, by its identifier (`openai/gpt-4o-mini`).
     #[must_use]
     pub fn price(mut self, model: impl Into<String>, price: Price) -> Self {
         self.prices.insert(model.into(), price);
@@ -163,6 +142,7 @@ struct State {
     expected_tokens: u64,
     expected_usd: f64,
     refused: Option<String>,
+    prices: BTreeMap<String, Option<Price>>,
 }
 
 /// A request that was let through. Dropped without an answer, it gives back what it was expected to take.
@@ -187,7 +167,8 @@ impl Admitted {
             state.answered += 1;
             state.answer_tokens += usage.completion_tokens;
             state.spent.tokens += usage.total_tokens();
-            state.spent.usd += self.meter.budget.prices.get(model).map_or(0.0, |price| price.of(usage));
+            let price = self.meter.price(&mut state, model);
+            state.spent.usd += price.map_or(0.0, |price| price.of(usage));
         }
         if let Some(outer) = &mut self.outer {
             outer.count(model, usage);
@@ -260,7 +241,7 @@ impl Meter {
             if key.is_some_and(|key| state.seen.contains(key)) {
                 return Ok(Admitted { meter: self.clone(), counts: false, tokens: 0, usd: 0.0, outer });
             }
-            match self.fits(&state, model, prompt, max_tokens) {
+            match self.fits(&mut state, model, prompt, max_tokens) {
                 Ok((tokens, usd)) => {
                     state.seen.extend(key.copied());
                     state.spent.calls += 1;
@@ -283,7 +264,7 @@ impl Meter {
     /// The tokens and dollars that a request is expected to take, if they fit into what is left.
     fn fits(
         &self,
-        state: &State,
+        state: &mut State,
         model: &str,
         prompt: &Prompt,
         max_tokens: Option<u32>,
@@ -311,9 +292,10 @@ impl Meter {
             return reached(format!("{limit} tokens"));
         }
         let Some(limit) = budget.usd else { return Ok((tokens, 0.0)) };
-        let Some(price) = budget.prices.get(model) else {
+        let Some(price) = self.price(state, model) else {
             return Err(format!(
-                "the budget is in dollars, but what `{model}` costs is not known; give it with `Budget::price`"
+                "the budget is in dollars, but what `{model}` costs is not known; give it with `Budget::price` or in a \
+                 file of facts (`lm::facts::load`)"
             ));
         };
         let usd = (prompt as f64 * price.input + answer as f64 * price.output) / 1e6;
@@ -321,6 +303,16 @@ impl Meter {
             return reached(format!("${limit}"));
         }
         Ok((tokens, usd))
+    }
+
+    /// What a model costs, looked up once.
+    fn price(&self, state: &mut State, model: &str) -> Option<Price> {
+        if let Some(price) = state.prices.get(model) {
+            return *price;
+        }
+        let price = self.budget.prices.get(model).copied().or_else(|| facts::of(model).price);
+        state.prices.insert(model.to_owned(), price);
+        price
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

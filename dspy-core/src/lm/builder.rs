@@ -6,16 +6,14 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{
-    Cache, Capabilities, LM, LanguageModel, Options,
+    Cache, Capabilities, LM, LanguageModel, Options, ReasoningEffort,
     client::Core,
+    facts::{self, Facts},
     http::Timeouts,
     limiter::Limits,
-    provider::{self, Access, Endpoint, Provider},
+    provider::{self, Access, Endpoint, Protocol, Provider},
     retry::RetryPolicy,
-    wire::{
-        endpoint::Address,
-        openai_chat::{OWN_PARAMETERS, OpenAiChat},
-    },
+    wire::{self, Address, Setup},
 };
 use crate::{LmError, LmErrorKind};
 
@@ -32,7 +30,10 @@ pub struct LMBuilder {
     headers: Vec<(String, String)>,
     timeouts: Timeouts,
     capabilities: Option<Capabilities>,
-    max_tokens_name: Option<&'static str>,
+    max_completion_tokens: Option<bool>,
+    prompt_caching: bool,
+    api_version: Option<String>,
+    responses: bool,
     rollout_name: Option<String>,
     options: Options,
     retry: RetryPolicy,
@@ -85,7 +86,10 @@ impl LMBuilder {
             headers: Vec::new(),
             timeouts: Timeouts::default(),
             capabilities: None,
-            max_tokens_name: None,
+            max_completion_tokens: None,
+            prompt_caching: true,
+            api_version: None,
+            responses: false,
             rollout_name: None,
             options: Options::default(),
             retry: RetryPolicy::default(),
@@ -108,7 +112,8 @@ impl LMBuilder {
         self
     }
 
-    /// Adds a header to every request. Its value is treated as a secret.
+    /// Adds a header to every request. Its value is never shown; it is part of the cache key, unless the name is that of a
+    /// secret (`Authorization`, `Cookie`, `x-api-key`, names that end with `token`, `secret` and the like).
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -147,6 +152,12 @@ impl LMBuilder {
     /// Sets how many answers are sampled for requests that do not set it; the first that can be parsed is used.
     pub fn n(mut self, n: u32) -> Self {
         self.options.n = Some(n);
+        self
+    }
+
+    /// Sets how long a model that reasons may think, for requests that do not set it.
+    pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
+        self.options.reasoning_effort = Some(effort);
         self
     }
 
@@ -248,7 +259,29 @@ impl LMBuilder {
     /// Sets whether the parameter that limits an answer's tokens is called `max_completion_tokens`, as OpenAI's
     /// reasoning models want it, or `max_tokens`, where that is known better than here.
     pub fn max_completion_tokens(mut self, yes: bool) -> Self {
-        self.max_tokens_name = Some(if yes { "max_completion_tokens" } else { "max_tokens" });
+        self.max_completion_tokens = Some(yes);
+        self
+    }
+
+    /// Sets whether a model of `openai`, or of a server that is called so, is reached by OpenAI's responses rather than by its
+    /// chat completions (false). Reasoning is then part of the response, and goes back with its tool calls.
+    pub fn responses_api(mut self, yes: bool) -> Self {
+        self.responses = yes;
+        self
+    }
+
+    /// Sets the version of the API that Azure wants for a deployment, such as `2024-10-21`. By default that of the variable
+    /// `AZURE_API_VERSION`, and otherwise none: then the address without versions is used.
+    pub fn api_version(mut self, version: impl Into<String>) -> Self {
+        self.api_version = Some(version.into());
+        self
+    }
+
+    /// Sets whether the end of what does not change from call to call (instructions and demonstrations) is marked for the
+    /// provider's prompt cache, where that has to be asked for: with Anthropic (true). What is marked costs more the
+    /// first time and a tenth after that, for five minutes; providers pass over short prompts.
+    pub fn prompt_caching(mut self, yes: bool) -> Self {
+        self.prompt_caching = yes;
         self
     }
 
@@ -297,11 +330,6 @@ impl LMBuilder {
                 return Err(wrong(format!("`{setting}` {message}")));
             }
         }
-        if let Some(name) = &self.rollout_name
-            && (OWN_PARAMETERS.contains(&name.as_str()) || self.options.extra.contains_key(name))
-        {
-            return Err(wrong(format!("`{name}` cannot be the parameter of the draw: it is one already")));
-        }
         let timeout = matches!(self.source, Source::Named(_)).then_some(self.timeouts.total);
         let draws_are_sent = self.rollout_name.is_some();
         let served = |served: bool| match draws_are_sent && !served {
@@ -323,9 +351,12 @@ impl LMBuilder {
             Source::Named(_) => {
                 let (provider, name) = split(&id).map_err(wrong)?;
                 match &provider.access {
-                    Access::OpenAiChat(endpoint) => {
+                    Access::Served(endpoint) => {
                         served(true)?;
-                        let place = place(provider.name, endpoint, name, self.api_base, self.api_key, env)
+                        let known = facts::of(&id);
+                        let version_var = format!("{}_API_VERSION", provider.name.to_uppercase());
+                        let api_version = self.api_version.or_else(|| env(&version_var));
+                        let place = place(provider.name, endpoint, &known, self.api_base, self.api_key, env)
                             .map_err(wrong)?;
                         let mut timeouts = self.timeouts;
                         timeouts.read = timeouts.read.min(timeouts.total);
@@ -336,9 +367,35 @@ impl LMBuilder {
                             headers: self.headers,
                             timeouts,
                         };
-                        let max_tokens_name = self.max_tokens_name.unwrap_or(place.max_tokens_name);
-                        let chat = OpenAiChat::new(address, name, place.capabilities, max_tokens_name)?;
-                        Arc::new(chat.with_rollout_name(self.rollout_name))
+                        let protocol = match (endpoint.protocol, self.responses) {
+                            (protocol, false) => protocol,
+                            (Protocol::OpenAiChat, true) => Protocol::OpenAiResponses,
+                            (_, true) => {
+                                return Err(wrong(format!("`{}` has no responses API", provider.name)));
+                            }
+                        };
+                        let capabilities = self.capabilities.unwrap_or(place.capabilities);
+                        let setup = Setup {
+                            name: name.to_owned(),
+                            max_completion_tokens: self
+                                .max_completion_tokens
+                                .or(known.max_completion_tokens)
+                                .unwrap_or(false),
+                            facts: known,
+                            rollout_name: self.rollout_name.clone(),
+                            prompt_caching: self.prompt_caching,
+                            api_version,
+                        };
+                        let model = wire::connect(protocol, address, capabilities, setup)?;
+                        if let Some(name) = &self.rollout_name
+                            && (model.own_parameters().contains(&name.as_str())
+                                || self.options.extra.contains_key(name))
+                        {
+                            return Err(wrong(format!(
+                                "`{name}` cannot be the parameter of the draw: it is one already"
+                            )));
+                        }
+                        Arc::new(model)
                     }
                     Access::InProcess => {
                         served(false)?;
@@ -393,13 +450,12 @@ struct Place {
     api_base: String,
     key: Option<SecretString>,
     capabilities: Capabilities,
-    max_tokens_name: &'static str,
 }
 
 fn place(
     provider: &str,
     endpoint: &Endpoint,
-    name: &str,
+    known: &Facts,
     api_base: Option<String>,
     api_key: Option<SecretString>,
     env: impl Fn(&str) -> Option<String>,
@@ -430,17 +486,12 @@ fn place(
             endpoint.key_vars.join(" or ")
         ));
     }
-    let openai = provider == "openai";
-    Ok(Place {
-        capabilities: match (openai, official) {
-            (true, true) => provider::openai_capabilities(name),
-            (true, false) => provider::server_capabilities(),
-            _ => endpoint.capabilities,
-        },
-        max_tokens_name: if openai { provider::max_tokens_name(name) } else { "max_tokens" },
-        api_base: base,
-        key,
-    })
+    let capabilities = match provider {
+        // Whatever speaks the protocol is called so: of a server elsewhere no more is known than that.
+        "openai" if !official => provider::server_capabilities(),
+        _ => known.capabilities(endpoint.capabilities),
+    };
+    Ok(Place { capabilities, api_base: base, key })
 }
 
 impl fmt::Debug for LMBuilder {
@@ -463,12 +514,22 @@ mod tests {
     use super::*;
 
     fn found(model: &str, base: Option<&str>, vars: &[(&str, &str)]) -> Result<Place, String> {
-        let (provider, name) = split(model)?;
+        let (provider, _) = split(model)?;
         let env = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        let Access::OpenAiChat(endpoint) = &provider.access else {
+        let Access::Served(endpoint) = &provider.access else {
             return Err("runs in this process".into());
         };
-        place(provider.name, endpoint, name, base.map(str::to_owned), None, env)
+        place(provider.name, endpoint, &facts::of(model), base.map(str::to_owned), None, env)
+    }
+
+    #[test]
+    fn a_model_has_the_capabilities_that_are_known_of_it() {
+        let able = |model, base| found(model, base, &[("OPENAI_API_KEY", "k")]).unwrap().capabilities;
+        assert!(able("openai/gpt-4o", None).json_schema && able("openai/gpt-4o", None).logprobs);
+        assert!(!able("openai/gpt-4-turbo", None).json_schema);
+        assert!(!able("openai/o1-mini", None).json_schema);
+        assert!(!able("openai/gpt-5-mini", None).logprobs);
+        assert!(able("openai/o1-mini", Some("http://localhost:8000/v1")).json_schema, "another model");
     }
 
     fn key(place: &Place) -> Option<&str> {
@@ -513,7 +574,7 @@ mod tests {
     fn mistakes_are_named_with_their_cure() {
         let message = |model, base| found(model, base, &[]).err().unwrap_or_default();
         assert!(message("gpt-4o", None).contains("`openai/gpt-4o`"));
-        assert!(message("nowhere/m", None).contains("openai, deepseek"));
+        assert!(message("nowhere/m", None).contains("deepseek, fireworks_ai"));
         assert!(message("openai/", None).contains("missing"));
         assert!(message("openai/gpt-4o", None).contains("OPENAI_API_KEY"));
         assert!(message("hosted_vllm/m", None).contains("HOSTED_VLLM_API_BASE"));

@@ -14,12 +14,13 @@ use futures_util::future::{Either, select};
 use tracing::Instrument;
 
 use super::{
-    Answer, Cache, Capabilities, DeltaSink, HistoryEntry, LanguageModel, Meter, Options, Request, Response,
-    ResponseStream, RetryPolicy, Usage,
+    Answer, BoxFuture, Cache, Capabilities, DeltaSink, HistoryEntry, LanguageModel, Meter, Options, Request,
+    Response, ResponseStream, RetryPolicy, Usage,
     budget::Admitted,
     cache::{Asking, Found, Key},
     history::{self, Inspection},
     limiter::{Limiter, Limits},
+    several::{self, Shared},
 };
 use crate::{LmError, LmErrorKind, error::no_runtime};
 
@@ -66,6 +67,7 @@ struct Spent {
     prompt_tokens: AtomicU64,
     completion_tokens: AtomicU64,
     cached_prompt_tokens: AtomicU64,
+    cache_write_tokens: AtomicU64,
     reasoning_tokens: AtomicU64,
 }
 
@@ -203,6 +205,7 @@ impl LM {
             prompt_tokens: s.prompt_tokens.load(Relaxed),
             completion_tokens: s.completion_tokens.load(Relaxed),
             cached_prompt_tokens: s.cached_prompt_tokens.load(Relaxed),
+            cache_write_tokens: s.cache_write_tokens.load(Relaxed),
             reasoning_tokens: s.reasoning_tokens.load(Relaxed),
         }
     }
@@ -295,7 +298,7 @@ impl LM {
         match self.core.cache.store().filter(|_| request.cache) {
             None => {
                 let admitted = self.admit(None, request)?;
-                let response = Arc::new(self.attempts(request, None).await?);
+                let response = Arc::new(self.answers(request, None).await?);
                 Ok(settled(admitted, self.id(), Answer { response, cached: false, unsaved: false }))
             }
             Some(store) => {
@@ -312,7 +315,7 @@ impl LM {
                     ));
                 }
                 // Boxed, so that what waits behind a flight, or is found on disk, stays small.
-                let asking = Box::pin(store.answer(key, &how, Box::pin(self.attempts(request, None))));
+                let asking = Box::pin(store.answer(key, &how, Box::pin(self.answers(request, None))));
                 let Found { response, asked, unsaved } = asking.await?;
                 Ok(settled(admitted, self.id(), Answer { response, cached: !asked, unsaved }))
             }
@@ -335,7 +338,7 @@ impl LM {
                 return Err(how.missing());
             }
         }
-        let response = Arc::new(self.attempts(request, Some(sink)).await?);
+        let response = Arc::new(self.answers(request, Some(sink)).await?);
         let mut unsaved = false;
         if let (Some(store), Some(key)) = (store, &key)
             && response.withheld().is_none()
@@ -388,6 +391,38 @@ impl LM {
         let max_tokens = request.options.max_tokens;
         let admit = |meter: &Arc<Meter>| meter.admit(self.id(), key, &request.prompt, max_tokens);
         request.meter.as_ref().map(admit).transpose()
+    }
+
+    /// As many answers as are asked for: by several requests, where one cannot ask for several.
+    async fn answers(
+        &self,
+        request: &Request,
+        sink: Option<&mut DeltaSink<'_>>,
+    ) -> Result<Response, LmError> {
+        match request.options.n {
+            Some(n) if n > 1 && !self.core.model.several() => Box::pin(self.several(request, n, sink)).await,
+            _ => self.attempts(request, sink).await,
+        }
+    }
+
+    async fn several(
+        &self,
+        request: &Request,
+        n: u32,
+        sink: Option<&mut DeltaSink<'_>>,
+    ) -> Result<Response, LmError> {
+        let requests = several::split(self.id(), request, n)?;
+        let shared = sink.map(Shared::new);
+        let mut asked: Vec<BoxFuture<'_, Result<Response, LmError>>> = Vec::with_capacity(requests.len());
+        for (i, one) in requests.iter().enumerate() {
+            let shared = shared.as_ref();
+            asked.push(Box::pin(async move {
+                let Some(shared) = shared else { return self.attempts(one, None).await };
+                let mut sink = |delta| shared.pass(i, delta);
+                self.attempts(one, Some(&mut sink)).await
+            }));
+        }
+        several::answers(asked).await
     }
 
     /// Sends a request until it is answered or there is no hope.
@@ -555,6 +590,7 @@ impl Spent {
             (&self.prompt_tokens, u.prompt_tokens),
             (&self.completion_tokens, u.completion_tokens),
             (&self.cached_prompt_tokens, u.cached_prompt_tokens),
+            (&self.cache_write_tokens, u.cache_write_tokens),
             (&self.reasoning_tokens, u.reasoning_tokens),
         ] {
             if n > 0 {

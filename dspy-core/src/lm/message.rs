@@ -1,9 +1,10 @@
 //! Messages of a conversation.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::Replay;
 use crate::value::{Content, ToolCall};
 
 /// Who speaks.
@@ -49,12 +50,14 @@ pub struct Message {
     pub tool_calls: Vec<ToolCall>,
     /// The call that a tool message answers.
     pub tool_call_id: Option<String>,
+    /// The answer that an assistant message repeats, as its provider wants it back; see [`Choice::to_message`](super::Choice::to_message).
+    pub replay: Option<Arc<Replay>>,
 }
 
 impl Message {
     /// A message of `role`.
     pub fn new(role: Role, content: impl Into<Content>) -> Self {
-        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None }
+        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None, replay: None }
     }
 
     /// A system message.

@@ -2,85 +2,11 @@
 
 use std::{any::Any, future::Future, pin::Pin};
 
-use super::{Request, Response};
+use super::{Capabilities, Request, Response};
 use crate::{LmError, LmErrorKind};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// What a model can do natively.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Capabilities {
-    /// Answers that are one JSON object (`response_format: json_object`).
-    pub json_object: bool,
-    /// Answers constrained by a JSON Schema.
-    pub json_schema: bool,
-    /// Native tool calls.
-    pub tools: bool,
-    /// Reasoning content apart from the answer.
-    pub reasoning: bool,
-    /// Partial answers as they are generated.
-    pub streaming: bool,
-}
-
-impl Capabilities {
-    /// Nothing but text in, text out.
-    pub const fn none() -> Self {
-        Self { json_object: false, json_schema: false, tools: false, reasoning: false, streaming: false }
-    }
-
-    /// All capabilities.
-    pub const fn all() -> Self {
-        Self { json_object: true, json_schema: true, tools: true, reasoning: true, streaming: true }
-    }
-
-    /// What two models can do both.
-    pub(crate) const fn both(self, other: Self) -> Self {
-        Self {
-            json_object: self.json_object && other.json_object,
-            json_schema: self.json_schema && other.json_schema,
-            tools: self.tools && other.tools,
-            reasoning: self.reasoning && other.reasoning,
-            streaming: self.streaming && other.streaming,
-        }
-    }
-
-    /// Sets whether answers can be forced to be one JSON object.
-    #[must_use]
-    pub const fn json_object(mut self, yes: bool) -> Self {
-        self.json_object = yes;
-        self
-    }
-
-    /// Sets whether answers can be constrained by a JSON Schema.
-    #[must_use]
-    pub const fn json_schema(mut self, yes: bool) -> Self {
-        self.json_schema = yes;
-        self
-    }
-
-    /// Sets whether tools can be called natively.
-    #[must_use]
-    pub const fn tools(mut self, yes: bool) -> Self {
-        self.tools = yes;
-        self
-    }
-
-    /// Sets whether reasoning arrives apart from the answer.
-    #[must_use]
-    pub const fn reasoning(mut self, yes: bool) -> Self {
-        self.reasoning = yes;
-        self
-    }
-
-    /// Sets whether partial answers arrive as they are generated.
-    #[must_use]
-    pub const fn streaming(mut self, yes: bool) -> Self {
-        self.streaming = yes;
-        self
-    }
-}
 
 /// A further piece of an answer, as it is generated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -143,9 +69,20 @@ pub trait LanguageModel: Any + Send + Sync + 'static {
         ""
     }
 
+    /// What else decides its answers, such as a protocol or headers: part of the cache key, and so never a secret.
+    fn variant(&self) -> &str {
+        ""
+    }
+
     /// What it can do natively.
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
+    }
+
+    /// Whether one request can be answered several times ([`Options::n`](super::Options::n)). Where it cannot, the client
+    /// sends several.
+    fn several(&self) -> bool {
+        true
     }
 
     /// The body that would be sent for a request, to inspect it or to send it by other means.
@@ -189,8 +126,14 @@ impl<M: LanguageModel + ?Sized> LanguageModel for std::sync::Arc<M> {
     fn endpoint(&self) -> &str {
         (**self).endpoint()
     }
+    fn variant(&self) -> &str {
+        (**self).variant()
+    }
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
+    }
+    fn several(&self) -> bool {
+        (**self).several()
     }
     fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
         (**self).request_body(request)

@@ -12,14 +12,33 @@ pub(crate) struct Provider {
 
 /// How the models of a provider are reached.
 pub(crate) enum Access {
-    /// Over HTTP, by OpenAI's chat protocol.
-    OpenAiChat(Endpoint),
+    /// Over HTTP.
+    Served(Endpoint),
     /// They run in this process; the name of a model is the path of its files.
     InProcess,
 }
 
+/// The protocols that are spoken here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// OpenAI's chat completions.
+    OpenAiChat,
+    /// The same, as Azure serves it.
+    AzureChat,
+    /// OpenAI's responses.
+    OpenAiResponses,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Google's `generateContent`.
+    Gemini,
+    /// Cohere's chat.
+    Cohere,
+}
+
 /// Where a provider's protocol is served.
 pub(crate) struct Endpoint {
+    /// The protocol.
+    pub(crate) protocol: Protocol,
     /// Its official endpoint; `None` where each user has their own.
     pub(crate) api_base: Option<&'static str>,
     /// Variables that name another endpoint, the first that is set counts.
@@ -36,8 +55,19 @@ const HOSTED: Capabilities = Capabilities::all().reasoning(false);
 
 pub(crate) const PROVIDERS: &[Provider] = &[
     Provider {
+        name: "anthropic",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::Anthropic,
+            api_base: Some("https://api.anthropic.com/v1"),
+            base_vars: &["ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"],
+            key_vars: &["ANTHROPIC_API_KEY"],
+            capabilities: HOSTED.json_object(false).audio(false).logprobs(false),
+        }),
+    },
+    Provider {
         name: "openai",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("https://api.openai.com/v1"),
             base_vars: &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
             key_vars: &["OPENAI_API_KEY"],
@@ -45,8 +75,49 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         }),
     },
     Provider {
+        name: "azure",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::AzureChat,
+            api_base: None,
+            base_vars: &["AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"],
+            key_vars: &["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"],
+            capabilities: HOSTED,
+        }),
+    },
+    Provider {
+        name: "cerebras",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
+            api_base: Some("https://api.cerebras.ai/v1"),
+            base_vars: &["CEREBRAS_API_BASE"],
+            key_vars: &["CEREBRAS_API_KEY"],
+            capabilities: HOSTED.images(false).audio(false).files(false),
+        }),
+    },
+    Provider {
+        name: "cohere",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::Cohere,
+            api_base: Some("https://api.cohere.com/v2"),
+            base_vars: &["COHERE_API_BASE"],
+            key_vars: &["COHERE_API_KEY", "CO_API_KEY"],
+            capabilities: HOSTED.audio(false).files(false),
+        }),
+    },
+    Provider {
+        name: "databricks",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
+            api_base: None,
+            base_vars: &["DATABRICKS_API_BASE"],
+            key_vars: &["DATABRICKS_API_KEY", "DATABRICKS_TOKEN"],
+            capabilities: HOSTED,
+        }),
+    },
+    Provider {
         name: "deepseek",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("https://api.deepseek.com/v1"),
             base_vars: &["DEEPSEEK_API_BASE"],
             key_vars: &["DEEPSEEK_API_KEY"],
@@ -55,7 +126,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         name: "fireworks_ai",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("https://api.fireworks.ai/inference/v1"),
             base_vars: &["FIREWORKS_API_BASE"],
             key_vars: &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
@@ -63,8 +135,19 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         }),
     },
     Provider {
+        name: "gemini",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::Gemini,
+            api_base: Some("https://generativelanguage.googleapis.com/v1beta"),
+            base_vars: &["GEMINI_API_BASE"],
+            key_vars: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+            capabilities: HOSTED,
+        }),
+    },
+    Provider {
         name: "groq",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("https://api.groq.com/openai/v1"),
             base_vars: &["GROQ_API_BASE"],
             key_vars: &["GROQ_API_KEY"],
@@ -73,17 +156,39 @@ pub(crate) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         name: "hosted_vllm",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: None,
             base_vars: &["HOSTED_VLLM_API_BASE"],
             key_vars: &["HOSTED_VLLM_API_KEY"],
             capabilities: SERVER,
         }),
     },
+    Provider {
+        name: "llamacpp",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
+            api_base: Some("http://localhost:8080/v1"),
+            base_vars: &["LLAMACPP_API_BASE"],
+            key_vars: &["LLAMACPP_API_KEY"],
+            capabilities: SERVER,
+        }),
+    },
+    Provider {
+        name: "lm_studio",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
+            api_base: Some("http://localhost:1234/v1"),
+            base_vars: &["LM_STUDIO_API_BASE"],
+            key_vars: &["LM_STUDIO_API_KEY"],
+            capabilities: SERVER.json_object(false),
+        }),
+    },
     Provider { name: "local", access: Access::InProcess },
     Provider {
         name: "mistral",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("https://api.mistral.ai/v1"),
             base_vars: &["MISTRAL_API_BASE"],
             key_vars: &["MISTRAL_API_KEY"],
@@ -92,7 +197,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         name: "ollama",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("http://localhost:11434/v1"),
             base_vars: &["OLLAMA_API_BASE"],
             key_vars: &["OLLAMA_API_KEY"],
@@ -101,7 +207,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         name: "ollama_chat",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("http://localhost:11434/v1"),
             base_vars: &["OLLAMA_API_BASE"],
             key_vars: &["OLLAMA_API_KEY"],
@@ -110,7 +217,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         name: "openrouter",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("https://openrouter.ai/api/v1"),
             base_vars: &["OPENROUTER_API_BASE"],
             key_vars: &["OPENROUTER_API_KEY"],
@@ -118,8 +226,29 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         }),
     },
     Provider {
+        name: "perplexity",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
+            api_base: Some("https://api.perplexity.ai"),
+            base_vars: &["PERPLEXITY_API_BASE"],
+            key_vars: &["PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"],
+            capabilities: HOSTED.json_object(false).tools(false).logprobs(false),
+        }),
+    },
+    Provider {
+        name: "sglang",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
+            api_base: Some("http://localhost:30000/v1"),
+            base_vars: &["SGLANG_API_BASE"],
+            key_vars: &["SGLANG_API_KEY"],
+            capabilities: SERVER,
+        }),
+    },
+    Provider {
         name: "together_ai",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("https://api.together.xyz/v1"),
             base_vars: &["TOGETHERAI_API_BASE"],
             key_vars: &["TOGETHERAI_API_KEY", "TOGETHER_API_KEY"],
@@ -128,7 +257,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         name: "xai",
-        access: Access::OpenAiChat(Endpoint {
+        access: Access::Served(Endpoint {
+            protocol: Protocol::OpenAiChat,
             api_base: Some("https://api.x.ai/v1"),
             base_vars: &["XAI_API_BASE"],
             key_vars: &["XAI_API_KEY"],
@@ -147,61 +277,7 @@ pub(crate) fn names() -> String {
     PROVIDERS.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
 }
 
-/// What differs from the rule for models of OpenAI whose name begins so. The longest beginning counts.
-struct Model {
-    begins: &'static str,
-    /// The tokens of the answer are limited by `max_completion_tokens`.
-    reasoning: bool,
-    json_schema: bool,
-}
-
-const OPENAI_MODELS: &[Model] = &[
-    Model { begins: "gpt-3.5", reasoning: false, json_schema: false },
-    Model { begins: "gpt-4-", reasoning: false, json_schema: false },
-    Model { begins: "gpt-5", reasoning: true, json_schema: true },
-    Model { begins: "gpt-5-chat", reasoning: false, json_schema: true },
-    Model { begins: "o1", reasoning: true, json_schema: true },
-    Model { begins: "o1-mini", reasoning: true, json_schema: false },
-    Model { begins: "o3", reasoning: true, json_schema: true },
-    Model { begins: "o4", reasoning: true, json_schema: true },
-];
-
-/// The parameter that limits the tokens of an answer, for a model at OpenAI's own endpoint.
-pub(crate) fn max_tokens_name(model: &str) -> &'static str {
-    if openai_model(model).is_some_and(|m| m.reasoning) { "max_completion_tokens" } else { "max_tokens" }
-}
-
-/// What a model at OpenAI's own endpoint can do.
-pub(crate) fn openai_capabilities(model: &str) -> Capabilities {
-    match openai_model(model) {
-        None => HOSTED,
-        Some(row) => HOSTED.json_schema(row.json_schema),
-    }
-}
-
 /// What a server of open models can do.
 pub(crate) const fn server_capabilities() -> Capabilities {
     SERVER
-}
-
-fn openai_model(model: &str) -> Option<&'static Model> {
-    // Fine-tuned models are called `ft:gpt-4o-mini:...`.
-    let model = model.strip_prefix("ft:").unwrap_or(model);
-    OPENAI_MODELS.iter().filter(|m| model.starts_with(m.begins)).max_by_key(|m| m.begins.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_beginning_counts() {
-        assert_eq!(max_tokens_name("gpt-4o-mini"), "max_tokens");
-        assert_eq!(max_tokens_name("gpt-5-mini"), "max_completion_tokens");
-        assert_eq!(max_tokens_name("gpt-5-chat-latest"), "max_tokens");
-        assert_eq!(max_tokens_name("o3-mini"), "max_completion_tokens");
-        assert!(openai_capabilities("gpt-4o").json_schema);
-        assert!(!openai_capabilities("gpt-4-turbo").json_schema);
-        assert!(!openai_capabilities("o1-mini").json_schema);
-    }
 }

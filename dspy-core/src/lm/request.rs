@@ -1,6 +1,6 @@
 //! Requests to models.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -41,9 +41,66 @@ pub struct Options {
     /// The number of answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
+    /// How long a model that reasons may think.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// Asks for the log probabilities of the answer's tokens, and for those of this many of the likeliest tokens at each
+    /// position.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<u32>,
     /// Further parameters, passed to the provider unchanged.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
+    /// Headers of the request. They are part of the cache key, as far as their names are not those of secrets, and are
+    /// never saved.
+    #[serde(skip)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// How long a model that reasons may think before it answers.
+///
+/// Providers have between two and seven levels, and some count tokens: the nearest that a model has is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ReasoningEffort {
+    /// Not at all.
+    None,
+    /// As little as the model can.
+    Minimal,
+    /// Little.
+    Low,
+    /// The middle.
+    Medium,
+    /// Much.
+    High,
+    /// More.
+    XHigh,
+    /// As much as the model can.
+    Max,
+}
+
+impl ReasoningEffort {
+    const ALL: [Self; 7] =
+        [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::XHigh, Self::Max];
+
+    /// Its name: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+
+    /// The effort of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effort| effort.as_str() == name)
+    }
 }
 
 impl Options {
@@ -94,6 +151,27 @@ impl Options {
         self
     }
 
+    /// Sets how long a model that reasons may think.
+    #[must_use]
+    pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
+        self.reasoning_effort = Some(effort);
+        self
+    }
+
+    /// Asks for the log probabilities of the answer's tokens, and of the `top` likeliest at each position.
+    #[must_use]
+    pub fn logprobs(mut self, top: u32) -> Self {
+        self.logprobs = Some(top);
+        self
+    }
+
+    /// Adds a header. See [`Options::headers`].
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
     /// Adds a parameter that is passed to the provider unchanged.
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -117,12 +195,19 @@ impl Options {
         self.max_tokens = self.max_tokens.or(defaults.max_tokens);
         self.seed = self.seed.or(defaults.seed);
         self.n = self.n.or(defaults.n);
+        self.reasoning_effort = self.reasoning_effort.or(defaults.reasoning_effort);
+        self.logprobs = self.logprobs.or(defaults.logprobs);
         if self.stop.is_empty() && !defaults.stop.is_empty() {
             self.stop.clone_from(&defaults.stop);
         }
         for (name, value) in &defaults.extra {
             if !self.extra.contains_key(name) {
                 self.extra.insert(name.clone(), value.clone());
+            }
+        }
+        for (name, value) in &defaults.headers {
+            if !self.headers.contains_key(name) {
+                self.headers.insert(name.clone(), value.clone());
             }
         }
     }
@@ -151,6 +236,21 @@ pub enum ResponseFormat {
     },
 }
 
+/// Whether and which tools a model calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ToolChoice {
+    /// As the model decides.
+    #[default]
+    Auto,
+    /// No tool, although there are some.
+    None,
+    /// At least one tool.
+    Required,
+    /// The tool of this name.
+    Tool(String),
+}
+
 /// One request to a model.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -163,6 +263,8 @@ pub struct Request {
     pub format: ResponseFormat,
     /// The tools that the model may call natively.
     pub tools: Vec<ToolSpec>,
+    /// Whether and which of them it calls. Nothing is sent where there are no tools.
+    pub tool_choice: ToolChoice,
     /// The number of the sample: equal requests with different rollouts have different cache keys.
     pub rollout: u64,
     /// Whether a cached answer may be used, and the answer is cached.
@@ -179,6 +281,7 @@ impl Request {
             options: Options::default(),
             format: ResponseFormat::default(),
             tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
             rollout: 0,
             cache: true,
             meter: None,

@@ -3,12 +3,14 @@
 use std::{
     fmt,
     ops::{Add, AddAssign},
+    sync::Arc,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::ToolCall;
-use crate::LmErrorKind;
+use super::{Message, Replay, ToolCall};
+use crate::{LmErrorKind, value::Citation};
 
 /// Why generation ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +50,12 @@ pub struct Choice {
     /// The log probabilities of the tokens, if they were requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logprobs: Vec<TokenLogprob>,
+    /// The places of documents that the text rests on, where the provider names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<Citation>,
+    /// What the provider wants back with this answer when the conversation goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Arc<Replay>>,
 }
 
 /// The log probability of a token of an answer.
@@ -67,6 +75,15 @@ impl Choice {
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
+
+    /// The answer as a message of the conversation, with its tool calls, so that their results can follow.
+    pub fn to_message(&self) -> Message {
+        Message {
+            tool_calls: self.tool_calls.clone(),
+            replay: self.replay.clone(),
+            ..Message::assistant(self.text.as_str())
+        }
+    }
 }
 
 /// A model's response.
@@ -84,6 +101,24 @@ pub struct Response {
     /// The usage.
     #[serde(default)]
     pub usage: Usage,
+    /// How long the provider took, in whole milliseconds; zero when it was not measured. A cached response keeps it.
+    #[serde(default, with = "millis", skip_serializing_if = "Duration::is_zero")]
+    pub latency: Duration,
+}
+
+/// A duration as a number of milliseconds.
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(d: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+        u64::deserialize(d).map(Duration::from_millis)
+    }
 }
 
 impl Response {
@@ -134,6 +169,8 @@ pub struct Usage {
     pub completion_tokens: u64,
     /// Prompt tokens that the provider had cached (contained in `prompt_tokens`).
     pub cached_prompt_tokens: u64,
+    /// Prompt tokens that the provider wrote into its cache, where it charges for that (contained in `prompt_tokens`).
+    pub cache_write_tokens: u64,
     /// Answer tokens spent on reasoning (contained in `completion_tokens`).
     pub reasoning_tokens: u64,
 }
@@ -174,6 +211,7 @@ impl AddAssign for Usage {
         self.prompt_tokens += o.prompt_tokens;
         self.completion_tokens += o.completion_tokens;
         self.cached_prompt_tokens += o.cached_prompt_tokens;
+        self.cache_write_tokens += o.cache_write_tokens;
         self.reasoning_tokens += o.reasoning_tokens;
     }
 }

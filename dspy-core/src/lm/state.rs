@@ -4,8 +4,14 @@ use std::any::Any;
 
 use serde_json::{Map, Value, json};
 
-use super::{BoxFuture, LM, LMBuilder, LanguageModel, Options, Request, Response};
+use super::{
+    BoxFuture, LM, LMBuilder, LanguageModel, Options, ReasoningEffort, Request, Response,
+    private::{ends_with, is_secret},
+};
 use crate::{LmError, Result, StateError};
+
+/// The name of the protocol that DSPy's clients call `responses`.
+const RESPONSES: &str = "openai_responses";
 
 /// Entries that the client is set up with, and those of DSPy's clients (2.6 to 3.4) that mean nothing here.
 const SILENT: &[&str] = &[
@@ -67,29 +73,6 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// How the names of entries end that hold secrets.
-const SECRETS: &[&str] = &[
-    "access_key",
-    "access_key_id",
-    "access_token",
-    "ad_token",
-    "api_key",
-    "api_token",
-    "apikey",
-    "auth",
-    "auth_token",
-    "authorization",
-    "bearer_token",
-    "credential",
-    "credentials",
-    "hf_token",
-    "password",
-    "private_key",
-    "secret",
-    "secret_key",
-    "session_token",
-];
-
 /// How the names of entries end that say where requests go.
 const ENDPOINTS: &[&str] = &[
     "api_base",
@@ -118,10 +101,13 @@ impl LM {
         // Without a name of a class: DSPy up to 3.1 would take it for a parameter of requests, and later ones take the
         // state for that of their own client.
         state.insert("model".into(), json!(self.id()));
-        state.entry("model_type").or_insert_with(|| json!("chat"));
+        let responses = self.model().variant().starts_with(RESPONSES);
+        state.entry("model_type").or_insert_with(|| json!(if responses { "responses" } else { "chat" }));
         state.insert("cache".into(), json!(!self.cache().is_off()));
         state.insert("num_retries".into(), json!(self.retry_policy().max_retries()));
-        let Options { temperature, top_p, max_tokens, stop, seed, n, extra } = self.options();
+        let Options {
+            temperature, top_p, max_tokens, stop, seed, n, reasoning_effort, logprobs, extra, ..
+        } = self.options();
         let mut set = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
                 state.insert(name.into(), value);
@@ -133,6 +119,9 @@ impl LM {
         set("stop", (!stop.is_empty()).then(|| json!(stop)));
         set("seed", seed.map(Value::from));
         set("n", n.map(Value::from));
+        set("reasoning_effort", reasoning_effort.map(|effort| effort.as_str().into()));
+        set("logprobs", logprobs.map(|_| true.into()));
+        set("top_logprobs", logprobs.filter(|top| *top > 0).map(Value::from));
         // What would not be read from a file is not written to one either.
         for (name, value) in extra.iter().filter(|(name, _)| refusal(name).is_none()) {
             set(name, Some(value.clone()));
@@ -178,6 +167,7 @@ struct Saved<'a> {
     cache: bool,
     retries: Option<u32>,
     options: Options,
+    responses: bool,
 }
 
 impl<'a> Saved<'a> {
@@ -193,7 +183,9 @@ impl<'a> Saved<'a> {
             Some(other) => return Err(wrong("model", "`provider/name`", other).into()),
             None => return Err(StateError::new("the name of the model is missing").field("lm.model").into()),
         };
-        if let Some(kind) = entries.get("model_type").filter(|kind| *kind != "chat") {
+        let kind = entries.get("model_type");
+        let responses = kind.is_some_and(|kind| kind == "responses") && model.starts_with("openai/");
+        if let Some(kind) = kind.filter(|kind| *kind != "chat" && !responses) {
             tracing::warn!(%model, %kind, "the saved model is reached through chat completions here");
         }
         let cache = match entries.get("cache") {
@@ -234,15 +226,24 @@ impl<'a> Saved<'a> {
                     let expected = format!("a number up to {MAX_ANSWERS}");
                     options.n = Some(n.ok_or_else(|| wrong(name, &expected, value))?);
                 }
+                "reasoning_effort" if value.as_str().is_some_and(|e| ReasoningEffort::named(e).is_some()) => {
+                    options.reasoning_effort = value.as_str().and_then(ReasoningEffort::named);
+                }
+                "logprobs" if value.is_boolean() => {
+                    let top = entries.get("top_logprobs").and_then(Value::as_u64).unwrap_or(0);
+                    options.logprobs = (*value == true).then(|| top.try_into().unwrap_or(u32::MAX));
+                }
+                "top_logprobs" if entries.get("logprobs").is_some_and(Value::is_boolean) => {}
                 "stop" => options.stop = texts(value).ok_or_else(|| wrong(name, "texts", value))?,
                 _ => options = options.extra(name.clone(), value.clone()),
             }
         }
-        Ok(Self { entries, model, cache, retries, options })
+        Ok(Self { entries, model, cache, retries, options, responses })
     }
 
     fn set_up(&self, builder: LMBuilder) -> LMBuilder {
-        let builder = builder.use_cache(self.cache).options(self.options.clone());
+        let builder =
+            builder.use_cache(self.cache).options(self.options.clone()).responses_api(self.responses);
         match self.retries {
             Some(retries) => builder.retries(retries),
             None => builder,
@@ -280,16 +281,11 @@ fn refusal(name: &str) -> Option<&'static str> {
 
 /// Why an entry must neither be taken from a file nor be written to one, if so.
 fn private(name: &str) -> Option<&'static str> {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    let is = |ends: &[&str]| {
-        ends.iter()
-            .any(|end| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
-    };
-    match () {
-        () if is(SECRETS) || name == "token" => Some("a file holds no key"),
-        () if is(ENDPOINTS) => Some("a file may not choose where a key is sent"),
-        () => None,
+    if is_secret(name) {
+        return Some("a file holds no key");
     }
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    ends_with(&name, ENDPOINTS).then_some("a file may not choose where a key is sent")
 }
 
 /// Takes out what must not be in a file, however deep.
@@ -370,10 +366,16 @@ mod tests {
             "prompt_cache_key": "p", "stop_token_ids": [1], "metadata": {"a": "b"}
         });
         let lm = LM::from_state(&state).unwrap();
-        let options =
-            Options::new().temperature(0.5).max_tokens(9).extra("top_k", 4).extra("reasoning_effort", "low");
+        let options = Options::new()
+            .temperature(0.5)
+            .max_tokens(9)
+            .extra("top_k", 4)
+            .reasoning_effort(ReasoningEffort::Low);
         let options = options.extra("prompt_cache_key", "p").extra("stop_token_ids", json!([1]));
         assert_eq!(lm.options(), &options.extra("metadata", json!({"a": "b"})));
+        let state = lm.with_options(&Options::new().logprobs(3)).state();
+        assert_eq!((&state["reasoning_effort"], &state["top_logprobs"]), (&json!("low"), &json!(3)));
+        assert_eq!(LM::from_state(&state).unwrap().options().logprobs, Some(3));
         let secret = lm.with_options(&Options::new().extra("aws_session_token", "k"));
         assert!(!secret.state().to_string().contains("\"k\""));
     }

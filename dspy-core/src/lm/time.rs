@@ -5,6 +5,11 @@ use std::time::{Duration, SystemTime};
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/// A duration cut to whole milliseconds, as it is stored.
+pub(super) fn whole_millis(d: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Reads the preferred date format of HTTP (RFC 9110, 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn parse_http_date(text: &str) -> Option<SystemTime> {
     let mut words = text.split_once(',')?.1.split_ascii_whitespace();

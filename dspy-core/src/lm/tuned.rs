@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::{
     LM,
-    wire::{openai_chat::OpenAiChat, openai_tuning::TuningApi},
+    wire::{Served, openai_tuning::TuningApi},
 };
 use crate::{LmError, LmErrorKind};
 
@@ -18,8 +18,8 @@ impl LM {
     /// [`LmErrorKind::Configuration`] when it is not a model of `openai`.
     pub(crate) fn tuning_api(&self) -> Result<TuningApi, LmError> {
         let name = self.id().strip_prefix(OPENAI);
-        match (self.chat(), name) {
-            (Some(chat), Some(name)) => Ok(TuningApi::new(chat.place(), name)),
+        match (self.served(), name) {
+            (Some(served), Some(name)) => Ok(TuningApi::new(served.place(), name)),
             _ => Err(LmError::new(
                 LmErrorKind::Configuration,
                 self.id(),
@@ -35,11 +35,11 @@ impl LM {
     /// As [`tuning_api`](Self::tuning_api).
     pub(crate) fn tuned(&self, name: &str) -> Result<Self, LmError> {
         self.tuning_api()?;
-        let chat = self.chat().map(|chat| chat.renamed(format!("{OPENAI}{name}"), name));
-        Ok(chat.map_or_else(|| self.clone(), |chat| self.with_model(chat)))
+        let tuned = self.served().map(|served| served.renamed(format!("{OPENAI}{name}"), name));
+        Ok(tuned.map_or_else(|| self.clone(), |tuned| self.with_model(tuned)))
     }
 
-    fn chat(&self) -> Option<&OpenAiChat> {
+    fn served(&self) -> Option<&Served> {
         let model: &dyn Any = self.model();
         model.downcast_ref()
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{path::Path, predictor::Predictor, program::Program};
 use crate::{
     context::{Attached, PredictorId, Recording, Step, UsageReport},
+    lm::Response,
     signature::Violation,
     tool::Trajectory,
     value::erased::{Write, tree},
@@ -95,6 +96,12 @@ impl<O> Prediction<O> {
     /// The steps of all agents that were called, in the order in which the calls ended.
     pub fn trajectories(&self) -> impl DoubleEndedIterator<Item = &Trajectory> {
         self.details.attached.iter().filter_map(|attached| attached.downcast_ref())
+    }
+
+    /// The last response of a model in the call, with all `n` of its answers as they came: with reasoning, citations and log
+    /// probabilities. `None` when the settings do not record traces, or no model answered.
+    pub fn response(&self) -> Option<&Response> {
+        self.trace().iter().rev().find_map(|step| step.response.as_deref())
     }
 
     /// The usage of the call, by model.
@@ -225,6 +232,21 @@ impl Trace {
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// The usage of each predictor by its path, in the order in which they were first called; what the program does not own
+    /// stands together under `None`.
+    pub fn usage_by_predictor(&self) -> Vec<(Option<&str>, UsageReport)> {
+        let mut all: Vec<(Option<&str>, UsageReport)> = Vec::new();
+        for step in &self.steps {
+            let path = step.path.as_deref();
+            let at = all.iter().position(|(known, _)| *known == path).unwrap_or_else(|| {
+                all.push((path, UsageReport::default()));
+                all.len() - 1
+            });
+            all[at].1.add(&step.model, step.usage);
+        }
+        all
     }
 
     /// The number of further steps, which were dropped.

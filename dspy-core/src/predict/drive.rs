@@ -12,7 +12,10 @@ use crate::{
     Error, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, Result,
     adapter::{Adapter, Extraction, NoStructure},
     context::{Recorded, Recorder, Settings, Step, StepOutcome},
-    lm::{Answer, Choice, FinishReason, LM, Message, Options, Request, ResponseFormat, ToolCall, Usage},
+    lm::{
+        Answer, Choice, FinishReason, LM, Message, Options, Request, Response, ResponseFormat, ToolCall,
+        Usage,
+    },
     module::Predictor,
     signature::{FieldRole, Section, Sections, SignatureSpec, Violation},
     value::{Coercion, Content, Kind},
@@ -22,6 +25,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Log {
     usage: Usage,
+    response: Option<Arc<Response>>,
     model: Option<Arc<str>>,
     retries: Vec<String>,
     coercions: Vec<Coercion>,
@@ -42,6 +46,7 @@ impl Log {
             input,
             outcome,
             usage: self.usage,
+            response: self.response,
             model: self.model.unwrap_or_else(|| "".into()),
             retries: self.retries,
             coercions: self.coercions,
@@ -276,6 +281,7 @@ impl Ask<'_> {
         };
         let usage = answer.usage();
         self.log.usage += usage;
+        self.log.response = Some(answer.response.clone());
         if let Some(recorder) = self.recorder {
             recorder.count(&model, usage);
         }

@@ -10,6 +10,9 @@ use crate::lm::Message;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key(pub(crate) [u8; 32]);
 
+/// Marks what a provider wants back; no role has this number.
+const REPLAY: u8 = 0xFE;
+
 /// Hashes messages. Every text is preceded by its length, so that no two lists of messages feed the same bytes.
 pub(crate) fn messages(mut h: Sha256, messages: &[Message]) -> Sha256 {
     for message in messages {
@@ -33,6 +36,11 @@ pub(crate) fn messages(mut h: Sha256, messages: &[Message]) -> Sha256 {
                 h.update([1]);
                 text(&mut h, id);
             }
+        }
+        if let Some(replay) = &message.replay {
+            h.update([REPLAY]);
+            text(&mut h, &replay.wire);
+            text(&mut h, &replay.json);
         }
     }
     h

@@ -3,10 +3,10 @@
 use sha2::{Digest, Sha256};
 
 use super::digest::{Key, messages, number, object, optional, text, value};
-use crate::lm::{LanguageModel, Options, Request, ResponseFormat};
+use crate::lm::{LanguageModel, Options, Request, ResponseFormat, ToolChoice, private::is_secret};
 
 /// Changes whenever what is hashed changes its form, so that no entry is ever read under a key of another meaning.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 impl Key {
     pub(crate) fn of(model: &dyn LanguageModel, request: &Request) -> Self {
@@ -15,6 +15,7 @@ impl Key {
         number(&mut h, FORMAT);
         text(&mut h, model.id());
         text(&mut h, model.endpoint());
+        text(&mut h, model.variant());
         options(&mut h, &request.options);
         match &request.format {
             ResponseFormat::Text => h.update([0]),
@@ -30,6 +31,15 @@ impl Key {
             text(&mut h, &tool.name);
             text(&mut h, &tool.description);
             value(&mut h, &tool.parameters);
+        }
+        match &request.tool_choice {
+            ToolChoice::Auto => h.update([0]),
+            ToolChoice::None => h.update([1]),
+            ToolChoice::Required => h.update([2]),
+            ToolChoice::Tool(name) => {
+                h.update([3]);
+                text(&mut h, name);
+            }
         }
         number(&mut h, request.rollout);
         Self(h.finalize().into())
@@ -47,11 +57,19 @@ fn options(h: &mut Sha256, o: &Options) {
     optional(h, o.max_tokens.map(u64::from));
     optional(h, o.seed);
     optional(h, o.n.map(u64::from));
+    optional(h, o.reasoning_effort.map(|effort| effort as u64));
+    optional(h, o.logprobs.map(u64::from));
     number(h, o.stop.len() as u64);
     for stop in &o.stop {
         text(h, stop);
     }
     object(h, &o.extra);
+    let open = || o.headers.iter().filter(|(name, _)| !is_secret(name));
+    number(h, open().count() as u64);
+    for (name, header) in open() {
+        text(h, &name.to_ascii_lowercase());
+        text(h, header);
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +81,7 @@ mod tests {
     use super::*;
     use crate::{
         LmError,
-        lm::{BoxFuture, Message, Prefix, Prompt, Response, ToolCall, ToolSpec},
+        lm::{BoxFuture, Message, Prefix, Prompt, ReasoningEffort, Replay, Response, ToolCall, ToolSpec},
         value::{Content, Part},
     };
 
@@ -131,6 +149,16 @@ mod tests {
         vary(&|r| r.options.max_tokens = Some(1));
         vary(&|r| r.options.seed = Some(1));
         vary(&|r| r.options.n = Some(1));
+        vary(&|r| r.options.reasoning_effort = Some(ReasoningEffort::Low));
+        vary(&|r| r.options.logprobs = Some(0));
+        vary(&|r| r.options = Options::new().header("x-a", "1"));
+        vary(&|r| r.options = Options::new().header("x-a", "2"));
+        vary(&|r| r.tool_choice = ToolChoice::Required);
+        vary(&|r| r.tool_choice = ToolChoice::Tool("f".into()));
+        vary(&|r| {
+            let (wire, json) = ("w".into(), "[1]".into());
+            r.prompt.tail[1].replay = Some(Arc::new(Replay { wire, json }));
+        });
         vary(&|r| r.options.stop = vec!["a".into(), "b".into()]);
         vary(&|r| r.options.stop = vec!["ab".into()]);
         vary(&|r| {
@@ -150,6 +178,17 @@ mod tests {
         keys.insert(Key::of(&Named("p/m2", "here"), &base()).0);
         keys.insert(Key::of(&Named("p/m", "there"), &base()).0);
         assert_eq!(keys.len(), variants.len() + 2);
+    }
+
+    #[test]
+    fn secrets_are_in_no_key() {
+        let with = |secret: &str| {
+            let mut request = base();
+            request.options = Options::new().header("Authorization", secret).header("x-api-key", secret);
+            key(&request)
+        };
+        assert_eq!(with("one"), with("two"));
+        assert_eq!(with("one"), key(&base()));
     }
 
     #[test]

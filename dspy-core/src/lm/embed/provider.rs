@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use crate::lm::{
-    provider::{self, Access},
+    provider::{self, Access, Protocol as Spoken},
     wire::embeddings::Protocol,
 };
 
@@ -41,7 +41,7 @@ fn find(name: &str) -> Option<Row> {
     }
     let provider = provider::find(name)?;
     match &provider.access {
-        Access::OpenAiChat(endpoint) => Some(Row {
+        Access::Served(endpoint) if endpoint.protocol == Spoken::OpenAiChat => Some(Row {
             name: provider.name,
             protocol: Protocol::OpenAi,
             api_base: endpoint.api_base,

@@ -3,11 +3,11 @@
 //! Sources: the API references of OpenAI (*Create embeddings*), Google (*batchEmbedContents*) and Cohere (*Embed*, v2).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use reqwest::header::{AUTHORIZATION, HeaderName};
+use reqwest::header::HeaderName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::endpoint::{Address, Endpoint};
+use super::endpoint::{Address, Endpoint, Headers, Site, segment};
 use crate::{
     LmError, LmErrorKind,
     lm::{
@@ -40,16 +40,15 @@ impl EmbeddingApi {
         model: String,
         dimensions: Option<usize>,
     ) -> Result<Self, LmError> {
-        let bearer = (AUTHORIZATION, "Bearer ");
-        let (path, key_header) = match protocol {
-            Protocol::OpenAi => ("embeddings".to_owned(), bearer),
-            Protocol::Cohere => ("embed".to_owned(), bearer),
-            Protocol::Gemini => (
-                format!("models/{model}:batchEmbedContents"),
-                (HeaderName::from_static("x-goog-api-key"), ""),
-            ),
+        let site = match protocol {
+            Protocol::OpenAi => Site::bearer("embeddings"),
+            Protocol::Cohere => Site::bearer("embed"),
+            Protocol::Gemini => Site {
+                key: (HeaderName::from_static("x-goog-api-key"), ""),
+                ..Site::bearer(format!("models/{}:batchEmbedContents", segment(&model)))
+            },
         };
-        let endpoint = Endpoint::new(address, &path, key_header)?;
+        let endpoint = Endpoint::new(address, site)?;
         Ok(Self { protocol, endpoint, model, dimensions })
     }
 
@@ -139,7 +138,7 @@ impl Embedder for EmbeddingApi {
         Box::pin(async move {
             let body = serde_json::to_vec(&self.body(texts, input))
                 .map_err(|e| LmError::new(LmErrorKind::InvalidRequest, self.id(), e.to_string()))?;
-            let reply = self.endpoint.ask(body).await?;
+            let reply = self.endpoint.ask(body, &Headers::new()).await?;
             self.read(&reply).map_err(|e| self.endpoint.unreadable(e))
         })
     }

@@ -1,10 +1,10 @@
 //! A place on the network that answers requests: what all protocols share.
 
-use std::{ops::Deref, time::SystemTime};
+use std::{collections::BTreeMap, ops::Deref, time::SystemTime};
 
 use reqwest::{
     Body, Client, Method, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -23,10 +23,45 @@ const MAX_ANSWER: usize = 64 << 20;
 /// How much of what a server says goes into an error.
 const MAX_MESSAGE: usize = 600;
 
+/// Headers of a single request.
+pub(super) type Headers = BTreeMap<String, String>;
+
 /// Bytes as they came from the network, whatever holds them.
 pub(crate) trait Bytes: Deref<Target = [u8]> + Default + Send {}
 
 impl<B: Deref<Target = [u8]> + Default + Send> Bytes for B {}
+
+/// Where a protocol is spoken under an address, and how.
+pub(crate) struct Site {
+    /// The path to which requests go, with a query where there is one.
+    pub(super) path: String,
+    /// Where requests for streamed answers go, if elsewhere.
+    pub(super) stream_path: Option<String>,
+    /// The header that carries the key, and what stands before the key in it.
+    pub(super) key: (HeaderName, &'static str),
+    /// Headers of every request.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What a refusal means beyond what is alike everywhere.
+    pub(super) refine: fn(&Reply<'_>, &mut LmError),
+}
+
+impl Site {
+    /// A path that takes the key in a header, with what stands before it.
+    pub(crate) fn new(path: impl Into<String>, header: &'static str, before: &'static str) -> Self {
+        Self { key: (HeaderName::from_static(header), before), ..Self::bearer(path) }
+    }
+
+    /// A path that takes the key as a bearer token.
+    pub(super) fn bearer(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            stream_path: None,
+            key: (AUTHORIZATION, "Bearer "),
+            headers: Vec::new(),
+            refine: |_, _| {},
+        }
+    }
+}
 
 /// Where a model is served, and how it is reached.
 pub(crate) struct Address {
@@ -44,21 +79,26 @@ pub(crate) struct Endpoint {
     id: String,
     api_base: String,
     url: Url,
+    stream_url: Url,
     client: Client,
     headers: HeaderMap,
     key: Option<SecretString>,
     timeouts: Timeouts,
+    refine: fn(&Reply<'_>, &mut LmError),
     /// Whether refusals are explained in the words of models.
     hints: bool,
 }
 
 impl Endpoint {
-    /// The endpoint at `path` under the address. `key_header` is the header that carries the key, and what stands before
-    /// the key in it.
-    pub(crate) fn new(address: Address, path: &str, key_header: (HeaderName, &str)) -> Result<Self, LmError> {
+    /// The endpoint of a protocol under the address.
+    pub(crate) fn new(address: Address, site: Site) -> Result<Self, LmError> {
         let Address { id, api_base, key, headers: own_headers, timeouts } = address;
         let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &id, message);
-        let url = url(&api_base, path).map_err(wrong)?;
+        let at = url(&api_base, &site.path).map_err(wrong)?;
+        let stream_url = match &site.stream_path {
+            Some(path) => url(&api_base, path).map_err(wrong)?,
+            None => at.clone(),
+        };
         let secret = |text: &str| {
             HeaderValue::try_from(text).map(|mut value| {
                 value.set_sensitive(true);
@@ -67,8 +107,9 @@ impl Endpoint {
         };
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(site.headers);
         if let Some(key) = &key {
-            let (name, before) = key_header;
+            let (name, before) = site.key;
             let value = secret(&format!("{before}{}", key.expose_secret()))
                 .map_err(|_| wrong("the API key has characters that no header can hold".into()))?;
             headers.insert(name, value);
@@ -80,9 +121,20 @@ impl Endpoint {
                 .map_err(|_| wrong(format!("the header `{name}` has a value that no header can hold")))?;
             headers.insert(header, value);
         }
-        let client = http::client(&url, &timeouts, false).map_err(wrong)?;
+        let client = http::client(&at, &timeouts, false).map_err(wrong)?;
         let api_base = api_base.trim_end_matches('/').to_owned();
-        Ok(Self { id, api_base, url, client, headers, key, timeouts, hints: true })
+        Ok(Self {
+            id,
+            api_base,
+            url: at,
+            stream_url,
+            client,
+            headers,
+            key,
+            timeouts,
+            refine: site.refine,
+            hints: true,
+        })
     }
 
     /// The model, as `provider/name`.
@@ -106,8 +158,9 @@ impl Endpoint {
     }
 
     /// Sends a body and waits for the whole answer.
-    pub(super) async fn ask(&self, body: Vec<u8>) -> Result<impl Bytes + use<>, LmError> {
-        let reply = self.send(&self.client, self.posting(body)).await?;
+    pub(super) async fn ask(&self, body: Vec<u8>, headers: &Headers) -> Result<impl Bytes + use<>, LmError> {
+        let message = self.posting(&self.url, body, headers)?;
+        let reply = self.send(&self.client, message).await?;
         let answer = self.read_all(reply).await?;
         if failure::is_page(&answer) {
             return Err(self.page(&answer));
@@ -125,9 +178,10 @@ impl Endpoint {
     }
 
     /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
-    pub(super) async fn open(&self, body: Vec<u8>) -> Result<reqwest::Response, LmError> {
+    pub(super) async fn open(&self, body: Vec<u8>, headers: &Headers) -> Result<reqwest::Response, LmError> {
         let client = http::client(&self.url, &self.timeouts, true).map_err(|message| self.wrong(message))?;
-        let reply = self.send(&client, self.posting(body)).await?;
+        let message = self.posting(&self.stream_url, body, headers)?;
+        let reply = self.send(&client, message).await?;
         let kind = reply.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if kind.starts_with("text/html") {
             return Err(self.page(&self.read_all(reply).await?));
@@ -159,11 +213,21 @@ impl Endpoint {
         self.read_all(reply).await
     }
 
-    fn posting(&self, body: Vec<u8>) -> reqwest::Request {
-        let mut message = reqwest::Request::new(Method::POST, self.url.clone());
+    fn posting(&self, url: &Url, body: Vec<u8>, headers: &Headers) -> Result<reqwest::Request, LmError> {
+        let mut message = reqwest::Request::new(Method::POST, url.clone());
         message.headers_mut().clone_from(&self.headers);
+        for (name, value) in headers {
+            let wrong = |what: &str| {
+                let message =
+                    format!("the header `{name}` of the options has {what} that HTTP does not allow");
+                LmError::new(LmErrorKind::InvalidRequest, &self.id, message)
+            };
+            let header = HeaderName::try_from(name).map_err(|_| wrong("a name"))?;
+            let value = HeaderValue::try_from(value).map_err(|_| wrong("a value"))?;
+            message.headers_mut().insert(header, value);
+        }
         *message.body_mut() = Some(Body::from(body));
-        message
+        Ok(message)
     }
 
     /// An answer that is not a success is an error.
@@ -242,6 +306,7 @@ impl Endpoint {
     /// A refusal, whatever its status.
     pub(super) fn refused(&self, reply: &Reply<'_>) -> LmError {
         let mut error = failure::classify(&self.id, reply);
+        (self.refine)(reply, &mut error);
         error.message = self.shown(&error.message);
         if !self.hints {
             return error;
@@ -277,6 +342,18 @@ impl Endpoint {
     }
 }
 
+/// A name as one segment of a path, or as the value in a query.
+pub(super) fn segment(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
 /// The address of `path` under `api_base`.
 fn url(api_base: &str, path: &str) -> Result<Url, String> {
     let cure = "set it as in `http://localhost:8000/v1`";
@@ -289,7 +366,7 @@ fn url(api_base: &str, path: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the api_base must not hold a user name or password; use api_key or header".into());
     }
-    if url.query().is_some() || url.fragment().is_some() {
+    if base.contains(['?', '#']) {
         return Err(format!("the api_base must not have a query or fragment; {cure}"));
     }
     Ok(url)

@@ -31,6 +31,8 @@ const OVERFLOW: &[&[&str]] = &[
     &["longer than", "context"],
     &["prompt is too long"],
     &["input is too long"],
+    &["too many tokens"],
+    &["token count", "exceeds the maximum"],
 ];
 
 /// The error that a refusal is. Its message is still as the server wrote it.

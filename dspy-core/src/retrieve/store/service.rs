@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::{
-    Method,
-    header::{HeaderName, HeaderValue},
-};
+use reqwest::{Method, header::HeaderValue};
 use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::{
     Error, LmError, LmErrorKind, Result, RetrievalError,
-    lm::{Address, Endpoint, RetryPolicy, Timeouts},
+    lm::{Address, Endpoint, RetryPolicy, Site, Timeouts},
 };
 
 /// How long one request may take unless set.
@@ -45,7 +42,7 @@ impl Service {
         let timeouts = Timeouts { read: total, total, ..Timeouts::default() };
         let has_key = key.is_some();
         let address = Address { id: name.clone(), api_base: url, key, headers, timeouts };
-        let endpoint = Endpoint::new(address, "", (HeaderName::from_static(header), before))
+        let endpoint = Endpoint::new(address, Site::new("", header, before))
             .map_err(|e| RetrievalError::new(&name, e.message.replace("api_base", "address")))?
             .without_hints();
         Ok(Self { name, endpoint, has_key, retry })

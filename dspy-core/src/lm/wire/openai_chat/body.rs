@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-
 use crate::{
-    LmError, LmErrorKind,
-    lm::{Message, Options, Request, ResponseFormat, Role, ToolSpec},
+    lm::{
+        Message, Options, Request, ResponseFormat, Role, ToolChoice, ToolSpec,
+        wire::{
+            interface::Setup,
+            write::{List, Piece, as_text, extra, json, member, pieces},
+        },
+    },
     value::Part,
 };
 
@@ -16,45 +19,40 @@ type Member<'a> = Option<Cow<'a, str>>;
 /// The name under which a prefix remembers its bytes.
 const WIRE: &str = "openai_chat";
 
-/// What the client sets itself: no name of an extra parameter.
-pub(crate) const OWN_PARAMETERS: [&str; 6] =
-    ["model", "messages", "stream", "api_key", "api_base", "base_url"];
-
 /// What the bodies of all requests to a model have in common.
 #[derive(Debug, Clone)]
 pub(super) struct Form {
     /// How every body begins: `{"model":"name"`.
     head: Box<[u8]>,
     /// The parameter that limits the tokens of an answer.
-    pub(super) max_tokens_name: &'static str,
+    max_tokens_name: &'static str,
+    /// Whether the model takes a temperature.
+    sampling: bool,
     /// The parameter that has the number of the draw.
-    pub(super) rollout_name: Option<String>,
+    rollout_name: Option<String>,
 }
 
 impl Form {
-    /// The form of requests to the model `name`.
-    pub(super) fn new(name: &str, max_tokens_name: &'static str) -> Self {
+    /// The form of requests to a model.
+    pub(super) fn new(setup: &Setup) -> Self {
         let mut head = b"{\"model\":".to_vec();
-        json(&mut head, name);
-        Self { head: head.into(), max_tokens_name, rollout_name: None }
+        json(&mut head, &setup.name);
+        Self {
+            head: head.into(),
+            max_tokens_name: if setup.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
+            sampling: setup.facts.sampling != Some(false),
+            rollout_name: setup.rollout_name.clone(),
+        }
     }
 }
 
-/// The body of a request to the model that errors call `id`.
-pub(super) fn body(form: &Form, id: &str, request: &Request, stream: bool) -> Result<Vec<u8>, LmError> {
-    let extra = &request.options.extra;
-    let names = OWN_PARAMETERS.iter().copied().chain(form.rollout_name.as_deref());
-    for taken in names.filter(|_| !extra.is_empty()) {
-        if extra.contains_key(taken) {
-            let message = format!("`{taken}` cannot be an extra parameter: the client sets it itself");
-            return Err(LmError::new(LmErrorKind::InvalidRequest, id, message));
-        }
-    }
+/// The body of a request.
+pub(super) fn body(form: &Form, request: &Request, stream: bool) -> Vec<u8> {
     let prefix = request.prompt.prefix.rendered(WIRE, messages);
     let tail: usize = request.prompt.tail.iter().map(|m| m.content.text().len() + 64).sum();
     let mut out = Vec::with_capacity(form.head.len() + prefix.len() + tail + tail / 8 + 256);
     out.extend_from_slice(&form.head);
-    options(&mut out, &request.options, form.max_tokens_name);
+    options(&mut out, &request.options, form);
     if let Some(name) = &form.rollout_name {
         out.push(b',');
         json(&mut out, name);
@@ -73,6 +71,9 @@ pub(super) fn body(form: &Form, id: &str, request: &Request, stream: bool) -> Re
         }
     }
     tools(&mut out, &request.tools);
+    if !request.tools.is_empty() {
+        tool_choice(&mut out, request);
+    }
     if stream {
         out.extend_from_slice(br#","stream":true,"stream_options":{"include_usage":true}"#);
     }
@@ -85,11 +86,28 @@ pub(super) fn body(form: &Form, id: &str, request: &Request, stream: bool) -> Re
         message(&mut out, tail);
     }
     out.extend_from_slice(b"]}");
-    Ok(out)
+    out
+}
+
+/// Whether and which tools are called. An extra parameter of the name takes its place.
+fn tool_choice(out: &mut Vec<u8>, request: &Request) {
+    if request.options.extra.contains_key("tool_choice") {
+        return;
+    }
+    match &request.tool_choice {
+        ToolChoice::Auto => {}
+        ToolChoice::None => member(out, "tool_choice", "none"),
+        ToolChoice::Required => member(out, "tool_choice", "required"),
+        ToolChoice::Tool(name) => {
+            out.extend_from_slice(br#","tool_choice":{"type":"function","function":{"name":"#);
+            json(out, name);
+            out.extend_from_slice(b"}}");
+        }
+    }
 }
 
 /// The options that are set. An extra parameter of the same name takes the place of one.
-fn options(out: &mut Vec<u8>, o: &Options, max_tokens_name: &str) {
+fn options(out: &mut Vec<u8>, o: &Options, form: &Form) {
     let mut set = |name: &str, value: &dyn Fn(&mut Vec<u8>)| {
         if !o.extra.contains_key(name) {
             out.extend_from_slice(b",\"");
@@ -98,14 +116,14 @@ fn options(out: &mut Vec<u8>, o: &Options, max_tokens_name: &str) {
             value(out);
         }
     };
-    if let Some(t) = o.temperature {
+    if let Some(t) = o.temperature.filter(|_| form.sampling) {
         set("temperature", &|out| json(out, &t));
     }
-    if let Some(p) = o.top_p {
+    if let Some(p) = o.top_p.filter(|_| form.sampling) {
         set("top_p", &|out| json(out, &p));
     }
     if let Some(n) = o.max_tokens {
-        set(max_tokens_name, &|out| json(out, &n));
+        set(form.max_tokens_name, &|out| json(out, &n));
     }
     if !o.stop.is_empty() {
         set("stop", &|out| json(out, &o.stop));
@@ -116,12 +134,16 @@ fn options(out: &mut Vec<u8>, o: &Options, max_tokens_name: &str) {
     if let Some(n) = o.n {
         set("n", &|out| json(out, &n));
     }
-    for (name, value) in &o.extra {
-        out.push(b',');
-        json(out, name);
-        out.push(b':');
-        json(out, value);
+    if let Some(effort) = o.reasoning_effort {
+        set("reasoning_effort", &|out| json(out, effort.as_str()));
     }
+    if let Some(top) = o.logprobs {
+        set("logprobs", &|out| out.extend_from_slice(b"true"));
+        if top > 0 {
+            set("top_logprobs", &|out| json(out, &top));
+        }
+    }
+    extra(out, &o.extra);
 }
 
 /// Messages, separated by commas.
@@ -192,23 +214,18 @@ pub(super) fn message(out: &mut Vec<u8>, message: &Message) {
 
 /// Text and media, alternating.
 fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
-    let mut blocks = 0;
-    let mut block = |out: &mut Vec<u8>| {
-        out.push(if blocks == 0 { b'[' } else { b',' });
-        blocks += 1;
+    let mut list = List::default();
+    let write_text = |out: &mut Vec<u8>, list: &mut List, text: &str| {
+        list.next(out);
+        out.extend_from_slice(br#"{"type":"text","text":"#);
+        json(out, text);
+        out.push(b'}');
     };
-    let write_text = |out: &mut Vec<u8>, text: &str, block: &mut dyn FnMut(&mut Vec<u8>)| {
-        if !text.is_empty() {
-            block(out);
-            out.extend_from_slice(br#"{"type":"text","text":"#);
-            json(out, text);
-            out.push(b'}');
-        }
-    };
-    let mut done = 0;
-    for (at, part) in parts {
-        write_text(out, text.get(done..*at).unwrap_or_default(), &mut block);
-        done = *at;
+    pieces(text, parts, |piece| {
+        let part = match piece {
+            Piece::Text(text) => return write_text(out, &mut list, text),
+            Piece::Part(part) => part,
+        };
         // Bytes are sent as a data URI.
         let (kind, fields): (&[u8], [(&str, Member<'_>); 3]) = match part.kind {
             "image" => (b"image_url", [("url", part.url()), ("detail", text_of(part, "detail")), ("", None)]),
@@ -224,18 +241,10 @@ fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
                     ("filename", text_of(part, "filename")),
                 ],
             ),
-            _ => {
-                // The protocol has no documents: their text is sent. Of kinds unknown here, all is.
-                let data = match (part.get("text"), part.get("title")) {
-                    (Some(body), Some(title)) => format!("{title}\n\n{body}"),
-                    (Some(body), None) => body.to_owned(),
-                    (None, _) => part.data.to_string(),
-                };
-                write_text(out, &data, &mut block);
-                continue;
-            }
+            // The protocol has no documents: their text is sent. Of kinds unknown here, all is.
+            _ => return write_text(out, &mut list, &as_text(part)),
         };
-        block(out);
+        list.next(out);
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(kind);
         out.extend_from_slice(b"\",\"");
@@ -251,22 +260,12 @@ fn parts(out: &mut Vec<u8>, text: &str, parts: &[(usize, Part)]) {
             json(out, value);
         }
         out.extend_from_slice(b"}}");
-    }
-    write_text(out, text.get(done..).unwrap_or_default(), &mut block);
-    out.push(b']');
+    });
+    list.end(out);
 }
 
 fn text_of<'a>(part: &'a Part, name: &str) -> Option<Cow<'a, str>> {
     part.get(name).map(Cow::Borrowed)
-}
-
-fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    let before = out.len();
-    // Writing to a vector cannot fail, and a value that could (a map with keys that are no text) is never passed.
-    if serde_json::to_writer(&mut *out, value).is_err() {
-        out.truncate(before);
-        out.extend_from_slice(b"null");
-    }
 }
 
 #[cfg(test)]

@@ -6,14 +6,16 @@ mod body;
 mod read;
 mod stream;
 
-pub(crate) use body::OWN_PARAMETERS;
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::HeaderName;
 
 use self::body::Form;
-use super::endpoint::{Address, Endpoint};
+use super::{
+    endpoint::{Endpoint, Site, segment},
+    interface::{Pieces, Setup, Wire},
+};
 use crate::{
     LmError,
-    lm::{BoxFuture, Capabilities, DeltaSink, LanguageModel, Message, Request, Response, ToolSpec},
+    lm::{Message, Request, Response, ToolSpec},
 };
 
 /// Writes one message as the protocol has it.
@@ -26,79 +28,62 @@ pub(crate) fn write_chat_tools(out: &mut Vec<u8>, tools: &[ToolSpec]) {
     body::tools(out, tools);
 }
 
-/// A model behind a chat completions endpoint.
-pub(crate) struct OpenAiChat {
-    endpoint: Endpoint,
-    capabilities: Capabilities,
+/// Where the protocol is spoken.
+pub(super) fn site() -> Site {
+    Site::bearer("chat/completions")
+}
+
+/// Where Azure speaks it: for a deployment where a version of the API is given, otherwise at its newer address, which
+/// has none.
+pub(super) fn azure_site(setup: &Setup) -> Site {
+    let path = match &setup.api_version {
+        Some(version) => {
+            let (name, version) = (segment(&setup.name), segment(version));
+            format!("openai/deployments/{name}/chat/completions?api-version={version}")
+        }
+        None => "openai/v1/chat/completions".to_owned(),
+    };
+    Site { key: (HeaderName::from_static("api-key"), ""), ..Site::bearer(path) }
+}
+
+/// The protocol for one model.
+pub(super) struct OpenAiChat {
+    setup: Setup,
     form: Form,
 }
 
 impl OpenAiChat {
-    /// The model that is called `name` on the wire. `max_tokens_name` is the parameter that limits the tokens of an
-    /// answer.
-    pub(crate) fn new(
-        address: Address,
-        name: &str,
-        capabilities: Capabilities,
-        max_tokens_name: &'static str,
-    ) -> Result<Self, LmError> {
-        let endpoint = Endpoint::new(address, "chat/completions", (AUTHORIZATION, "Bearer "))?;
-        Ok(Self { endpoint, capabilities, form: Form::new(name, max_tokens_name) })
-    }
-
-    /// The same, which sends the number of the draw under this name.
-    pub(crate) fn with_rollout_name(mut self, name: Option<String>) -> Self {
-        self.form.rollout_name = name;
-        self
-    }
-
-    /// Where it is.
-    pub(crate) fn place(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    /// The model that is called `name` on the wire, made from this one, at the same place.
-    pub(crate) fn renamed(&self, id: String, name: &str) -> Self {
-        let mut form = Form::new(name, self.form.max_tokens_name);
-        form.rollout_name.clone_from(&self.form.rollout_name);
-        Self { endpoint: self.endpoint.for_model(id), capabilities: self.capabilities, form }
+    pub(super) fn new(setup: Setup) -> Self {
+        Self { form: Form::new(&setup), setup }
     }
 }
 
-impl LanguageModel for OpenAiChat {
-    fn id(&self) -> &str {
-        self.endpoint.id()
+impl Wire for OpenAiChat {
+    fn name(&self) -> &'static str {
+        "openai_chat"
     }
 
-    fn endpoint(&self) -> &str {
-        self.endpoint.api_base()
+    fn own_parameters(&self) -> &'static [&'static str] {
+        &["model", "messages", "stream", "api_key", "api_base", "base_url"]
     }
 
-    fn capabilities(&self) -> Capabilities {
-        self.capabilities
+    fn body(&self, request: &Request, stream: bool) -> Result<Vec<u8>, String> {
+        Ok(body::body(&self.form, request, stream))
     }
 
-    fn request_body(&self, request: &Request) -> Result<Vec<u8>, LmError> {
-        body::body(&self.form, self.endpoint.id(), request, false)
+    fn several(&self) -> bool {
+        true
     }
 
-    fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
-        Box::pin(async move {
-            let answer =
-                self.endpoint.ask(body::body(&self.form, self.endpoint.id(), request, false)?).await?;
-            read::response(&self.endpoint, &answer)
-        })
+    fn response(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmError> {
+        read::response(endpoint, body)
     }
 
-    fn stream<'a>(
-        &'a self,
-        request: &'a Request,
-        sink: &'a mut DeltaSink<'_>,
-    ) -> BoxFuture<'a, Result<Response, LmError>> {
-        Box::pin(async move {
-            let reply =
-                self.endpoint.open(body::body(&self.form, self.endpoint.id(), request, true)?).await?;
-            stream::read(&self.endpoint, reply, sink).await
-        })
+    fn pieces(&self) -> Box<dyn Pieces> {
+        Box::new(stream::Partial::default())
+    }
+
+    fn renamed(&self, name: &str) -> Box<dyn Wire> {
+        Box::new(Self::new(Setup { name: name.to_owned(), ..self.setup.clone() }))
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
         model: completion.model.unwrap_or_default().into_owned(),
         choices: choices.into_iter().map(|(_, choice)| choice).collect(),
         usage: usage(completion.usage),
+        ..Response::default()
     })
 }
 
@@ -62,6 +63,7 @@ fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
         tool_calls,
         finish,
         logprobs: logprobs(raw.logprobs).collect(),
+        ..Choice::default()
     };
     (raw.index.unwrap_or(0), choice)
 }
@@ -100,17 +102,15 @@ pub(super) fn logprobs(raw: Option<RawLogprobs>) -> impl Iterator<Item = TokenLo
 
 pub(super) fn usage(raw: Option<RawUsage>) -> Usage {
     let raw = raw.unwrap_or_default();
+    let prompt = raw.prompt_tokens_details.unwrap_or_default();
     Usage {
         calls: 1,
         cached_calls: 0,
         unsaved_calls: 0,
         prompt_tokens: raw.prompt_tokens.unwrap_or(0),
         completion_tokens: raw.completion_tokens.unwrap_or(0),
-        cached_prompt_tokens: raw
-            .prompt_tokens_details
-            .and_then(|d| d.cached_tokens)
-            .or(raw.prompt_cache_hit_tokens)
-            .unwrap_or(0),
+        cached_prompt_tokens: prompt.cached_tokens.or(raw.prompt_cache_hit_tokens).unwrap_or(0),
+        cache_write_tokens: prompt.cache_write_tokens.unwrap_or(0),
         reasoning_tokens: raw.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or(0),
     }
 }
@@ -200,10 +200,12 @@ pub(super) struct RawUsage {
     prompt_cache_hit_tokens: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct PromptDetails {
     #[serde(default)]
     cached_tokens: Option<u64>,
+    #[serde(default)]
+    cache_write_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]

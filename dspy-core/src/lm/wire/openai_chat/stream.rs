@@ -8,44 +8,13 @@ use crate::{
     LmError, LmErrorKind,
     lm::{
         Choice, Delta, DeltaSink, FinishReason, Response, TokenLogprob, call,
-        wire::{endpoint::Endpoint, failure::Reply, sse::Events},
+        wire::{endpoint::Endpoint, failure::Reply, interface::Pieces},
     },
 };
 
-/// Reads the event stream of `reply` to its end.
-pub(super) async fn read(
-    endpoint: &Endpoint,
-    mut reply: reqwest::Response,
-    sink: &mut DeltaSink<'_>,
-) -> Result<Response, LmError> {
-    let whole = reply
-        .headers()
-        .get(reqwest::header::CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("application/json"));
-    if whole {
-        // A server that does not stream answers as usual.
-        let response = read::response(endpoint, &endpoint.read_all(reply).await?)?;
-        crate::lm::model::replay(&response, sink);
-        return Ok(response);
-    }
-    let mut events = Events::default();
-    let mut answer = Partial::default();
-    while let Some(bytes) = endpoint.next(&mut reply).await? {
-        events.feed(&bytes, |data| answer.take(endpoint, data, sink))?;
-        if answer.done {
-            break;
-        }
-    }
-    if !answer.done {
-        events.finish(|data| answer.take(endpoint, data, sink))?;
-    }
-    answer.finish(endpoint)
-}
-
 /// The answer as far as it has arrived.
 #[derive(Default)]
-struct Partial {
+pub(super) struct Partial {
     response: Response,
     choices: Vec<PartialChoice>,
     usage: Option<RawUsage>,
@@ -72,7 +41,7 @@ struct PartialCall {
 /// The most answers, or calls of one answer, that a stream may speak of: a bound on what a wrong index allocates.
 const MAX_INDEX: usize = 1024;
 
-impl Partial {
+impl Pieces for Partial {
     fn take(&mut self, endpoint: &Endpoint, data: &[u8], sink: &mut DeltaSink<'_>) -> Result<(), LmError> {
         if self.done || data.is_empty() {
             return Ok(());
@@ -129,7 +98,11 @@ impl Partial {
         Ok(())
     }
 
-    fn finish(self, endpoint: &Endpoint) -> Result<Response, LmError> {
+    fn done(&self) -> bool {
+        self.done
+    }
+
+    fn finish(self: Box<Self>, endpoint: &Endpoint) -> Result<Response, LmError> {
         let ended = self.done || self.choices.iter().all(|c| c.finish.is_some());
         if !ended || self.choices.is_empty() {
             let message = "the answer broke off before its end";
@@ -149,6 +122,7 @@ impl Partial {
                 reasoning: Some(c.reasoning).filter(|r| !r.is_empty()),
                 tool_calls,
                 logprobs: c.logprobs,
+                ..Choice::default()
             }
         });
         Ok(Response { choices: choices.collect(), usage: read::usage(self.usage), ..self.response })

@@ -1,0 +1,291 @@
+//! What is known of models: limits, prices, and what differs from their provider's other models.
+//!
+//! The facts are data with a date, in a file that is part of the library ([`date`]); a file of the user's own is laid over
+//! it with [`load`], or by naming it in the variable `DSPY_MODELS`:
+//!
+//! ```json
+//! {
+//!   "models": {
+//!     "openai/gpt-4o-mini": { "price": { "input": 0.15, "output": 0.6, "cached_input": 0.075 } },
+//!     "hosted_vllm/our-model": { "context": 32768, "json_schema": true }
+//!   }
+//! }
+//! ```
+//!
+//! An entry also stands for the versions of its model (`gpt-4o-mini-2024-07-18`, `claude-opus-4-5@20251101`). Other models whose
+//! names begin like it (`gpt-4o-mini-audio-preview`) have its peculiarities, but neither its limits nor its price.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{LazyLock, PoisonError, RwLock},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Capabilities, Usage};
+use crate::{LmError, LmErrorKind};
+
+/// What is known of a model; nothing where a field is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Facts {
+    /// The longest prompt, in tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<u64>,
+    /// The longest answer, in tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output: Option<u64>,
+    /// What it costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// Whether it takes `temperature` and `top_p`. To a model that does not, they are not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<bool>,
+    /// How it is told how long to think.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<Thinking>,
+    /// Whether the parameter that limits an answer is called `max_completion_tokens`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_completion_tokens: Option<bool>,
+    /// See [`Capabilities::json_schema`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json_schema: Option<bool>,
+    /// See [`Capabilities::tools`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<bool>,
+    /// See [`Capabilities::images`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<bool>,
+    /// See [`Capabilities::audio`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<bool>,
+    /// See [`Capabilities::files`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<bool>,
+    /// See [`Capabilities::logprobs`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+}
+
+/// How a model is told how long to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Thinking {
+    /// By a word for the effort.
+    Effort,
+    /// By a number of tokens.
+    Budget,
+}
+
+/// What a model costs, in US dollars for a million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Price {
+    /// Tokens of prompts.
+    pub input: f64,
+    /// Tokens of answers.
+    pub output: f64,
+    /// Tokens of prompts that the provider had cached; those of `input` where it is `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<f64>,
+    /// Tokens of prompts that the provider wrote into its cache; those of `input` where it is `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<f64>,
+}
+
+impl Price {
+    /// A price in US dollars for a million tokens of prompts and a million tokens of answers.
+    pub fn per_million(input: f64, output: f64) -> Self {
+        Self { input, output, cached_input: None, cache_write: None }
+    }
+
+    /// Sets the price of prompt tokens that the provider had cached.
+    #[must_use]
+    pub fn cached_input(mut self, price: f64) -> Self {
+        self.cached_input = Some(price);
+        self
+    }
+
+    /// Sets the price of prompt tokens that the provider wrote into its cache.
+    #[must_use]
+    pub fn cache_write(mut self, price: f64) -> Self {
+        self.cache_write = Some(price);
+        self
+    }
+
+    /// What this usage costs, in US dollars.
+    pub fn of(&self, usage: &Usage) -> f64 {
+        let read = usage.cached_prompt_tokens.min(usage.prompt_tokens);
+        let written = usage.cache_write_tokens.min(usage.prompt_tokens - read);
+        let parts = [
+            (usage.prompt_tokens - read - written, self.input),
+            (read, self.cached_input.unwrap_or(self.input)),
+            (written, self.cache_write.unwrap_or(self.input)),
+            (usage.completion_tokens, self.output),
+        ];
+        parts.iter().map(|(tokens, price)| *tokens as f64 * price).sum::<f64>() / 1e6
+    }
+}
+
+impl Facts {
+    /// These facts, where they say nothing those of `under`.
+    fn over(self, under: Self) -> Self {
+        Self {
+            context: self.context.or(under.context),
+            max_output: self.max_output.or(under.max_output),
+            price: self.price.or(under.price),
+            sampling: self.sampling.or(under.sampling),
+            thinking: self.thinking.or(under.thinking),
+            max_completion_tokens: self.max_completion_tokens.or(under.max_completion_tokens),
+            json_schema: self.json_schema.or(under.json_schema),
+            tools: self.tools.or(under.tools),
+            images: self.images.or(under.images),
+            audio: self.audio.or(under.audio),
+            files: self.files.or(under.files),
+            logprobs: self.logprobs.or(under.logprobs),
+        }
+    }
+
+    /// What a model can do of which these facts are known, and otherwise `default`.
+    pub(super) fn capabilities(&self, default: Capabilities) -> Capabilities {
+        let mut able = default;
+        for (known, able) in [
+            (self.json_schema, &mut able.json_schema),
+            (self.tools, &mut able.tools),
+            (self.images, &mut able.images),
+            (self.audio, &mut able.audio),
+            (self.files, &mut able.files),
+            (self.logprobs, &mut able.logprobs),
+        ] {
+            *able = known.unwrap_or(*able);
+        }
+        able
+    }
+}
+
+/// Facts by the model's identifier, or what it begins with.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(default)]
+    date: String,
+    models: BTreeMap<String, Facts>,
+}
+
+impl Table {
+    fn find(&self, model: &str) -> Facts {
+        // All names that `model` begins with are among those before it in the order of names.
+        let first_byte = model.get(..1).unwrap_or_default();
+        for (name, facts) in self.models.range(first_byte.to_owned()..=model.to_owned()).rev() {
+            let Some(rest) = model.strip_prefix(name.as_str()) else { continue };
+            if is_version(rest) {
+                return *facts;
+            }
+            return Facts { context: None, max_output: None, price: None, ..*facts };
+        }
+        Facts::default()
+    }
+}
+
+/// Whether what follows a model's name tells one version of it.
+fn is_version(rest: &str) -> bool {
+    let Some(version) = rest.strip_prefix(['-', '@', ':']) else { return rest.is_empty() };
+    version == "latest" || version.len() >= 3 && version.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+}
+
+/// The facts that come with the library.
+static BUILT_IN: LazyLock<Table> =
+    LazyLock::new(|| serde_json::from_str(include_str!("models.json")).unwrap_or_default());
+
+/// Those of the user, the last loaded last.
+static OWN: LazyLock<RwLock<Vec<Table>>> = LazyLock::new(|| {
+    let mut own = Vec::new();
+    if let Some(path) = std::env::var_os("DSPY_MODELS").filter(|path| !path.is_empty()) {
+        match read(Path::new(&path)) {
+            Ok(table) => own.push(table),
+            Err(error) => tracing::warn!(%error, "the file named in DSPY_MODELS is passed over"),
+        }
+    }
+    RwLock::new(own)
+});
+
+/// What is known of the model `provider/name`.
+///
+/// ```
+/// let facts = dspy_core::lm::facts::of("openai/gpt-4o-mini");
+/// assert!(facts.context.is_some() && facts.price.is_some());
+/// ```
+pub fn of(model: &str) -> Facts {
+    // Models of one provider that another serves under the same names.
+    let name = model.strip_prefix("azure/").map(|name| format!("openai/{name}"));
+    let own = OWN.read().unwrap_or_else(PoisonError::into_inner);
+    let known = name.map_or_else(|| BUILT_IN.find(model), |name| BUILT_IN.find(&name));
+    own.iter().fold(known, |known, table| table.find(model).over(known))
+}
+
+/// The day on which the facts that come with the library were looked up, as `2026-11-21`.
+pub fn date() -> &'static str {
+    &BUILT_IN.date
+}
+
+/// Lays the facts of a JSON file over those that are known, for the models that are set up from now on and for all costs.
+///
+/// # Errors
+/// [`LmErrorKind::Configuration`] when the file cannot be read or is not of the form shown in [this module](self).
+pub fn load(path: impl AsRef<Path>) -> Result<(), LmError> {
+    let table =
+        read(path.as_ref()).map_err(|message| LmError::new(LmErrorKind::Configuration, "facts", message))?;
+    OWN.write().unwrap_or_else(PoisonError::into_inner).push(table);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Table, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{shown} cannot be read: {e}"))?;
+    serde_json::from_str(&text).map_err(|e| format!("{shown} holds no facts of models: {e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_comes_along_can_be_read() {
+        assert!(BUILT_IN.models.len() > 40);
+        assert_eq!(date().len(), "2026-11-21".len());
+        for (name, facts) in &BUILT_IN.models {
+            assert!(name.contains('/'), "{name}");
+            if let Some(price) = facts.price {
+                assert!(price.cached_input.is_none_or(|cached| cached <= price.input), "{name}");
+                assert!(price.output >= price.input, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn versions_have_all_facts_and_relatives_only_the_peculiarities() {
+        let mini = of("openai/gpt-4o-mini");
+        assert_eq!(of("openai/gpt-4o-mini-2024-07-18"), mini);
+        assert_eq!(of("azure/gpt-4o-mini"), mini);
+        assert_eq!(of("openai/o3-mini-new").max_completion_tokens, Some(true));
+        assert_eq!(of("openai/o3-mini-new").price, None);
+        assert_eq!(of("openai/gpt-5-chat-latest").max_completion_tokens, Some(false));
+        assert_eq!(of("nowhere/m"), Facts::default());
+        assert_eq!(of(""), Facts::default());
+        assert_eq!(of("é"), Facts::default());
+    }
+
+    #[test]
+    fn what_the_provider_had_cached_has_its_own_price() {
+        let price = Price::per_million(10.0, 20.0).cached_input(1.0).cache_write(12.0);
+        let mut usage = Usage::of_call(1000, 100);
+        assert!((price.of(&usage) - 0.012).abs() < 1e-12);
+        usage.cached_prompt_tokens = 600;
+        usage.cache_write_tokens = 300;
+        assert!((price.of(&usage) - (100.0 * 10.0 + 600.0 + 300.0 * 12.0 + 2000.0) / 1e6).abs() < 1e-12);
+    }
+}
