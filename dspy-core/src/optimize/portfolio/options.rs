@@ -12,15 +12,15 @@ use crate::{
 ///    words what was wrong.
 /// 2. It makes demonstrations. Where rows hold all that the predictors give, from the rows; otherwise the program runs on
 ///    training rows, and what it did in the runs that the metric accepts is shown. Each call is shown the nearest
-///    ([`KNNFewShot`](super::KNNFewShot)), or all calls the same ones; these and the student race on validation rows.
-/// 3. It improves the instructions of the best so far: by reflection ([`GEPA`](super::GEPA)) where the metric gives
-///    feedback, by [`MIPROv2`](super::MIPROv2) otherwise.
+///    ([`KNNFewShot`](crate::optimize::KNNFewShot)), or all calls the same ones; these and the student race on validation rows.
+/// 3. It improves the instructions of the best so far: by reflection ([`GEPA`](crate::optimize::GEPA)) where the metric gives
+///    feedback, by [`MIPROv2`](crate::optimize::MIPROv2) otherwise.
 /// 4. The best of those that were run on all validation rows is confirmed on rows that no choice was made by: the test
 ///    rows, or a part of the validation rows that is held back for it.
 ///
 /// What was done in each step, why, and what it took stands in the notes of the report. How much is spent is told by
 /// [`auto`](Self::auto), and by the [`budget`](Self::budget), of which enough is kept for the last step.
-/// [`plan`](Optimizer::plan) shows it before anything is asked.
+/// [`plan`](crate::optimize::Optimizer::plan) shows it before anything is asked.
 ///
 /// ```no_run
 /// # use dspy_core::{Result, data::Example, module::Module};
