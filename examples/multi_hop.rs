@@ -165,7 +165,7 @@ impl World {
     }
 
     /// Each thing leads to one of the next kind, by a rule that scatters them.
-    fn next<'a>(of: usize, among: &'a [String]) -> (usize, &'a str) {
+    fn next(of: usize, among: &[String]) -> (usize, &str) {
         let place = (of * 7919 + 31) % among.len();
         (place, &among[place])
     }

@@ -1,5 +1,5 @@
 //! Embedding models and retrievers: over a real local server, and in memory.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 #[path = "../../dspy-core/tests/support/mod.rs"]
 mod server;

@@ -29,12 +29,15 @@ struct Collection {
 struct Found {
     ids: Vec<Vec<String>>,
     #[serde(default)]
-    documents: Option<Vec<Vec<Option<String>>>>,
+    documents: Option<PerQuery<String>>,
     #[serde(default)]
-    metadatas: Option<Vec<Vec<Option<Map<String, Value>>>>>,
+    metadatas: Option<PerQuery<Map<String, Value>>>,
     #[serde(default)]
-    distances: Option<Vec<Vec<Option<f32>>>>,
+    distances: Option<PerQuery<f32>>,
 }
+
+/// For each query, what is known of each passage.
+type PerQuery<T> = Vec<Vec<Option<T>>>;
 
 impl Chroma {
     pub(super) fn new(collection: String) -> Self {

@@ -63,16 +63,16 @@ impl Service {
         match self.attempts(Method::GET, path, query, None).await {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.kind == LmErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed(error)),
+            Err(error) => Err(self.failed(&error)),
         }
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        self.attempts(Method::POST, path, &[], Some(body)).await.map_err(|e| self.failed(e))
+        self.attempts(Method::POST, path, &[], Some(body)).await.map_err(|e| self.failed(&e))
     }
 
     pub(crate) async fn put(&self, path: &str, query: &[(&str, &str)], body: &Value) -> Result<Value> {
-        self.attempts(Method::PUT, path, query, Some(body)).await.map_err(|e| self.failed(e))
+        self.attempts(Method::PUT, path, query, Some(body)).await.map_err(|e| self.failed(&e))
     }
 
     async fn attempts(
@@ -92,7 +92,7 @@ impl Service {
             error.attempts = attempts;
             match self.retry.delay(attempts, &error) {
                 Some(delay) if tokio::runtime::Handle::try_current().is_ok() => {
-                    tokio::time::sleep(delay).await
+                    tokio::time::sleep(delay).await;
                 }
                 _ => return Err(error),
             }
@@ -115,7 +115,7 @@ impl Service {
         serde_json::from_slice(&reply).map_err(|e| self.endpoint.unreadable(e))
     }
 
-    fn failed(&self, error: LmError) -> Error {
+    fn failed(&self, error: &LmError) -> Error {
         let mut failed = RetrievalError::new(&self.name, &error.message).retryable(error.retryable());
         failed.status = error.status;
         match error.kind {
