@@ -1,7 +1,7 @@
 //! What is found while an answer arrives is what is found in the whole.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use proptest::{prelude::*, sample::Index};
 
@@ -99,9 +99,10 @@ proptest! {
     }
 }
 
-/// Texts that say the same again and again are read in a time that grows with their length only.
+/// Texts that say the same again and again are read to their end: with what grows faster than the square of the length,
+/// this would not end.
 #[test]
-fn odd_texts_are_read_in_time() {
+fn odd_texts_are_read_to_their_end() {
     let pieces = [
         "[",
         "[[ ## ",
@@ -137,8 +138,7 @@ fn odd_texts_are_read_in_time() {
     );
     let adapters: [&dyn Adapter; 3] = [&ChatAdapter::new(), &JsonAdapter::new(), &XmlAdapter::new()];
     for piece in pieces {
-        let text = piece.repeat(30_000 / piece.len());
-        let started = Instant::now();
+        let text = piece.repeat(6_000 / piece.len());
         let mut choice = Choice::default();
         for start in ["", "<x>", "[[ ## x ## ]] "] {
             choice.text = format!("{start}{text}");
@@ -151,6 +151,5 @@ fn odd_texts_are_read_in_time() {
             }
             splitter.finish(&mut |_| {});
         }
-        assert!(started.elapsed().as_secs() < 30, "{piece:?}: {:?}", started.elapsed());
     }
 }

@@ -1,5 +1,8 @@
 //! The cache of answers, in memory and on disk.
 
+// Without a disk, parts of what is shared by both kinds of cache have no use.
+#![cfg_attr(not(feature = "disk-cache"), allow(dead_code, unused_imports, unused_variables))]
+
 pub(super) mod digest;
 #[cfg(feature = "disk-cache")]
 mod disk;
