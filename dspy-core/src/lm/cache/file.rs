@@ -4,7 +4,6 @@ use std::{
     cell::Cell,
     fmt,
     fs::{self, OpenOptions},
-    hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -12,6 +11,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{
+    alive::{Alive, has_ended},
     digest::Key,
     salvage::{checksum, salvage},
 };
@@ -22,8 +22,8 @@ const NAME: &str = "lm.sqlite3";
 const VERSION: i64 = 1;
 /// How long another process is waited for in a transaction.
 const BUSY: Duration = Duration::from_secs(10);
-/// How long the claim of a process on a request holds if the process does not renew it. Processes renew theirs in time,
-/// so it ends only for one that was killed.
+/// How long the claim of a process on a request holds if the process does not renew it. Processes renew theirs in time.
+/// That a process was killed is seen by its lock; where the file system has none, its claims end with this.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 const LEASE_MS: i64 = LEASE.as_millis() as i64;
 
@@ -39,7 +39,7 @@ const SCHEMA: &str = "
 const CLAIMS: &str = "
     CREATE TABLE IF NOT EXISTS claims (
         key BLOB NOT NULL PRIMARY KEY,
-        owner INTEGER NOT NULL,         -- a random number of the process
+        owner INTEGER NOT NULL,         -- the number of the process
         until INTEGER NOT NULL          -- milliseconds since 1970
     ) STRICT, WITHOUT ROWID;";
 
@@ -49,7 +49,7 @@ pub(super) struct File {
     path: PathBuf,
     limit: u64,
     /// This process, among those that use the file.
-    owner: i64,
+    alive: Alive,
     /// What tells the file from another one at the same place.
     identity: Option<(u64, u64)>,
     /// Bytes written since the size was last looked at.
@@ -187,10 +187,10 @@ impl File {
         tx.commit()?;
         let _: Option<i64> = db.query_row("SELECT max(id) FROM answers", [], |row| row.get(0))?;
         db.busy_timeout(BUSY)?;
-        let owner = RandomState::new().hash_one((std::process::id(), SystemTime::now())) as i64;
+        let alive = Alive::new(folder, open_private);
         let identity = identity(&path);
         // The limit may have been lowered: the first write looks at the size.
-        Ok(Self { db, path, limit, owner, identity, unchecked: u64::MAX })
+        Ok(Self { db, path, limit, alive, identity, unchecked: u64::MAX })
     }
 
     /// Whether the file is still the one at its place.
@@ -220,7 +220,8 @@ impl File {
     ) -> Result<(), Fault> {
         let written = {
             let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let changes = Change { tx, owner: self.owner, written: Cell::new(0) };
+            let folder = self.path.parent().unwrap_or(Path::new(""));
+            let changes = Change { tx, folder, owner: self.alive.number(), written: Cell::new(0) };
             change(&changes)?;
             let Change { tx, written, .. } = changes;
             tx.commit()?;
@@ -236,13 +237,16 @@ impl File {
 
     /// Keeps the claims of this process for another while.
     pub(super) fn renew_claims(&self) -> Result<(), Fault> {
-        self.db.execute("UPDATE claims SET until = ?1 WHERE owner = ?2", (now() + LEASE_MS, self.owner))?;
+        self.db.execute(
+            "UPDATE claims SET until = ?1 WHERE owner = ?2",
+            (now() + LEASE_MS, self.alive.number()),
+        )?;
         Ok(())
     }
 
     /// Gives back the claims of this process.
     pub(super) fn end_claims(&self) -> Result<(), Fault> {
-        self.db.execute("DELETE FROM claims WHERE owner = ?1", [self.owner])?;
+        self.db.execute("DELETE FROM claims WHERE owner = ?1", [self.alive.number()])?;
         Ok(())
     }
 
@@ -318,6 +322,7 @@ pub(super) enum Claimed {
 /// A transaction.
 pub(super) struct Change<'a> {
     tx: Transaction<'a>,
+    folder: &'a Path,
     owner: i64,
     /// Bytes of bodies.
     written: Cell<u64>,
@@ -343,7 +348,18 @@ impl Change<'_> {
         let now = now();
         let claimed =
             self.tx.prepare_cached(claim)?.execute((&key.0[..], self.owner, now + LEASE_MS, now))?;
-        Ok(if claimed > 0 { Claimed::Ours } else { Claimed::Theirs })
+        if claimed > 0 {
+            return Ok(Claimed::Ours);
+        }
+        let owner = "SELECT owner FROM claims WHERE key = ?1";
+        let owner: i64 = self.tx.prepare_cached(owner)?.query_row([&key.0[..]], |row| row.get(0))?;
+        if !has_ended(self.folder, owner) {
+            return Ok(Claimed::Theirs);
+        }
+        // Nothing that a process that has ended has claimed is waited for.
+        self.tx.execute("DELETE FROM claims WHERE owner = ?1", [owner])?;
+        self.tx.prepare_cached(claim)?.execute((&key.0[..], self.owner, now + LEASE_MS, now))?;
+        Ok(Claimed::Ours)
     }
 
     /// Gives a claim back.
@@ -495,8 +511,11 @@ mod tests {
         // The owner was killed a while ago.
         a.db.execute("UPDATE claims SET until = until - 60000", []).unwrap();
         assert_eq!((claim(&mut a), claim(&mut b)), ("ours", "theirs"));
-        a.change(|tx| tx.put(&key(1), &body("one"))).unwrap();
-        assert_eq!((claim(&mut a), claim(&mut b)), ("answered", "answered"));
+        // It is killed at once.
+        drop(a);
+        assert_eq!(claim(&mut b), "ours");
+        b.change(|tx| tx.put(&key(1), &body("one"))).unwrap();
+        assert_eq!(claim(&mut b), "answered");
     }
 
     #[test]

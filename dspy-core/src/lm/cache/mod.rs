@@ -3,6 +3,8 @@
 // Without a disk, parts of what is shared by both kinds of cache have no use.
 #![cfg_attr(not(feature = "disk-cache"), allow(dead_code, unused_imports, unused_variables))]
 
+#[cfg(feature = "disk-cache")]
+mod alive;
 pub(super) mod digest;
 #[cfg(feature = "disk-cache")]
 mod disk;
