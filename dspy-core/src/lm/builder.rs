@@ -11,6 +11,7 @@ use super::{
     facts::{self, Facts},
     http::Timeouts,
     limiter::Limits,
+    place::Place,
     provider::{self, Access, Endpoint, Protocol, Provider},
     retry::RetryPolicy,
     wire::{self, Address, Setup},
@@ -356,8 +357,10 @@ impl LMBuilder {
                         let known = facts::of(&id);
                         let version_var = format!("{}_API_VERSION", provider.name.to_uppercase());
                         let api_version = self.api_version.or_else(|| env(&version_var));
-                        let place = place(provider.name, endpoint, &known, self.api_base, self.api_key, env)
-                            .map_err(wrong)?;
+                        let place =
+                            Place::find(provider.name, endpoint, "LM", self.api_base, self.api_key, env)
+                                .map_err(wrong)?;
+                        let able = capabilities(provider.name, endpoint, &known, &place);
                         let mut timeouts = self.timeouts;
                         timeouts.read = timeouts.read.min(timeouts.total);
                         let address = Address {
@@ -374,7 +377,7 @@ impl LMBuilder {
                                 return Err(wrong(format!("`{}` has no responses API", provider.name)));
                             }
                         };
-                        let capabilities = self.capabilities.unwrap_or(place.capabilities);
+                        let capabilities = self.capabilities.unwrap_or(able);
                         let setup = Setup {
                             name: name.to_owned(),
                             max_completion_tokens: self
@@ -445,53 +448,13 @@ fn split(id: &str) -> Result<(&'static Provider, &str), String> {
     Ok((found, name))
 }
 
-/// Where a model is, and what is special there.
-struct Place {
-    api_base: String,
-    key: Option<SecretString>,
-    capabilities: Capabilities,
-}
-
-fn place(
-    provider: &str,
-    endpoint: &Endpoint,
-    known: &Facts,
-    api_base: Option<String>,
-    api_key: Option<SecretString>,
-    env: impl Fn(&str) -> Option<String>,
-) -> Result<Place, String> {
-    let from_code = api_base.is_some();
-    let base = api_base
-        .or_else(|| endpoint.base_vars.iter().find_map(|var| env(var)))
-        .or_else(|| endpoint.api_base.map(str::to_owned))
-        .ok_or_else(|| {
-            format!(
-                "`{provider}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
-                endpoint.base_vars.join(" or ")
-            )
-        })?;
-    let base = base.trim_end_matches('/').to_owned();
-    let official = endpoint.api_base == Some(&*base);
-    // A key of the environment belongs to the place that the environment, or the provider, names: an endpoint that was
-    // chosen elsewhere must not receive it.
-    let env_key = || endpoint.key_vars.iter().find_map(|var| env(var)).map(SecretString::from);
-    let key = match api_key {
-        Some(key) => Some(key),
-        None if from_code && !official => None,
-        None => env_key(),
-    };
-    if key.is_none() && official && base.starts_with("https://") {
-        return Err(format!(
-            "there is no API key: set {} in the environment, or `LM::builder(..).api_key(..)`",
-            endpoint.key_vars.join(" or ")
-        ));
-    }
-    let capabilities = match provider {
+/// What a model can do at a place when the user says nothing.
+fn capabilities(provider: &str, endpoint: &Endpoint, known: &Facts, place: &Place) -> Capabilities {
+    match provider {
         // Whatever speaks the protocol is called so: of a server elsewhere no more is known than that.
-        "openai" if !official => provider::server_capabilities(),
+        "openai" if !place.official => provider::server_capabilities(),
         _ => known.capabilities(endpoint.capabilities),
-    };
-    Ok(Place { capabilities, api_base: base, key })
+    }
 }
 
 impl fmt::Debug for LMBuilder {
@@ -513,18 +476,24 @@ mod tests {
 
     use super::*;
 
-    fn found(model: &str, base: Option<&str>, vars: &[(&str, &str)]) -> Result<Place, String> {
+    fn found(
+        model: &str,
+        base: Option<&str>,
+        vars: &[(&str, &str)],
+    ) -> Result<(Place, Capabilities), String> {
         let (provider, _) = split(model)?;
         let env = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let Access::Served(endpoint) = &provider.access else {
             return Err("runs in this process".into());
         };
-        place(provider.name, endpoint, &facts::of(model), base.map(str::to_owned), None, env)
+        let place = Place::find(provider.name, endpoint, "LM", base.map(str::to_owned), None, env)?;
+        let able = capabilities(provider.name, endpoint, &facts::of(model), &place);
+        Ok((place, able))
     }
 
     #[test]
     fn a_model_has_the_capabilities_that_are_known_of_it() {
-        let able = |model, base| found(model, base, &[("OPENAI_API_KEY", "k")]).unwrap().capabilities;
+        let able = |model, base| found(model, base, &[("OPENAI_API_KEY", "k")]).unwrap().1;
         assert!(able("openai/gpt-4o", None).json_schema && able("openai/gpt-4o", None).logprobs);
         assert!(!able("openai/gpt-4-turbo", None).json_schema);
         assert!(!able("openai/o1-mini", None).json_schema);
@@ -539,11 +508,11 @@ mod tests {
     #[test]
     fn a_key_goes_only_where_the_environment_or_the_provider_says() {
         let vars = [("OPENAI_API_KEY", "k")];
-        let official = found("openai/gpt-4o", None, &vars).unwrap();
+        let (official, _) = found("openai/gpt-4o", None, &vars).unwrap();
         assert_eq!((official.api_base.as_str(), key(&official)), ("https://api.openai.com/v1", Some("k")));
-        let own = found("openai/m", Some("http://localhost:30000/v1/"), &vars).unwrap();
+        let (own, _) = found("openai/m", Some("http://localhost:30000/v1/"), &vars).unwrap();
         assert_eq!((own.api_base.as_str(), key(&own)), ("http://localhost:30000/v1", None));
-        let by_env =
+        let (by_env, _) =
             found("openai/m", None, &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://b/v1")]).unwrap();
         assert_eq!((by_env.api_base.as_str(), key(&by_env)), ("http://b/v1", Some("k")));
     }

@@ -20,6 +20,7 @@ mod limiter;
 mod local;
 mod message;
 mod model;
+mod place;
 mod prefix;
 mod private;
 mod provider;

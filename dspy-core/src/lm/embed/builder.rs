@@ -174,17 +174,17 @@ impl EmbeddingModelBuilder {
                 embedder
             }
             Source::Named(_) => {
-                let place = provider::place(&id, self.api_base, self.api_key, env).map_err(wrong)?;
+                let found = provider::locate(&id, self.api_base, self.api_key, env).map_err(wrong)?;
                 let mut timeouts = self.timeouts;
                 timeouts.read = timeouts.read.min(timeouts.total);
                 let address = Address {
                     id: id.clone(),
-                    api_base: place.api_base,
-                    key: place.key,
+                    api_base: found.place.api_base,
+                    key: found.place.key,
                     headers: self.headers,
                     timeouts,
                 };
-                Arc::new(EmbeddingApi::new(place.protocol, address, place.name, self.dimensions)?)
+                Arc::new(EmbeddingApi::new(found.protocol, address, found.name, self.dimensions)?)
             }
         };
         let default_batch = BATCH.min(embedder.max_batch());
