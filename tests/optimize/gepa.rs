@@ -1,5 +1,4 @@
 //! GEPA on a scripted model: what it finds, and what it keeps to whatever happens.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
     collections::BTreeSet,

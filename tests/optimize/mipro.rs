@@ -1,9 +1,7 @@
 //! MIPROv2 on a model that answers by a script: what holds whatever the seed, the budget and the metric.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::{
     collections::BTreeSet,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
@@ -22,54 +20,7 @@ use proptest::{
     test_runner::Config,
 };
 
-/// Sort the message.
-#[signature]
-struct Sort {
-    #[input]
-    message: String,
-    #[output]
-    label: String,
-}
-
-/// Say what the message is about.
-#[signature]
-struct Sum {
-    #[input]
-    message: String,
-    #[output]
-    gist: String,
-}
-
-/// Sort the message by its gist.
-#[signature]
-struct SortSummed {
-    #[input]
-    message: String,
-    #[input]
-    gist: String,
-    #[output]
-    label: String,
-}
-
-/// Two predictors; the rows have no field for what is between them.
-#[module]
-#[derive(Default)]
-struct TwoSteps {
-    sum: Predict<Sum>,
-    sort: Predict<SortSummed>,
-}
-
-#[module]
-impl Module for TwoSteps {
-    type Input = SortInput;
-    type Output = SortOutput;
-
-    async fn forward(&self, SortInput { message }: SortInput) -> Result<SortOutput> {
-        let gist = self.sum.call(message.clone()).await?.gist.clone();
-        let label = self.sort.call((message, gist)).await?.label.clone();
-        Ok(SortOutput { label })
-    }
-}
+use crate::two_steps::{Sort, SortOutput, TwoSteps, draw, label_of, right, rows, student};
 
 /// How the model behaves.
 #[derive(Clone, Copy, Default)]
@@ -129,12 +80,6 @@ impl Script {
     }
 }
 
-fn draw(of: &impl Hash) -> usize {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    (hasher.finish() >> 8) as usize
-}
-
 /// The model as it is given to the library.
 struct Shared(Arc<Script>);
 
@@ -153,19 +98,6 @@ impl LanguageModel for Shared {
             Ok(Response::text(answer))
         })
     }
-}
-
-fn label_of(number: usize) -> String {
-    ["red", "green", "blue"][number % 3].to_owned()
-}
-
-fn rows(numbers: std::ops::Range<usize>) -> Vec<Sort> {
-    let row = |n: usize| Sort { message: format!("number {n}"), label: label_of(n) };
-    numbers.map(row).collect()
-}
-
-fn right(gold: &Sort, found: &SortOutput) -> bool {
-    gold.label == found.label
 }
 
 /// What a compile gave: the report, and the program as it is saved.
@@ -195,10 +127,6 @@ fn run<K: 'static>(
 ) -> Result<Found> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(compile(optimizer, script, metric))
-}
-
-fn student() -> String {
-    TwoSteps::default().to_json().unwrap().to_string()
 }
 
 /// The best of the candidates that were run on all validation rows; of equals, any.

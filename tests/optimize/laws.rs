@@ -1,13 +1,9 @@
 //! What every optimizer keeps to, on a model that answers by a script: whatever the seed, the budget, the units of the
 //! metric, and the moment at which it is killed.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use dspy::{
@@ -23,69 +19,7 @@ use proptest::{
 use serde_json::json;
 use tokio::sync::Notify;
 
-/// Sort the message.
-#[signature]
-struct Sort {
-    #[input]
-    message: String,
-    #[output]
-    label: String,
-}
-
-/// Say what the message is about.
-#[signature]
-struct Sum {
-    #[input]
-    message: String,
-    #[output]
-    gist: String,
-}
-
-/// Sort the message by its gist.
-#[signature]
-struct SortSummed {
-    #[input]
-    message: String,
-    #[input]
-    gist: String,
-    #[output]
-    label: String,
-}
-
-/// Two predictors; the rows have no field for what is between them.
-#[module]
-#[derive(Default)]
-struct TwoSteps {
-    sum: Predict<Sum>,
-    sort: Predict<SortSummed>,
-}
-
-#[module]
-impl Module for TwoSteps {
-    type Input = SortInput;
-    type Output = SortOutput;
-
-    async fn forward(&self, SortInput { message }: SortInput) -> Result<SortOutput> {
-        let gist = self.sum.call(message.clone()).await?.gist.clone();
-        let label = self.sort.call((message, gist)).await?.label.clone();
-        Ok(SortOutput { label })
-    }
-}
-
-fn label_of(number: usize) -> String {
-    ["red", "green", "blue"][number % 3].to_owned()
-}
-
-fn rows(numbers: std::ops::Range<usize>) -> Vec<Sort> {
-    let row = |n: usize| Sort { message: format!("the message with number {n}"), label: label_of(n) };
-    numbers.map(row).collect()
-}
-
-fn draw(of: &impl Hash) -> usize {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    (hasher.finish() >> 8) as usize
-}
+use crate::two_steps::{Sort, SortOutput, TwoSteps, draw, label_of, rows, student};
 
 /// Every field that may be asked for. Rows come out right by luck, more often with demonstrations and with rules in the
 /// instruction. What is proposed depends on the draw alone, so that it is the same whatever scores a prompt shows.
@@ -256,10 +190,6 @@ async fn search(name: &str, setup: &Setup) -> Result<Found> {
         "portfolio" => run!(Portfolio::new()),
         other => panic!("there is no optimizer `{other}`"),
     }
-}
-
-fn student() -> String {
-    TwoSteps::default().to_json().unwrap().to_string()
 }
 
 proptest! {
