@@ -10,4 +10,5 @@ mod searching;
 #[path = "../../examples/support/mod.rs"]
 mod support;
 mod tickets;
+mod tool_words;
 mod two_steps;

@@ -191,6 +191,11 @@ impl Predictor {
         Ok(())
     }
 
+    /// Whether one of its tools, by its name in the program, has such an argument.
+    pub(crate) fn takes_argument(&self, tool: &str, argument: &str) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.tools().takes(tool, argument))
+    }
+
     /// Gives it tools to choose from.
     pub(crate) fn set_agent(&mut self, agent: Option<Agent>) {
         self.agent = agent.map(Box::new);

@@ -92,6 +92,12 @@ impl ToolSet {
         self.words.iter().map(|words| words.name.as_str())
     }
 
+    /// Whether a tool, by its name in the program, has such an argument.
+    pub(crate) fn takes(&self, tool: &str, argument: &str) -> bool {
+        let own = self.own.iter().find(|own| own.name == tool);
+        own.is_some_and(|own| own.parameters.pointer(&pointer(argument)).is_some())
+    }
+
     /// Takes words, of the tools that they are for.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The texts of a program that are improved, and which of them is next.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
+use super::words;
 use crate::optimize::{CandidateId, Parameters, PredictorInfo, Rollout};
 
 /// A text of a program that [`GEPA`](super::GEPA) improves.
@@ -20,27 +21,36 @@ pub enum Component {
         /// The field's name.
         field: String,
     },
+    /// The words in which a predictor is told of one of its tools, as a JSON object: `name`, `description` and
+    /// `arguments`, which holds what is said of each argument.
+    Tool {
+        /// The predictor's path.
+        path: Arc<str>,
+        /// The name that the tool has in the program.
+        tool: String,
+    },
 }
 
 impl Component {
     /// The path of its predictor.
     pub fn path(&self) -> &Arc<str> {
         match self {
-            Self::Instructions { path } | Self::Description { path, .. } => path,
+            Self::Instructions { path } | Self::Description { path, .. } | Self::Tool { path, .. } => path,
         }
     }
 
     /// Its text in these parameters; empty when they do not have it.
-    pub fn text<'p>(&self, parameters: &'p Parameters) -> &'p str {
-        let own = parameters.get(self.path());
-        let text = own.and_then(|own| match self {
-            Self::Instructions { .. } => Some(&own.instructions),
-            Self::Description { field, .. } => own.descriptions.get(field),
+    pub fn text<'p>(&self, parameters: &'p Parameters) -> Cow<'p, str> {
+        let text = parameters.get(self.path()).and_then(|own| match self {
+            Self::Instructions { .. } => Some(own.instructions.as_str().into()),
+            Self::Description { field, .. } => own.descriptions.get(field).map(|text| text.as_str().into()),
+            Self::Tool { tool, .. } => Some(words::to_text(words::of(own, tool)?).into()),
         });
-        text.map_or("", String::as_str)
+        text.unwrap_or_default()
     }
 
-    /// Replaces its text in these parameters.
+    /// Replaces its text in these parameters. Of the words of a tool, those are replaced that the text has; a name that
+    /// no tool can have, or that another one has, is left out.
     pub fn set(&self, parameters: &mut Parameters, text: impl Into<String>) {
         let Some(own) = parameters.get_mut(self.path()) else { return };
         match self {
@@ -48,12 +58,18 @@ impl Component {
             Self::Description { field, .. } => {
                 own.descriptions.insert(field.clone(), text.into());
             }
+            Self::Tool { tool, .. } => words::set(own, tool, &text.into()),
         }
     }
 
-    /// The components of a program: the instructions of its predictors, and with `descriptions` also those of their
-    /// fields.
-    pub(super) fn of(predictors: &[PredictorInfo], descriptions: bool) -> Vec<Self> {
+    /// The components of a program: the instructions of its predictors, with `descriptions` also those of their
+    /// fields, and with `tools` the words of their tools.
+    pub(super) fn of(
+        predictors: &[PredictorInfo],
+        parameters: &Parameters,
+        descriptions: bool,
+        tools: bool,
+    ) -> Vec<Self> {
         let mut found = Vec::new();
         for info in predictors {
             let path = info.path();
@@ -62,6 +78,12 @@ impl Component {
                 let fields = info.spec().fields.iter();
                 found.extend(fields.map(|f| Self::Description { path: path.clone(), field: f.name.clone() }));
             }
+            let own = parameters.get(path).filter(|_| tools).map(|own| own.tools.as_slice());
+            found.extend(
+                own.unwrap_or_default()
+                    .iter()
+                    .map(|words| Self::Tool { path: path.clone(), tool: words.tool.clone() }),
+            );
         }
         found
     }
@@ -72,6 +94,7 @@ impl fmt::Display for Component {
         match self {
             Self::Instructions { path } => f.write_str(path),
             Self::Description { path, field } => write!(f, "{path}, field {field}"),
+            Self::Tool { path, tool } => write!(f, "{path}, tool {tool}"),
         }
     }
 }

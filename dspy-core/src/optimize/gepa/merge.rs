@@ -62,7 +62,7 @@ fn complements(
     components: &[Component],
 ) -> bool {
     let text = |c: CandidateId, component: &Component| {
-        candidates.get(c.index()).map(|c| component.text(&c.parameters).to_owned())
+        candidates.get(c.index()).map(|c| component.text(&c.parameters).into_owned())
     };
     components.iter().any(|component| {
         let [a, b, old] = [better, other, ancestor].map(|c| text(c, component));
@@ -81,7 +81,7 @@ pub(super) fn merged(
     for component in components {
         let [a, b, old] = [better, other, ancestor].map(|p| component.text(p));
         if a == old && b != old {
-            component.set(&mut merged, b);
+            component.set(&mut merged, b.into_owned());
         }
     }
     merged
@@ -130,7 +130,7 @@ mod tests {
         let texts = |better: usize, other: usize| {
             let [better, other, ancestor] = [better, other, 0].map(|i| &all[i].parameters);
             let merged = merged(better, other, ancestor, &components());
-            components().iter().map(|c| c.text(&merged).to_owned()).collect::<Vec<_>>()
+            components().iter().map(|c| c.text(&merged).into_owned()).collect::<Vec<_>>()
         };
         assert_eq!(texts(2, 1), ["2", "2", "1"]);
         // Where both changed a text, that of the better one stays.

@@ -8,16 +8,20 @@ mod pareto;
 mod proposer;
 mod reflect;
 mod search;
+mod words;
 
 use std::collections::{BTreeMap, HashSet};
 
 pub use component::{Component, Selection};
 use futures_util::future::join_all;
 pub use options::GEPA;
-pub use reflect::{Reflection, ReflectionExample, ReflectiveProposer, ReviseDescription, ReviseInstruction};
+pub use reflect::{
+    Reflection, ReflectionExample, ReflectiveProposer, ReviseDescription, ReviseInstruction, ReviseTool,
+};
 
 use self::{
     merge::Pair,
+    reflect::Pick,
     search::{Batch, Search, Verdict},
 };
 use super::{
@@ -193,6 +197,12 @@ impl Evolution {
             let rewritten = Rewritten::new(&text, &wish.current);
             refused |= wish.examples.iter().filter(|e| rewritten.copies(&e.inputs)).count() >= BULK;
             wish.component.set(&mut child, text);
+            if let Component::Tool { path, tool } = &wish.component {
+                let predictor = search.predictor(path).and_then(|info| info.predictor());
+                if let (Some(own), Some(predictor)) = (child.get_mut(path), predictor) {
+                    words::fit(own, tool, predictor);
+                }
+            }
         }
         Ok((child != *parameters).then_some((child, refused)))
     }
@@ -206,15 +216,21 @@ impl Evolution {
         component: &Component,
     ) -> Option<Reflection> {
         let path = component.path();
-        let info = search.engine.predictors().iter().find(|info| info.path() == path)?;
+        let info = search.predictor(path)?;
         let rng = search.engine.rng("steps").fork_index(self.step).fork(path);
+        // The last step of an agent shows the tools that were used, and how.
+        let pick = match component {
+            Component::Tool { .. } => Pick::Last,
+            _ => Pick::Drawn(&rng),
+        };
         let example =
-            |row: &usize| ReflectionExample::of(path, info.spec(), *row, search.rollout(parent, *row)?, &rng);
+            |row: &usize| ReflectionExample::of(path, info.spec(), *row, search.rollout(parent, *row)?, pick);
         let examples: Vec<ReflectionExample> = batch.shown.iter().filter_map(example).collect();
         (!examples.is_empty()).then(|| Reflection {
             component: component.clone(),
-            current: component.text(parameters).to_owned(),
+            current: component.text(parameters).into_owned(),
             instructions: parameters.get(path).map(|own| own.instructions.clone()).unwrap_or_default(),
+            tools: parameters.get(path).map(|own| own.tools.clone()).unwrap_or_default(),
             spec: info.spec().clone(),
             examples,
         })

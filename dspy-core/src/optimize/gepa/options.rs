@@ -69,6 +69,7 @@ pub struct GEPA {
     pub(super) selector: Selector,
     pub(super) greedy: bool,
     pub(super) descriptions: bool,
+    pub(super) tool_words: bool,
     pub(super) merges: usize,
     pub(super) race_rows: usize,
     pub(super) skip_perfect_score: bool,
@@ -87,6 +88,7 @@ impl Default for GEPA {
             selector: Selector::RoundRobin,
             greedy: false,
             descriptions: false,
+            tool_words: false,
             merges: 5,
             race_rows: 64,
             skip_perfect_score: true,
@@ -164,6 +166,13 @@ impl GEPA {
     /// Sets whether the descriptions of the fields are components too. They are not.
     pub fn field_descriptions(mut self, on: bool) -> Self {
         self.descriptions = on;
+        self
+    }
+
+    /// Sets whether the words of tools are components too: of each tool of an agent, its name, its description and what is
+    /// said of its arguments, which are rewritten together. They are not.
+    pub fn tool_words(mut self, on: bool) -> Self {
+        self.tool_words = on;
         self
     }
 

@@ -1,11 +1,11 @@
 //! The proposer: a model reads what went wrong and rewrites a text of the program.
 
-use std::{fmt::Write, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
 use dspy_macros::{module, signature};
 use serde_json::{Map, Value};
 
-use super::Component;
+use super::{Component, words::Words};
 use crate::{
     Result,
     data::Rng,
@@ -14,6 +14,7 @@ use crate::{
     optimize::{Rollout, RolloutStep},
     predict::Predict,
     signature::{Field, SignatureSpec},
+    tool::ToolWords,
 };
 
 /// How many characters of one value a reflection shows.
@@ -71,6 +72,44 @@ pub struct ReviseDescription {
     revised_description: String,
 }
 
+/// Rewrite what an agent is told of one of its tools so that the agent makes fewer mistakes.
+///
+/// The agent works in steps, and chooses in each of them a tool and its arguments by what it is told of the tools. Each
+/// example shows the state of the work, what the agent did, and what a reviewer said of the outcome. Find out where the
+/// tool was used wrongly, was passed over, or was used although another one was called for, and say what has to be known
+/// to do better: what the tool gives, when to use it and when not, what its arguments hold and in which form. Say of the
+/// tool only what the examples and the present words bear out, and do not list the examples or their answers.
+#[signature]
+pub struct ReviseTool {
+    /// what the agent takes and gives in a step
+    #[input]
+    step: String,
+    /// what the agent is told to do
+    #[input]
+    instruction: String,
+    /// all tools of the agent
+    #[input]
+    tools: String,
+    /// the tool
+    #[input]
+    tool: String,
+    /// what is said of the tool now
+    #[input]
+    current_words: String,
+    /// steps of the agent with their review
+    #[input]
+    examples: String,
+    /// the name under which the agent calls it: the present one, unless it misleads
+    #[output]
+    name: String,
+    /// the whole new description
+    #[output]
+    description: String,
+    /// the new description of each argument, by the name of the argument
+    #[output]
+    arguments: BTreeMap<String, String>,
+}
+
 /// What a proposer of [`GEPA`](super::GEPA) is given: a text, and runs that show what is wrong with it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -81,6 +120,8 @@ pub struct Reflection {
     pub current: String,
     /// The predictor's instruction as it is now.
     pub instructions: String,
+    /// The words of the predictor's tools as they are now; empty for one without tools.
+    pub tools: Vec<ToolWords>,
     /// The predictor's signature.
     pub spec: Arc<SignatureSpec>,
     /// What the predictor did on some rows, most of which went wrong.
@@ -105,19 +146,30 @@ pub struct ReflectionExample {
     pub feedback: String,
 }
 
+/// Which of several steps of a predictor is an example.
+#[derive(Clone, Copy)]
+pub(super) enum Pick<'r> {
+    /// One by chance.
+    Drawn(&'r Rng),
+    Last,
+}
+
 impl ReflectionExample {
     /// The example of a predictor in a run; `None` when the predictor did nothing in it. A step that failed is taken
-    /// before others, and of several others one by chance.
+    /// before others.
     pub(super) fn of(
         path: &str,
         spec: &SignatureSpec,
         row: usize,
         rollout: &Rollout,
-        rng: &Rng,
+        pick: Pick<'_>,
     ) -> Option<Self> {
         let steps: Vec<&RolloutStep> = rollout.trace.iter().filter(|step| *step.path == *path).collect();
         let failed = steps.iter().find(|step| step.outputs.is_none()).copied();
-        let step = failed.or_else(|| rng.fork_index(row as u64).choose(&steps).copied())?;
+        let step = failed.or_else(|| match pick {
+            Pick::Drawn(rng) => rng.fork_index(row as u64).choose(&steps).copied(),
+            Pick::Last => steps.last().copied(),
+        })?;
         let score = rollout.score()?;
         let said = match (&step.error, &rollout.outcome) {
             (Some(error), _) => format!("{error}\nThe answer must have these fields:\n{}", outputs_of(spec)),
@@ -157,6 +209,15 @@ impl Reflection {
             names(&mut self.spec.inputs()),
             names(&mut self.spec.outputs())
         )
+    }
+
+    /// The names and descriptions of the tools, one a line.
+    pub fn tools_text(&self) -> String {
+        let line = |words: &ToolWords| {
+            let description = words.description.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("- {}: {description}", words.name)
+        };
+        self.tools.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// The examples as text. Long values are shortened.
@@ -204,6 +265,8 @@ pub struct ReflectiveProposer {
     pub instruction: Predict<ReviseInstruction>,
     /// Rewrites descriptions of fields.
     pub description: Predict<ReviseDescription>,
+    /// Rewrites the words of tools.
+    pub tool: Predict<ReviseTool>,
 }
 
 #[module]
@@ -213,7 +276,7 @@ impl Module for ReflectiveProposer {
 
     async fn forward(&self, reflection: Reflection) -> Result<String> {
         let (step, examples) = (reflection.step(), reflection.examples_text());
-        let text = match reflection.component {
+        let text = match reflection.component.clone() {
             Component::Instructions { .. } => {
                 let current_instruction = reflection.current;
                 let input = ReviseInstructionInput { step, current_instruction, examples };
@@ -224,6 +287,14 @@ impl Module for ReflectiveProposer {
                 let input =
                     ReviseDescriptionInput { step, instruction, field, current_description, examples };
                 self.description.call(input).await?.into_inner().revised_description
+            }
+            Component::Tool { tool, .. } => {
+                let tools = reflection.tools_text();
+                let (instruction, current_words) = (reflection.instructions, reflection.current);
+                let input = ReviseToolInput { step, instruction, tools, tool, current_words, examples };
+                let ReviseToolOutput { name, description, arguments } =
+                    self.tool.call(input).await?.into_inner();
+                Words { name: Some(name), description: Some(description), arguments }.to_text()
             }
         };
         Ok(text)

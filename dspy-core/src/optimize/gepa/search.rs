@@ -6,7 +6,7 @@ use super::{Component, GEPA, pareto};
 use crate::{
     data::Rng,
     evaluate::ruled_out,
-    optimize::{CandidateId, Engine, Rollout, Stop},
+    optimize::{CandidateId, Engine, PredictorInfo, Rollout, Stop},
 };
 
 /// Which share of the calls of a limited budget is planned with.
@@ -70,7 +70,9 @@ pub(super) struct Search<'e> {
 
 impl<'e> Search<'e> {
     pub(super) fn new(options: &'e GEPA, engine: &'e Engine) -> Self {
-        let components = Component::of(engine.predictors(), options.descriptions);
+        let student = engine.parameters(CandidateId::STUDENT);
+        let components =
+            Component::of(engine.predictors(), &student, options.descriptions, options.tool_words);
         let mut val = engine.val().to_vec();
         engine.rng("validation order").shuffle(&mut val);
         let limit = options.size.metric_calls(components.len(), engine.train().len(), val.len());
@@ -148,6 +150,10 @@ impl<'e> Search<'e> {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn predictor(&self, path: &str) -> Option<&'e PredictorInfo> {
+        self.engine.predictors().iter().find(|info| **info.path() == *path)
     }
 
     pub(super) fn rollout(&self, candidate: CandidateId, row: usize) -> Option<&Rollout> {
