@@ -1,14 +1,6 @@
 //! The standard client: cache, single-flight, limits and retries around a [`LanguageModel`].
 
-use std::{
-    fmt,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::{Duration, Instant, SystemTime},
-};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 use tracing::Instrument;
@@ -16,6 +8,8 @@ use tracing::Instrument;
 use super::{
     Answer, BoxFuture, Cache, Capabilities, DeltaSink, HistoryEntry, LanguageModel, Meter, Options, Request,
     Response, ResponseStream, RetryPolicy, Usage,
+    account::{Call, Sums},
+    attempts::Attempts,
     budget::Admitted,
     cache::{Asking, Found, Key},
     history::{self, Inspection},
@@ -55,20 +49,7 @@ pub(super) struct Core {
     /// When a request without an answer is sent a second time.
     hedge: Option<Duration>,
     cache: Cache,
-    spent: Spent,
-}
-
-/// What was spent, added up without a lock.
-#[derive(Default)]
-struct Spent {
-    calls: AtomicU64,
-    cached_calls: AtomicU64,
-    unsaved_calls: AtomicU64,
-    prompt_tokens: AtomicU64,
-    completion_tokens: AtomicU64,
-    cached_prompt_tokens: AtomicU64,
-    cache_write_tokens: AtomicU64,
-    reasoning_tokens: AtomicU64,
+    sums: Sums,
 }
 
 impl<M: LanguageModel> From<M> for LM {
@@ -93,7 +74,7 @@ impl Core {
             timeout: limits.timeout.unwrap_or(Duration::from_secs(600)),
             hedge: limits.hedge,
             cache,
-            spent: Spent::default(),
+            sums: Sums::default(),
             model,
         }
     }
@@ -197,17 +178,7 @@ impl LM {
 
     /// The usage of all clones of this client so far.
     pub fn usage(&self) -> Usage {
-        let s = &self.core.spent;
-        Usage {
-            calls: s.calls.load(Relaxed),
-            cached_calls: s.cached_calls.load(Relaxed),
-            unsaved_calls: s.unsaved_calls.load(Relaxed),
-            prompt_tokens: s.prompt_tokens.load(Relaxed),
-            completion_tokens: s.completion_tokens.load(Relaxed),
-            cached_prompt_tokens: s.cached_prompt_tokens.load(Relaxed),
-            cache_write_tokens: s.cache_write_tokens.load(Relaxed),
-            reasoning_tokens: s.reasoning_tokens.load(Relaxed),
-        }
+        self.core.sums.usage()
     }
 
     /// The last `n` requests to models of this name in the history of the process, the oldest first.
@@ -244,17 +215,16 @@ impl LM {
         request.options.fill_from(&self.options);
         // A block, because an `async fn` keeps its arguments twice.
         async move {
-            let began = Began::now();
-            let span = self.span(&request);
+            let call = Call::begin(self.id(), &request);
             let result = match self.deadline {
-                None => self.answer(&request).instrument(span.clone()).await,
+                None => self.answer(&request).instrument(call.span()).await,
                 Some(deadline) => {
                     // In a box, because most calls have none.
-                    let answer = Box::pin(self.answer(&request).instrument(span.clone()));
+                    let answer = Box::pin(self.answer(&request).instrument(call.span()));
                     self.in_time(deadline, answer).await
                 }
             };
-            self.account(&span, &began, request, &result);
+            call.end(&self.core.id, &self.core.sums, request, &result);
             if checked { result.and_then(|answer| answer.checked(self.id())) } else { result }
         }
     }
@@ -273,14 +243,13 @@ impl LM {
         request.options.fill_from(&self.options);
         let lm = self.clone();
         ResponseStream::new(|mut sink| async move {
-            let began = Began::now();
-            let span = lm.span(&request);
-            let answer = lm.answer_streamed(&request, &mut *sink).instrument(span.clone());
+            let call = Call::begin(lm.id(), &request);
+            let answer = lm.answer_streamed(&request, &mut *sink).instrument(call.span());
             let result = match lm.deadline {
                 None => answer.await,
                 Some(deadline) => lm.in_time(deadline, answer).await,
             };
-            lm.account(&span, &began, request, &result);
+            call.end(&lm.core.id, &lm.core.sums, request, &result);
             if checked { result.and_then(|answer| answer.checked(lm.id())) } else { result }
         })
     }
@@ -377,7 +346,7 @@ impl LM {
             None => asked.await,
             Some(deadline) => self.in_time(deadline, asked).await,
         }?;
-        self.core.spent.add(&response.usage);
+        self.core.sums.add(&response.usage);
         Ok(response)
     }
 
@@ -432,15 +401,10 @@ impl LM {
         mut sink: Option<&mut DeltaSink<'_>>,
     ) -> Result<Response, LmError> {
         let core = &*self.core;
-        let (mut attempts, mut faults) = (0, 0);
+        let mut attempts = Attempts::new(self.id(), &core.limiter, &core.retry);
         loop {
-            attempts += 1;
             let mut begun = false;
-            // Held for this attempt only: who waits to try again lets others through.
-            let place = core.limiter.place(self.id(), || bytes_of(request)).await.map_err(|mut error| {
-                error.attempts = attempts - 1;
-                error
-            })?;
+            let place = attempts.begin(|| bytes_of(request)).await?;
             let result = match sink.as_deref_mut() {
                 None => match core.hedge {
                     None => core.model.generate(request).await,
@@ -454,83 +418,15 @@ impl LM {
                     core.model.stream(request, &mut watched).await
                 }
             };
-            let mut error = match result {
+            match result {
                 Ok(response) => {
                     place.answered(&response.usage);
                     return Ok(response);
                 }
-                Err(error) => error,
-            };
-            error.attempts = attempts;
-            if error.model.is_empty() {
-                error.model = self.id().to_owned();
-            }
-            let delay = place.failed(&error, attempts, &mut faults, &core.retry);
-            match delay {
-                Some(_) if tokio::runtime::Handle::try_current().is_err() => {
-                    error.message.push_str("; ");
-                    error.message.push_str(&no_runtime("Further attempts"));
-                    return Err(error);
-                }
-                Some(delay) if !begun => {
-                    tracing::debug!(%error, attempts, delay = ?delay, "trying again");
-                    if !delay.is_zero() {
-                        tokio::time::sleep(delay).await;
-                    }
-                }
-                _ => return Err(error),
+                // What was handed over cannot be taken back. In a box, because it is rare.
+                Err(error) => Box::pin(attempts.failed(place, error, !begun)).await?,
             }
         }
-    }
-
-    /// A span with OpenTelemetry's names (semantic conventions for generative AI); nothing when nobody listens.
-    fn span(&self, request: &Request) -> tracing::Span {
-        let span = tracing::info_span!(
-            "chat",
-            gen_ai.operation.name = "chat",
-            gen_ai.provider.name = tracing::field::Empty,
-            gen_ai.request.model = self.id(),
-            gen_ai.request.temperature = request.options.temperature,
-            gen_ai.request.top_p = request.options.top_p,
-            gen_ai.request.max_tokens = request.options.max_tokens,
-            gen_ai.request.seed = request.options.seed,
-            gen_ai.response.id = tracing::field::Empty,
-            gen_ai.response.model = tracing::field::Empty,
-            gen_ai.response.finish_reasons = tracing::field::Empty,
-            gen_ai.usage.input_tokens = tracing::field::Empty,
-            gen_ai.usage.output_tokens = tracing::field::Empty,
-            dspy.cached = tracing::field::Empty,
-            error.r#type = tracing::field::Empty,
-        );
-        if !span.is_disabled()
-            && let Some((provider, _)) = self.id().split_once('/')
-        {
-            span.record("gen_ai.provider.name", provider);
-        }
-        span
-    }
-
-    fn account(
-        &self,
-        span: &tracing::Span,
-        began: &Began,
-        request: Request,
-        result: &Result<Answer, LmError>,
-    ) {
-        if let Ok(answer) = result {
-            self.core.spent.add(&answer.usage());
-        }
-        if !span.is_disabled() {
-            record(span, result);
-        }
-        history::push(HistoryEntry {
-            time: began.time,
-            model: self.core.id.clone(),
-            prompt: request.prompt,
-            cached: result.as_ref().is_ok_and(|answer| answer.cached),
-            outcome: result.as_ref().map(|answer| answer.response.clone()).map_err(Clone::clone),
-            duration: began.elapsed(),
-        });
     }
 }
 
@@ -545,59 +441,6 @@ fn settled(admitted: Option<Admitted>, model: &str, answer: Answer) -> Answer {
         admitted.settle(model, &answer.response.usage);
     }
     answer
-}
-
-fn record(span: &tracing::Span, result: &Result<Answer, LmError>) {
-    match result {
-        Err(e) => {
-            span.record("error.type", e.kind.as_str());
-        }
-        Ok(answer) => {
-            let response = &answer.response;
-            span.record("gen_ai.response.id", &*response.id);
-            span.record("gen_ai.response.model", &*response.model);
-            let reasons: Vec<_> = response.choices.iter().map(|c| &c.finish).collect();
-            span.record("gen_ai.response.finish_reasons", tracing::field::debug(reasons));
-            span.record("gen_ai.usage.input_tokens", response.usage.prompt_tokens);
-            span.record("gen_ai.usage.output_tokens", response.usage.completion_tokens);
-            span.record("dspy.cached", answer.cached);
-        }
-    }
-}
-
-/// When a request began, for people and for measuring.
-struct Began {
-    time: SystemTime,
-    instant: Instant,
-}
-
-impl Began {
-    fn now() -> Self {
-        Self { time: SystemTime::now(), instant: Instant::now() }
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.instant.elapsed()
-    }
-}
-
-impl Spent {
-    fn add(&self, u: &Usage) {
-        for (sum, n) in [
-            (&self.calls, u.calls),
-            (&self.cached_calls, u.cached_calls),
-            (&self.unsaved_calls, u.unsaved_calls),
-            (&self.prompt_tokens, u.prompt_tokens),
-            (&self.completion_tokens, u.completion_tokens),
-            (&self.cached_prompt_tokens, u.cached_prompt_tokens),
-            (&self.cache_write_tokens, u.cache_write_tokens),
-            (&self.reasoning_tokens, u.reasoning_tokens),
-        ] {
-            if n > 0 {
-                sum.fetch_add(n, Relaxed);
-            }
-        }
-    }
 }
 
 impl fmt::Debug for LM {

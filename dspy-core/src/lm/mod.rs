@@ -4,7 +4,9 @@
 //! requests in flight, the retry loop, and the wire: the provider's protocol over HTTP. [`LM`] is all of it; a
 //! [`LanguageModel`] is the last part alone.
 
+mod account;
 mod answer;
+mod attempts;
 mod budget;
 mod builder;
 mod cache;

@@ -17,9 +17,9 @@ use tracing::Instrument;
 use super::{Embedder, Embeddings, InputType};
 use crate::{
     LmError, LmErrorKind,
-    error::no_runtime,
     lm::{
         BoxFuture, Cache, Response, RetryPolicy, Usage,
+        attempts::Attempts,
         cache::{Asking, Key},
         limiter::{Limiter, Limits},
         wire::embeddings::{from_base64, to_base64},
@@ -213,30 +213,17 @@ impl Core {
 
     /// Sends a batch until it is answered or there is no hope.
     async fn attempts(&self, texts: &[&str], input: InputType) -> Result<Embeddings, LmError> {
-        let (mut attempts, mut faults) = (0, 0);
         let bytes = || texts.iter().map(|text| text.len()).sum();
+        let mut attempts = Attempts::new(self.embedder.id(), &self.limiter, &self.retry);
         loop {
-            attempts += 1;
-            // Held for this attempt only: who waits to try again lets others through.
-            let place = self.limiter.place(self.embedder.id(), bytes).await?;
-            let result = self.embedder.embed(texts, input).await.and_then(|found| self.checked(texts, found));
-            let mut error = match result {
+            let place = attempts.begin(bytes).await?;
+            match self.embedder.embed(texts, input).await.and_then(|found| self.checked(texts, found)) {
                 Ok(found) => {
                     place.answered(&found.usage);
                     return Ok(found);
                 }
-                Err(error) => error,
-            };
-            error.attempts = attempts;
-            let delay = place.failed(&error, attempts, &mut faults, &self.retry);
-            let Some(delay) = delay else { return Err(error) };
-            if tokio::runtime::Handle::try_current().is_err() {
-                error.message.push_str("; ");
-                error.message.push_str(&no_runtime("Further attempts"));
-                return Err(error);
+                Err(error) => attempts.failed(place, error, true).await?,
             }
-            tracing::debug!(%error, attempts, delay = ?delay, "trying again");
-            tokio::time::sleep(delay).await;
         }
     }
 
