@@ -54,6 +54,12 @@ impl Bucket {
         Arc::new(Self { rate, burst, state, refused: AtomicUsize::new(0) })
     }
 
+    /// What is left, and in how many seconds nothing is missing.
+    fn left(&self) -> (f64, f64) {
+        let tokens = self.state.lock().unwrap().0;
+        (tokens, (self.burst - tokens) / self.rate)
+    }
+
     fn takes(&self) -> bool {
         let mut state = self.state.lock().unwrap();
         let now = Instant::now();
@@ -107,6 +113,55 @@ async fn behind_a_rate_limit_no_request_is_lost_and_none_is_answered_twice() {
             "{refused} of {} were refused: {rate} a second, {header:?}",
             server.count()
         );
+    }
+}
+
+/// As [`limited`], and every answer says in the provider's way what is left.
+async fn telling(bucket: Arc<Bucket>, family: &'static str) -> Server {
+    Server::start(move |call| {
+        if !bucket.takes() {
+            return Reply::error(429, "slow down");
+        }
+        let (left, reset) = bucket.left();
+        let limit = bucket.burst.to_string();
+        let answer = Reply::completion(call.json()["messages"][0]["content"].as_str().unwrap());
+        match family {
+            "openai" => answer
+                .with_header("x-ratelimit-limit-requests", &limit)
+                .with_header("x-ratelimit-remaining-requests", &left.floor().to_string())
+                .with_header("x-ratelimit-reset-requests", &format!("{}ms", (1000.0 * reset).round())),
+            "none" => answer,
+            _ => answer
+                .with_header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+                .with_header("anthropic-ratelimit-requests-limit", &limit)
+                .with_header("anthropic-ratelimit-requests-remaining", &left.floor().to_string())
+                .with_header(
+                    "anthropic-ratelimit-requests-reset",
+                    &format!("1994-11-06T08:49:{:06.3}Z", 37.0 + reset),
+                ),
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_provider_says_is_left_slows_down_before_it_refuses() {
+    let mut without = 0;
+    for family in ["none", "openai", "anthropic"] {
+        let bucket = Bucket::new(300.0, 100.0);
+        let server = telling(bucket.clone(), family).await;
+        let lm = builder(&server).concurrency(48).retry(quick()).build().unwrap();
+        let answers = all(&lm, 500, 256).await;
+        assert!(answers.iter().all(Result::is_ok));
+        let refused = bucket.refused.load(Ordering::SeqCst);
+        match family {
+            "none" => without = refused,
+            _ => assert!(
+                refused * 4 < without,
+                "{family}: {refused} were refused, and {without} without the headers"
+            ),
+        }
+        assert_eq!(server.count(), 500 + refused);
     }
 }
 

@@ -419,8 +419,8 @@ impl LM {
                 }
             };
             match result {
-                Ok(response) => {
-                    place.answered(&response.usage);
+                Ok(mut response) => {
+                    place.answered(&response.usage, response.quota.take().as_deref());
                     return Ok(response);
                 }
                 // What was handed over cannot be taken back. In a box, because it is rare.

@@ -21,7 +21,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{RetryPolicy, Usage, rate::Rate};
+use super::{
+    RetryPolicy, Usage,
+    quota::{Allowances, Mark, Quota},
+    rate::Rate,
+};
 use crate::{LmError, LmErrorKind, error::no_runtime};
 
 /// So many refusals in a row, without an answer between them, are a limit and no accident.
@@ -75,6 +79,8 @@ struct State {
     given_up_until: Option<Instant>,
     requests: Option<Rate>,
     tokens: Option<Rate>,
+    /// What the provider says is left.
+    allowances: Allowances,
     /// Tokens of the last answers, as a moving average.
     usual_tokens: Option<f64>,
 }
@@ -86,6 +92,8 @@ pub(super) struct Place<'a> {
     epoch: u64,
     /// What it is thought to take.
     tokens: f64,
+    /// When it began, where the provider says what is left.
+    mark: Option<Mark>,
 }
 
 /// What a request that was refused does next.
@@ -121,6 +129,7 @@ impl Limiter {
                 given_up_until: None,
                 requests,
                 tokens,
+                allowances: Allowances::default(),
                 usual_tokens: None,
             }),
         }
@@ -137,39 +146,49 @@ impl Limiter {
         prompt_bytes: impl FnOnce() -> usize,
     ) -> Result<Place<'_>, LmError> {
         let permit = self.places.acquire().await.ok();
-        let mut place = Place { limiter: self, permit, epoch: 0, tokens: 0.0 };
+        let mut place = Place { limiter: self, permit, epoch: 0, tokens: 0.0, mark: None };
         if self.watchful.load(Ordering::Acquire) {
-            place.tokens = self.lock().expected(prompt_bytes);
-            Box::pin(self.wait(model, place.tokens)).await?;
+            let start = self.start(model, prompt_bytes, &mut place)?;
+            // In a box, because most have their turn at once.
+            if start > Instant::now() {
+                Box::pin(self.wait(model, start)).await?;
+            }
+            if let Some(mark) = &mut place.mark {
+                mark.sent(Instant::now());
+            }
         }
         place.epoch = self.epoch.load(Ordering::Relaxed);
         Ok(place)
     }
 
-    async fn wait(&self, model: &str, tokens: f64) -> Result<(), LmError> {
-        let mut start = {
-            let mut state = self.lock();
-            if let Some(seconds) = state.given_up() {
-                let message = format!("no request was answered for {seconds} s, because there are too many");
-                return Err(LmError::new(LmErrorKind::RateLimit, model, message));
-            }
-            state.reserve(tokens)
-        };
-        loop {
-            let now = Instant::now();
-            start = start.max(self.lock().paused_until.unwrap_or(start));
-            if start <= now {
-                return Ok(());
-            }
+    /// When a request may begin, as far as that is known: its share is reserved.
+    fn start(
+        &self,
+        model: &str,
+        prompt_bytes: impl FnOnce() -> usize,
+        place: &mut Place<'_>,
+    ) -> Result<Instant, LmError> {
+        let mut state = self.lock();
+        if let Some(seconds) = state.given_up() {
+            let message = format!("no request was answered for {seconds} s, because there are too many");
+            return Err(LmError::new(LmErrorKind::RateLimit, model, message));
+        }
+        place.tokens = state.expected(prompt_bytes);
+        let start = state.reserve(place);
+        Ok(start.max(state.paused_until.unwrap_or(start)))
+    }
+
+    async fn wait(&self, model: &str, mut start: Instant) -> Result<(), LmError> {
+        while start > Instant::now() {
             if tokio::runtime::Handle::try_current().is_err() {
-                return Err(LmError::new(
-                    LmErrorKind::Configuration,
-                    model,
-                    no_runtime("Limits of requests"),
-                ));
+                let message = no_runtime("Limits of requests");
+                return Err(LmError::new(LmErrorKind::Configuration, model, message));
             }
             tokio::time::sleep_until(start).await;
+            // There may be another pause by now.
+            start = start.max(self.lock().paused_until.unwrap_or(start));
         }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -207,7 +226,7 @@ impl Limiter {
         }
         let permit = self.places.try_acquire().ok()?;
         let epoch = self.epoch.load(Ordering::Relaxed);
-        Some(Place { limiter: self, permit: Some(permit), epoch, tokens: 0.0 })
+        Some(Place { limiter: self, permit: Some(permit), epoch, tokens: 0.0, mark: None })
     }
 
     /// Whether requests have to wait at present, or are given up.
@@ -219,7 +238,8 @@ impl Limiter {
         state.paused_until.max(state.given_up_until).is_some_and(|until| until > now)
     }
 
-    fn answered(&self, epoch: u64, expected: f64, usage: &Usage) {
+    fn answered(&self, place: &Place<'_>, usage: &Usage, quota: Option<&Quota>) {
+        let Place { epoch, tokens: expected, mark, .. } = *place;
         let mut state = self.lock();
         state.refused_in_a_row = 0;
         state.pauses = 0;
@@ -227,6 +247,13 @@ impl Limiter {
         state.refused_since = None;
         state.given_up_until = None;
         state.used(expected, usage.total_tokens() as f64);
+        if let Some(quota) = quota {
+            let (others, usual) = (self.in_flight(&state) - 1.0, state.usual_tokens.unwrap_or_default());
+            state.allowances.hear(quota, mark, ceiling(&self.limits), others, usual);
+            if !state.allowances.is_empty() {
+                self.watchful.store(true, Ordering::Release);
+            }
+        }
         let ceiling = ceiling(&self.limits) as f64;
         // Answers to what began before the number was lowered say nothing about the lower one; and a number that is
         // not made use of says nothing either.
@@ -238,7 +265,8 @@ impl Limiter {
             let forgotten = window > FORGOTTEN * state.refused_at.max(16.0);
             self.resize(&mut state, if forgotten { ceiling } else { window.min(ceiling) });
         }
-        if state.window >= ceiling && state.answered_since_pause >= RECOVERED && state.rates().is_none() {
+        let recovered = state.window >= ceiling && state.answered_since_pause >= RECOVERED;
+        if recovered && state.rates().is_none() && state.allowances.is_empty() {
             state.paused_until = None;
             self.watchful.store(false, Ordering::Release);
         }
@@ -293,33 +321,39 @@ impl State {
 
     /// How many tokens a request is thought to take.
     fn expected(&self, prompt_bytes: impl FnOnce() -> usize) -> f64 {
-        match &self.tokens {
-            None => 0.0,
-            Some(_) => self.usual_tokens.unwrap_or_else(|| prompt_bytes() as f64 / 4.0 + 256.0),
+        match self.tokens.is_some() || self.allowances.counts_tokens() {
+            false => 0.0,
+            true => self.usual_tokens.unwrap_or_else(|| prompt_bytes() as f64 / 4.0 + 256.0),
         }
     }
 
-    /// When a request may begin, by the rates that the user set: its share is reserved.
-    fn reserve(&mut self, tokens: f64) -> Instant {
+    /// When a request may begin, by the rates that the user set and by what the provider says is left: its share is
+    /// reserved.
+    fn reserve(&mut self, place: &mut Place<'_>) -> Instant {
         let now = Instant::now();
         let by_requests = self.requests.as_mut().map_or(now, |rate| rate.reserve(now, 1.0));
-        let by_tokens = self.tokens.as_mut().map_or(now, |rate| rate.reserve(now, tokens));
-        by_requests.max(by_tokens)
+        let by_tokens = self.tokens.as_mut().map_or(now, |rate| rate.reserve(now, place.tokens));
+        let by_provider;
+        (by_provider, place.mark) = self.allowances.reserve(now, place.tokens);
+        by_requests.max(by_tokens).max(by_provider)
     }
 
     /// Puts what a request took in the place of what it was thought to take.
     fn used(&mut self, expected: f64, tokens: f64) {
-        let Some(rate) = &mut self.tokens else { return };
-        rate.correct(tokens - expected);
+        if let Some(rate) = &mut self.tokens {
+            rate.correct(tokens - expected);
+        }
         self.usual_tokens = Some(self.usual_tokens.map_or(tokens, |usual| usual + (tokens - usual) / 16.0));
     }
 }
 
 impl Place<'_> {
-    /// The request was answered.
-    pub(super) fn answered(self, usage: &Usage) {
-        if self.limiter.watchful.load(Ordering::Acquire) {
-            self.limiter.answered(self.epoch, self.tokens, usage);
+    /// The request was answered, and the provider may have said what is left for others.
+    pub(super) fn answered(self, usage: &Usage, quota: Option<&Quota>) {
+        let scarce =
+            |quota: &Quota| !quota.is_ample(ceiling(&self.limiter.limits), usage.total_tokens() as f64);
+        if self.limiter.watchful.load(Ordering::Acquire) || quota.is_some_and(scarce) {
+            self.limiter.answered(&self, usage, quota);
         }
     }
 
@@ -407,7 +441,7 @@ mod tests {
             for _ in 0..window {
                 round.push(take(&limiter).await);
             }
-            round.into_iter().for_each(|place| place.answered(&Usage::default()));
+            round.into_iter().for_each(|place| place.answered(&Usage::default(), None));
         }
         assert_eq!(limiter.places.available_permits(), 64);
         assert_eq!(limiter.debt.load(Ordering::Relaxed), 0);
@@ -421,7 +455,7 @@ mod tests {
             let place = take(&limiter).await;
             match i % 10 {
                 9 => assert_eq!(place.refused(Some(Duration::from_secs(9)), &policy()), Refused::Alone),
-                _ => place.answered(&Usage::default()),
+                _ => place.answered(&Usage::default(), None),
             }
         }
         assert!(!limiter.is_paused());
@@ -451,14 +485,14 @@ mod tests {
         let limiter = Limiter::new(limits);
         let start = Instant::now();
         for _ in 0..21 {
-            take(&limiter).await.answered(&Usage::of_call(10, 10));
+            take(&limiter).await.answered(&Usage::of_call(10, 10), None);
         }
         // Two requests a second, of twenty tokens each: the first was thought to take more.
         let seconds = start.elapsed().as_secs_f64();
         assert!((9.0..13.0).contains(&seconds), "{seconds}");
         let start = Instant::now();
         for _ in 0..21 {
-            take(&limiter).await.answered(&Usage::of_call(300, 100));
+            take(&limiter).await.answered(&Usage::of_call(300, 100), None);
         }
         let seconds = start.elapsed().as_secs_f64();
         assert!((60.0..85.0).contains(&seconds), "100 tokens a second: {seconds}");

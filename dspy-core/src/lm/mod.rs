@@ -26,6 +26,7 @@ mod place;
 mod prefix;
 mod private;
 mod provider;
+mod quota;
 mod rate;
 mod replay;
 mod request;

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, Replay, ToolCall};
+use super::{Message, Replay, ToolCall, quota::Quota};
 use crate::{LmErrorKind, value::Citation};
 
 /// Why generation ended.
@@ -104,6 +104,9 @@ pub struct Response {
     /// How long the provider took, in whole milliseconds; zero when it was not measured. A cached response keeps it.
     #[serde(default, with = "millis", skip_serializing_if = "Duration::is_zero")]
     pub latency: Duration,
+    /// What the provider says is left of the account's limits. The client takes it out.
+    #[serde(skip)]
+    pub(crate) quota: Option<Box<Quota>>,
 }
 
 /// A duration as a number of milliseconds.

@@ -26,6 +26,32 @@ pub(crate) fn parse_http_date(text: &str) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400 + h * 3600 + m * 60 + s))
 }
 
+/// Reads a time as RFC 3339 writes it, `1994-11-06T08:49:37.5+01:00`.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
+    let (date, clock) = text.split_once(['T', 't', ' '])?;
+    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let zone = clock.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = clock.split_at(zone);
+    let minutes = |text: &str| {
+        let (h, m) = text.split_once(':')?;
+        Some(h.parse::<i64>().ok().filter(|h| *h < 24)? * 60 + m.parse::<i64>().ok().filter(|m| *m < 60)?)
+    };
+    let offset = match zone.as_bytes().first()? {
+        b'+' => minutes(&zone[1..])?,
+        b'-' => -minutes(&zone[1..])?,
+        _ => 0,
+    };
+    let (hm, seconds) = clock.rsplit_once(':')?;
+    let seconds: f64 = seconds.parse().ok().filter(|s| (0.0..61.0).contains(s))?;
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let whole = days_from_civil(year, month, day) * 86_400 + (minutes(hm)? - offset) * 60;
+    SystemTime::UNIX_EPOCH
+        .checked_add(Duration::from_secs(u64::try_from(whole).ok()?) + Duration::from_secs_f64(seconds))
+}
+
 /// The time in UTC as `2026-01-31 12:00:00Z`.
 pub(crate) fn format_utc(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -68,6 +94,26 @@ mod tests {
             assert_eq!(days_from_civil(y, m, d), days);
         }
         assert_eq!(civil_from_days(11_016), (2000, 2, 29));
+    }
+
+    #[test]
+    fn times_of_rfc_3339_are_read() {
+        let seconds = |text: &str| {
+            parse_rfc3339(text).map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64())
+        };
+        assert_eq!(seconds("1994-11-06T08:49:37Z"), Some(784_111_777.0));
+        assert_eq!(seconds("1994-11-06T09:49:37.5+01:00"), Some(784_111_777.5));
+        assert_eq!(seconds("1994-11-06 07:19:37-01:30"), Some(784_111_777.0));
+        for wrong in [
+            "",
+            "1994-11-06",
+            "1994-11-06T08:49:37",
+            "1994-13-06T08:49:37Z",
+            "1994-11-06T08:61:37Z",
+            "x-y-zTZ",
+        ] {
+            assert_eq!(parse_rfc3339(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Core {
         let vector = |place: &usize| vectors.get(*place).cloned().flatten();
         let all: Option<Vec<_>> = places.iter().map(vector).collect();
         let vectors = all.ok_or_else(|| self.invalid("a text was left without a vector".into()))?;
-        Ok(Embeddings { vectors, usage })
+        Ok(Embeddings::from(vectors).with_usage(usage))
     }
 
     /// Asks for the vectors that are missing. After a failure no further batch is begun, but those in flight end.
@@ -219,7 +219,7 @@ impl Core {
             let place = attempts.begin(bytes).await?;
             match self.embedder.embed(texts, input).await.and_then(|found| self.checked(texts, found)) {
                 Ok(found) => {
-                    place.answered(&found.usage);
+                    place.answered(&found.usage, found.quota.as_ref());
                     return Ok(found);
                 }
                 Err(error) => attempts.failed(place, error, true).await?,

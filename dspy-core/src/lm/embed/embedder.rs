@@ -4,7 +4,7 @@ use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
     LmError, LmErrorKind,
-    lm::{BoxFuture, Usage},
+    lm::{BoxFuture, Usage, quota::Quota},
 };
 
 /// What texts are embedded for. Models that were trained for search embed a question and the passage that answers it
@@ -25,11 +25,13 @@ pub struct Embeddings {
     pub vectors: Vec<Vec<f32>>,
     /// What was spent.
     pub usage: Usage,
+    /// What the provider says is left of the account's limits.
+    pub(crate) quota: Option<Quota>,
 }
 
 impl From<Vec<Vec<f32>>> for Embeddings {
     fn from(vectors: Vec<Vec<f32>>) -> Self {
-        Self { vectors, usage: Usage::default() }
+        Self { vectors, ..Self::default() }
     }
 }
 

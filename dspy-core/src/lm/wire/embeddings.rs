@@ -96,18 +96,19 @@ impl EmbeddingApi {
             Protocol::OpenAi => {
                 let OpenAi { mut data, usage } = serde_json::from_slice(body)?;
                 data.sort_by_key(|row| row.index);
-                let vectors = data.into_iter().map(|row| row.embedding.0).collect();
-                Embeddings { vectors, usage: Usage::of_call(usage.unwrap_or_default().prompt_tokens, 0) }
+                let vectors: Vec<_> = data.into_iter().map(|row| row.embedding.0).collect();
+                let usage = Usage::of_call(usage.unwrap_or_default().prompt_tokens, 0);
+                Embeddings::from(vectors).with_usage(usage)
             }
             Protocol::Cohere => {
                 let Cohere { embeddings, meta } = serde_json::from_slice(body)?;
                 let tokens = meta.and_then(|meta| meta.billed_units).map_or(0.0, |units| units.input_tokens);
-                Embeddings { vectors: embeddings.float, usage: Usage::of_call(tokens.max(0.0) as u64, 0) }
+                Embeddings::from(embeddings.float).with_usage(Usage::of_call(tokens.max(0.0) as u64, 0))
             }
             Protocol::Gemini => {
                 let Gemini { embeddings } = serde_json::from_slice(body)?;
-                let vectors = embeddings.into_iter().map(|row| row.values).collect();
-                Embeddings { vectors, usage: Usage::of_call(0, 0) }
+                let vectors: Vec<_> = embeddings.into_iter().map(|row| row.values).collect();
+                Embeddings::from(vectors).with_usage(Usage::of_call(0, 0))
             }
         })
     }
@@ -138,8 +139,9 @@ impl Embedder for EmbeddingApi {
         Box::pin(async move {
             let body = serde_json::to_vec(&self.body(texts, input))
                 .map_err(|e| LmError::new(LmErrorKind::InvalidRequest, self.id(), e.to_string()))?;
-            let reply = self.endpoint.ask(body, &Headers::new()).await?;
-            self.read(&reply).map_err(|e| self.endpoint.unreadable(e))
+            let (reply, quota) = self.endpoint.ask(body, &Headers::new()).await?;
+            let found = self.read(&reply).map_err(|e| self.endpoint.unreadable(e))?;
+            Ok(Embeddings { quota, ..found })
         })
     }
 }

@@ -8,12 +8,16 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::failure::{self, Reply};
+use super::{
+    failure::{self, Reply},
+    quota,
+};
 use crate::{
     LmError, LmErrorKind,
     error::{no_runtime, shorten},
     lm::{
         http::{self, Timeouts},
+        quota::Quota,
         retry::{parse_retry_after, parse_retry_after_ms},
     },
 };
@@ -157,15 +161,20 @@ impl Endpoint {
         Self { hints: false, ..self }
     }
 
-    /// Sends a body and waits for the whole answer.
-    pub(super) async fn ask(&self, body: Vec<u8>, headers: &Headers) -> Result<impl Bytes + use<>, LmError> {
+    /// Sends a body and waits for the whole answer, and what it says is left of the account's limits.
+    pub(super) async fn ask(
+        &self,
+        body: Vec<u8>,
+        headers: &Headers,
+    ) -> Result<(impl Bytes + use<>, Option<Quota>), LmError> {
         let message = self.posting(&self.url, body, headers)?;
         let reply = self.send(&self.client, message).await?;
+        let left = quota::read(reply.headers());
         let answer = self.read_all(reply).await?;
         if failure::is_page(&answer) {
             return Err(self.page(&answer));
         }
-        Ok(answer)
+        Ok((answer, left))
     }
 
     /// A page for people where an answer should be.

@@ -14,6 +14,7 @@ mod interface;
 pub(super) mod openai_chat;
 mod openai_responses;
 pub(super) mod openai_tuning;
+mod quota;
 mod schema;
 mod served;
 mod sse;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 use super::{
     endpoint::{Address, Endpoint, Site},
     interface::Wire,
+    quota,
     sse::Events,
 };
 use crate::{
@@ -166,8 +167,10 @@ impl LanguageModel for Served {
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
             let began = Instant::now();
-            let answer = self.endpoint.ask(self.body(request, false)?, &request.options.headers).await?;
+            let (answer, left) =
+                self.endpoint.ask(self.body(request, false)?, &request.options.headers).await?;
             let mut response = self.wire.response(&self.endpoint, &answer)?;
+            response.quota = left.map(Box::new);
             response.latency = whole_millis(began.elapsed());
             Ok(response)
         })
@@ -181,7 +184,9 @@ impl LanguageModel for Served {
         Box::pin(async move {
             let began = Instant::now();
             let reply = self.endpoint.open(self.body(request, true)?, &request.options.headers).await?;
+            let left = quota::read(reply.headers());
             let mut response = self.read(reply, sink).await?;
+            response.quota = left.map(Box::new);
             response.latency = whole_millis(began.elapsed());
             Ok(response)
         })
