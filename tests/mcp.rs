@@ -58,7 +58,7 @@ fn a_program_is_served_and_called_as_a_tool() {
         let tools = client.tools().await.unwrap();
         let names: Vec<&str> = tools.iter().map(Tool::name).collect();
         assert_eq!(names, ["add", "ask"]);
-        assert_eq!(tools[0].spec(), Tool::from(add).spec());
+        assert_eq!(tools[0].spec(), Tool::from_fn(add).spec());
         assert_eq!(tools[0].call(object(json!({"a": "1", "b": 2}))).await.unwrap(), "3");
         let overflow = tools[0].call(object(json!({"a": i64::MAX, "b": 1}))).await.unwrap_err();
         assert_eq!(overflow.kind, ToolErrorKind::Failed);

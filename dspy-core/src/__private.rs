@@ -17,7 +17,7 @@ pub use crate::{
     signature::{
         Checks, Field, FieldReader, FieldRole, FieldWriter, Signature, SignatureSpec, StaticSignature,
     },
-    tool::{Tool, ToolArg, blocking},
+    tool::{Tool, ToolArg, ToolFunction, ToolFuture, blocking},
     value::{self, WriteError},
 };
 pub use ::{schemars, serde, serde_json};
@@ -158,9 +158,6 @@ impl<T: ?Sized, F: Fn(&T) -> bool> Predicate<T, F> {
         (self.0)(value)
     }
 }
-
-/// What a tool that is an async function returns when it is called.
-pub type ToolFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What a model is told of a function.
 pub fn tool_spec(name: &str, docs: &str, arguments: Vec<ToolArg>) -> ToolSpec {

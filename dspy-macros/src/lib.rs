@@ -267,9 +267,11 @@ pub fn module(options: TokenStream, item: TokenStream) -> TokenStream {
 /// type whose name ends in `Result`) with an error that is `Display`. It may be `async`; a plain function runs on a thread
 /// on which it may block.
 ///
-/// The function becomes a value of its name, a unit struct that dereferences to it. So no variable in the same module can
-/// have that name, as it cannot have that of a constant; where that is in the way, put tools into a module of their own and
-/// name them by their path: `.tool(tools::search)`.
+/// An async function stays a function, whose future is boxed: variables may have its name, and shadow it. A plain function
+/// becomes a value of its name, a unit struct that dereferences to the function, because the type of a function that
+/// returns a user's own type does not tell which function it is. So no variable in the same module can have the name of a
+/// plain function, as it cannot have that of a constant; where that is in the way, put the function into a module of its
+/// own and name it by its path: `.tool(tools::search)`.
 ///
 /// # Methods
 ///

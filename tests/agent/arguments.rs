@@ -35,7 +35,7 @@ async fn order(
 }
 
 fn as_data() -> Tool {
-    let schema = Tool::from(order).spec().parameters.clone();
+    let schema = Tool::from_fn(order).spec().parameters.clone();
     Tool::new("order", "Place an order.", schema, |arguments| async move { Ok::<_, Error>(arguments) })
 }
 
@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn what_a_value_serialises_to_is_read_as_that_value(given in orders()) {
         let written = serde_json::to_value(&given).unwrap();
-        for tool in [Tool::from(order), as_data(), typed()] {
+        for tool in [Tool::from_fn(order), as_data(), typed()] {
             let mut read = call(&tool, object(written.clone())).unwrap();
             // A tool that is data is not given what is null.
             if let (Value::Object(read), None) = (&mut read, &given.note) {
@@ -99,7 +99,7 @@ proptest! {
             let text = written[name].to_string();
             written.insert(name.into(), text.into());
         }
-        for tool in [Tool::from(order), as_data()] {
+        for tool in [Tool::from_fn(order), as_data()] {
             let mut read = object(call(&tool, written.clone()).unwrap());
             read.entry("note").or_insert(Value::Null);
             prop_assert_eq!(&serde_json::from_value::<Order>(Value::Object(read)).unwrap(), &given);
@@ -111,7 +111,7 @@ proptest! {
         arguments in prop::collection::btree_map("name|count|express|tags|weights|note|other", any_json(), 0..7)
     ) {
         let arguments: Map<String, Value> = arguments.into_iter().collect();
-        for tool in [Tool::from(order), as_data(), typed()] {
+        for tool in [Tool::from_fn(order), as_data(), typed()] {
             match call(&tool, arguments.clone()) {
                 // A text stays the text it was, and what is read is an order.
                 Ok(read) => {

@@ -5,14 +5,18 @@ use std::{
     time::Duration,
 };
 
-use dspy::{ToolErrorKind, prelude::*, tool::Approval};
+use dspy::{
+    ToolErrorKind,
+    prelude::*,
+    tool::{Approval, IntoTool},
+};
 use serde_json::{Value, json};
 
 use super::{Qa, add, answer, finish, in_text, look_up, object, step};
 use crate::model::run;
 
-async fn seen(tool: impl Into<Tool>, arguments: Value) -> String {
-    tool.into().observe(object(arguments)).await.text
+async fn seen<K>(tool: impl IntoTool<K>, arguments: Value) -> String {
+    tool.into_tool().observe(object(arguments)).await.text
 }
 
 #[test]
@@ -61,7 +65,7 @@ fn wrong_calls_say_all_that_is_wrong_and_what_is_expected() {
         assert!(cut.contains("no JSON object: {\"town\""), "{cut}");
         let text = seen(distance, json!({"_unparsed": "from Tartu to Tallinn"})).await;
         assert!(text.contains("no JSON object: from Tartu to Tallinn"), "{text}");
-        let error = Tool::from(look_up).call(object(json!({"town": "Atlantis"}))).await.unwrap_err();
+        let error = Tool::from_fn(look_up).call(object(json!({"town": "Atlantis"}))).await.unwrap_err();
         assert_eq!(
             (error.kind, error.message.as_str()),
             (ToolErrorKind::Failed, "`look_up` failed: no town is called Atlantis")
@@ -138,7 +142,7 @@ fn panics_and_timeouts_are_told() {
         let later = seen(panicking_later, json!({"n": 3})).await;
         assert_eq!(later, "`panicking_later` failed: it panicked: out of order 3");
         assert_eq!(seen(hanging, json!({})).await, "`hanging` gave no result within 20ms");
-        let observed = Tool::from(hanging).observe(Default::default()).await;
+        let observed = Tool::from_fn(hanging).observe(Default::default()).await;
         assert_eq!(observed.error, Some(ToolErrorKind::TimedOut));
     });
 }
@@ -165,7 +169,7 @@ fn a_call_is_made_only_when_it_is_approved() {
         format!("deleted {path}")
     }
 
-    let guarded = Tool::from(delete).approve(|call| async move {
+    let guarded = Tool::from_fn(delete).approve(|call| async move {
         match call.args["path"].as_str() {
             Some("/tmp/a") => Approval::Allow,
             Some("/tmp") => Approval::Edit(object(json!({"path": "/tmp/b"}))),
@@ -187,7 +191,7 @@ fn a_call_is_made_only_when_it_is_approved() {
 
 #[test]
 fn long_results_are_cut() {
-    let long = Tool::from(look_up).max_output(5);
+    let long = Tool::from_fn(look_up).max_output(5);
     run(async {
         assert_eq!(seen(long, json!({"town": "Tartu"})).await, "Tartu\n[32 of 37 characters are left out]");
     });
@@ -264,5 +268,31 @@ fn an_agent_goes_on_after_calls_that_fail() {
             "{told}"
         );
         assert_eq!((p.answer, model.count()), (97_000, 7));
+    });
+}
+
+/// Variables and arguments may have the names of tools, which can still be called as functions.
+#[test]
+fn an_async_tool_is_a_function() {
+    mod library {
+        use dspy::prelude::*;
+
+        /// Find a book.
+        #[tool]
+        pub(crate) async fn find(mut title: String, #[arg(default = 1)] copies: usize) -> Result<String> {
+            title.push_str(&format!(" x{copies}"));
+            Ok(title)
+        }
+    }
+    use library::find;
+
+    run(async {
+        let as_function = find;
+        assert_eq!(as_function("Emma".into(), 2).await.unwrap(), "Emma x2");
+        let tools = [Tool::from_fn(find), Tool::from_fn(library::find).named("again")];
+        let find = tools[0].call(object(json!({"title": "Emma"}))).await.unwrap();
+        assert_eq!(find, "Emma x1");
+        let both = tokio::join!(library::find("a".into(), 1), library::find("b".into(), 2));
+        assert_eq!((both.0.unwrap(), both.1.unwrap()), ("a x1".to_owned(), "b x2".to_owned()));
     });
 }

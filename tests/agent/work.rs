@@ -280,10 +280,10 @@ fn flaws_are_told_before_anything_is_sent() {
         let message = |error: Error| error.to_string();
         let twice = ReAct::<Qa>::builder().tool(look_up).tool(look_up).lm(model.lm.clone()).build();
         assert!(message(twice.call("?").await.unwrap_err()).contains("two tools are called `look_up`"));
-        let own = Tool::from(add).named("finish");
+        let own = Tool::from_fn(add).named("finish");
         let finishing = ReAct::<Qa>::builder().tool(own).lm(model.lm.clone()).build();
         assert!(message(finishing.call("?").await.unwrap_err()).contains("`finish`"));
-        let spaced = Tool::from(add).named("add up");
+        let spaced = Tool::from_fn(add).named("add up");
         let spaced = ReAct::<Qa>::builder().tool(spaced).lm(model.lm.clone()).build();
         assert!(message(spaced.call("?").await.unwrap_err()).contains("`add up`"));
         let reserved = ReAct::<Own>::builder().tool(add).lm(model.lm.clone()).build();

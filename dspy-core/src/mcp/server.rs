@@ -13,7 +13,10 @@ use rmcp::{
 };
 use serde_json::{Map, Value};
 
-use crate::{Error, Result, ToolErrorKind, predict::react::IntoTool, tool::Tool};
+use crate::{
+    Error, Result, ToolErrorKind,
+    tool::{IntoTool, Tool},
+};
 
 /// An MCP server that offers tools.
 ///
@@ -47,7 +50,7 @@ impl McpServer {
 
     /// Adds a tool: a function with `#[tool]`, a [`Tool`], or a program through [`Tool::from_program`].
     #[must_use]
-    pub fn tool(mut self, tool: impl IntoTool) -> Self {
+    pub fn tool<K>(mut self, tool: impl IntoTool<K>) -> Self {
         Arc::make_mut(&mut self.tools).push(tool.into_tool());
         self
     }

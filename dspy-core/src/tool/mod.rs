@@ -7,6 +7,7 @@
 
 mod arguments;
 mod call;
+mod function;
 mod next;
 mod schema;
 mod set;
@@ -29,6 +30,9 @@ pub use arguments::{ToolArgument, ToolOutput};
 pub(crate) use arguments::{failed, parameters, to_json};
 #[doc(hidden)]
 pub use call::blocking;
+#[doc(hidden)]
+pub use function::ToolFunction;
+pub use function::{IntoTool, ToolFuture};
 pub use next::NextStep;
 pub(crate) use next::{ARGUMENTS, THOUGHT, TOOL, TRAJECTORY, tool_names};
 pub use set::ToolWords;
@@ -57,7 +61,7 @@ use crate::{
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// let tool = Tool::from(look_up);
+/// let tool = Tool::from_fn(look_up);
 /// assert_eq!((tool.name(), tool.description()), ("look_up", "Look a word up in the dictionary."));
 /// let arguments = serde_json::json!({ "word": "saudade", "languages": "['pt']" });
 /// assert_eq!(tool.call(arguments.as_object().cloned().unwrap_or_default()).await?, "saudade in pt");
@@ -183,6 +187,22 @@ impl Tool {
             let future = arguments.whole::<A>().map(&function);
             Box::pin(async move { arguments::outcome(future?.await) })
         })
+    }
+
+    /// The tool of a function with `#[tool]`, to set what its attribute does not say.
+    ///
+    /// ```
+    /// # use dspy_core::tool::Tool;
+    /// # use dspy_macros::tool;
+    /// /// Forget everything.
+    /// #[tool]
+    /// async fn forget() {}
+    ///
+    /// let forget = Tool::from_fn(forget).named("clear_memory").parallel(false);
+    /// assert_eq!(forget.name(), "clear_memory");
+    /// ```
+    pub fn from_fn<K>(function: impl IntoTool<K>) -> Self {
+        function.into_tool()
     }
 
     /// A tool whose function reads its arguments itself.

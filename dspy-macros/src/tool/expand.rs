@@ -2,36 +2,65 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Expr, ExprLit, Lit, ReturnType, Type, spanned::Spanned};
+use syn::{Expr, ExprLit, ItemFn, Lit, ReturnType, Type, ext::IdentExt, spanned::Spanned};
 
 use super::model::{Argument, Block, Default, Function, Tool};
 use crate::facade::Facade;
 
-/// A function becomes a value of its name that can be called as before, and given to an agent.
+/// A function becomes a tool that can be called as before.
 pub(super) fn function(function: &Function, facade: &Facade) -> TokenStream {
-    let Function { item, tool } = function;
     let private = facade.private();
+    match function.item.sig.asyncness {
+        Some(_) => async_function(function, &private),
+        None => plain_function(function, &private),
+    }
+}
+
+/// An async function stays a function. Its result says which tool it is: nothing else of the type of a function tells it
+/// from others.
+fn async_function(Function { item, tool }: &Function, private: &TokenStream) -> TokenStream {
+    let (name, vis, conditions, attrs) = (&item.sig.ident, &item.vis, &tool.conditions, &item.attrs);
+    let mark = format_ident!("__tool_{}", name.unraw(), span = Span::mixed_site());
+    let mut inner = inner(item);
+    inner.attrs.clear();
+    let (run, output) = (&inner.sig.ident, output(item));
+    let (names, types): (Vec<Ident>, Vec<&Type>) =
+        tool.arguments.iter().map(|a| (a.ident.clone(), &a.ty)).unzip();
+    let made = made(tool, private, &quote!(#name), &TokenStream::new());
+    quote! {
+        #(#attrs)*
+        #vis fn #name(#(#names: #types),*) -> #private::ToolFuture<#mark, #output> {
+            #[allow(clippy::unused_async, clippy::needless_pass_by_value)]
+            #inner
+            #private::ToolFuture::new(#run(#(#names),*))
+        }
+
+        #(#conditions)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, unreachable_pub)]
+        #[derive(::core::fmt::Debug)]
+        #vis enum #mark {}
+
+        #(#conditions)*
+        #[automatically_derived]
+        impl #private::ToolFunction for #mark {
+            fn tool() -> #private::Tool {
+                #made
+            }
+        }
+    }
+}
+
+/// A plain function becomes a value: its result is of the user's own type, which can say nothing more.
+fn plain_function(Function { item, tool }: &Function, private: &TokenStream) -> TokenStream {
     let (name, vis, conditions) = (&item.sig.ident, &item.vis, &tool.conditions);
-    let run = Ident::new("__run", name.span());
-    let mut inner = item.clone();
-    inner.sig.ident = run.clone();
-    inner.vis = syn::Visibility::Inherited;
+    let mut inner = inner(item);
     inner.attrs.retain(|a| !a.path().is_ident("doc") && !a.path().is_ident("cfg"));
     let docs = item.attrs.iter().filter(|a| a.path().is_ident("doc"));
+    let (run, output) = (&inner.sig.ident, output(item));
     let types: Vec<&Type> = tool.arguments.iter().map(|a| &a.ty).collect();
-    let output = match &item.sig.output {
-        ReturnType::Default => quote!(()),
-        ReturnType::Type(_, ty) => quote!(#ty),
-    };
-    let places: Vec<Ident> = (0..types.len()).map(|i| format_ident!("a{i}")).collect();
-    let (pointer, call) = match item.sig.asyncness {
-        None => (quote!(fn(#(#types),*) -> #output), quote!(<#name>::#run)),
-        Some(_) => (
-            quote!(fn(#(#types),*) -> #private::ToolFuture<#output>),
-            quote!(|#(#places),*| ::std::boxed::Box::pin(<#name>::#run(#(#places),*))),
-        ),
-    };
-    let made = made(tool, &private, &quote!(#name::#run), &TokenStream::new());
+    let pointer = quote!(fn(#(#types),*) -> #output);
+    let made = made(tool, private, &quote!(#name::#run), &TokenStream::new());
     quote! {
         #(#docs)*
         #(#conditions)*
@@ -41,7 +70,7 @@ pub(super) fn function(function: &Function, facade: &Facade) -> TokenStream {
 
         #(#conditions)*
         impl #name {
-            #[allow(clippy::unused_async, clippy::needless_pass_by_value)]
+            #[allow(clippy::needless_pass_by_value)]
             #inner
         }
 
@@ -51,7 +80,7 @@ pub(super) fn function(function: &Function, facade: &Facade) -> TokenStream {
             type Target = #pointer;
 
             fn deref(&self) -> &Self::Target {
-                const CALL: #pointer = #call;
+                const CALL: #pointer = <#name>::#run;
                 &CALL
             }
         }
@@ -63,6 +92,21 @@ pub(super) fn function(function: &Function, facade: &Facade) -> TokenStream {
                 #made
             }
         }
+    }
+}
+
+/// The function itself, under a name that users do not see.
+fn inner(item: &ItemFn) -> ItemFn {
+    let mut inner = item.clone();
+    inner.sig.ident = Ident::new("__run", item.sig.ident.span());
+    inner.vis = syn::Visibility::Inherited;
+    inner
+}
+
+fn output(item: &ItemFn) -> TokenStream {
+    match &item.sig.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => quote!(#ty),
     }
 }
 

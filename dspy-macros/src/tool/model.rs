@@ -1,6 +1,6 @@
 //! Tools as plain data.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, Expr, ItemFn, ItemImpl, Signature, Type, Visibility};
 
 /// A function that becomes a tool.
@@ -37,6 +37,7 @@ pub(super) struct Tool {
 
 /// One argument.
 pub(super) struct Argument {
+    pub(super) ident: Ident,
     pub(super) ty: Type,
     pub(super) name: String,
     /// What the model is told, an expression of a text.

@@ -11,6 +11,9 @@ use syn::{
 use super::model::{Argument, Block, Default, Function, Options, Tool};
 use crate::{errors::Errors, text::docs};
 
+/// For how many arguments `dspy_core::tool::IntoTool` is implemented.
+const MAX_ARGUMENTS: usize = 24;
+
 /// Reads a function; one that cannot be a tool is given back.
 pub(super) fn function(
     options: TokenStream,
@@ -22,6 +25,12 @@ pub(super) fn function(
     if let Some(FnArg::Receiver(receiver)) = item.sig.inputs.first() {
         let message = "to make a tool of a method, put `#[tool]` on its `impl` block, too";
         own.push(receiver, message);
+    }
+    if let (Some(_), Some(argument)) = (item.sig.asyncness, item.sig.inputs.iter().nth(MAX_ARGUMENTS)) {
+        let message = format!(
+            "an async function that is a tool has at most {MAX_ARGUMENTS} arguments; take a struct that holds them"
+        );
+        own.push(argument, message);
     }
     match own.is_empty() {
         true => Ok(Function { item, tool }),
@@ -129,6 +138,7 @@ fn tool(options: TokenStream, attrs: &[Attribute], signature: &mut Signature, er
                     continue;
                 };
                 let mut argument = Argument {
+                    ident: pattern.ident.clone(),
                     ty: (*typed.ty).clone(),
                     name: pattern.ident.unraw().to_string(),
                     docs: docs(&attrs).unwrap_or_else(|| quote!("")),

@@ -13,28 +13,9 @@ use crate::{
     module::{Agent, Predictor},
     predict::ChainOfThought,
     signature::{Signature, SignatureSpec},
-    tool::{Approval, FINISH, Tool, ToolSet, is_name},
+    tool::{Approval, FINISH, IntoTool, Tool, ToolSet, is_name},
     value::{ToolCall, ToolSpec},
 };
-
-/// What an agent can be given as a tool.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a tool",
-    label = "not a tool",
-    note = "mark the function with `#[tool]`; or make a tool of a closure with `Tool::typed` or `Tool::new`",
-    note = "of a type whose methods are tools, give them all: `.tools(value.tools())`"
-)]
-pub trait IntoTool {
-    /// The tool.
-    fn into_tool(self) -> Tool;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Into<Tool>> IntoTool for T {
-    fn into_tool(self) -> Tool {
-        self.into()
-    }
-}
 
 /// Builds a [`ReAct`].
 #[must_use = "an agent is made by `build`"]
@@ -65,13 +46,13 @@ impl<S: Signature> ReActBuilder<S> {
     }
 
     /// Adds a tool: a function with `#[tool]`, or a [`Tool`].
-    pub fn tool(mut self, tool: impl IntoTool) -> Self {
+    pub fn tool<K>(mut self, tool: impl IntoTool<K>) -> Self {
         self.tools.push(tool.into_tool());
         self
     }
 
     /// Adds tools, such as those of a value whose methods have `#[tool]`.
-    pub fn tools<T: IntoTool>(mut self, tools: impl IntoIterator<Item = T>) -> Self {
+    pub fn tools<T: IntoTool<K>, K>(mut self, tools: impl IntoIterator<Item = T>) -> Self {
         self.tools.extend(tools.into_iter().map(IntoTool::into_tool));
         self
     }

@@ -7,7 +7,7 @@ mod stream;
 
 use std::{fmt, sync::Arc};
 
-pub use builder::{IntoTool, ReActBuilder};
+pub use builder::ReActBuilder;
 pub use signature::{FromSteps, NextStepFor, WithSteps};
 pub use stream::{AgentStream, AgentUpdate};
 
