@@ -33,7 +33,7 @@ pub enum Error {
     /// The model answered, but the answer could not be read as the signature's outputs.
     #[error(transparent)]
     Parse(Box<ParseError>),
-    /// An answer was read, but breaks a constraint of its signature.
+    /// An answer was read, but breaks a constraint of its signature, and so did those that it was corrected to.
     #[error("constraint on `{field}` of `{signature}` not met: {message}")]
     Constraint {
         /// The signature's name.

@@ -73,8 +73,8 @@ use proc_macro::TokenStream;
 /// | `name = "..."` | the name in prompts and in data, in place of the field's own |
 /// | `prefix = "..."` | the label of older prompt styles, which saved programs carry |
 /// | `default`, `default = value` | the value of the field if data or an answer lack it |
-/// | `assert(\|value: &T\| condition, "what is demanded")` | outputs only: an answer that breaks it is refused |
-/// | `suggest(\|value: &T\| condition, "what is wished")` | outputs only: an answer that breaks it is noted in the trace |
+/// | `assert(\|value: &T\| condition, "what is demanded")` | outputs only: an answer that breaks it is asked for again, and an error at last |
+/// | `suggest(\|value: &T\| condition, "what is wished")` | outputs only: an answer that breaks it is asked for again, and noted in the trace at last |
 ///
 /// `assert` and `suggest` may be repeated. A closure that names no type gets a reference to the field; one that
 /// does gets what the field dereferences to, such as `&str` or `&[T]`. The path of a function does as well.

@@ -7,5 +7,6 @@ mod server;
 mod assertions;
 mod attempts;
 mod comparing;
+mod constraints;
 mod dynamic;
 mod world;

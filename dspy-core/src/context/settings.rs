@@ -27,7 +27,8 @@ pub struct Settings {
     pub trace: bool,
     /// How many further requests one call may send to repair an answer that could not be parsed.
     pub repairs: u32,
-    /// How often an answer may be corrected that an assertion of the program does not accept.
+    /// How often an answer may be corrected that a constraint of its signature or an assertion of the program does not
+    /// accept.
     pub max_backtracks: usize,
     /// How leniently answers are parsed.
     pub reading: ReadOptions,
@@ -122,8 +123,8 @@ impl Settings {
         self
     }
 
-    /// Sets how often an answer may be corrected that `dspy::assert!` or `dspy::suggest!` does not accept: 2 unless set.
-    /// With 0 the assertions are only checked.
+    /// Sets how often an answer may be corrected that a constraint of its signature, `dspy::assert!` or `dspy::suggest!`
+    /// does not accept: 2 unless set. With 0 they are only checked.
     #[must_use]
     pub fn max_backtracks(mut self, corrections: usize) -> Self {
         self.max_backtracks = corrections;

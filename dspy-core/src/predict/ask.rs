@@ -72,11 +72,12 @@ async fn run_once(
         extracting: false,
         repairs: predictor.repairs_or(settings),
         recorder: context.recorder(),
+        unmet: Vec::new(),
         log: Log::default(),
         watch,
     };
     let mut run = Run { predictor, capabilities, reading: &settings.reading, guidance, sides };
-    let mut result = ask.drive(&mut run).await;
+    let mut result = ask.answer(&mut run).await;
     if result.is_ok() && run.sides.output().is_none() {
         result = Err(no_output());
     }

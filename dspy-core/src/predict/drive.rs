@@ -70,13 +70,15 @@ pub(super) struct Ask<'a> {
     pub(super) repairs: u32,
     /// Who counts what the requests cost.
     pub(super) recorder: Option<&'a Arc<Recorder>>,
+    /// The constraints that the output that was read last does not meet.
+    pub(super) unmet: Vec<Violation>,
     pub(super) log: Log,
     /// Who sees answers while they arrive.
     pub(super) watch: Option<Watch>,
 }
 
 impl Ask<'_> {
-    /// Asks until an output is read or no further request is allowed.
+    /// Asks until an output is read, whatever it does not meet, or no further request is allowed.
     pub(super) async fn drive(&mut self, run: &mut Run<'_>) -> Result<()> {
         let mut answer = self.request(self.spec, run.open(&self.adapter)?).await?;
         let mut free = None;
@@ -93,7 +95,10 @@ impl Ask<'_> {
         }
         let (reading, found) = loop {
             match self.best(&answer, run) {
-                Ok((reading, _)) if reading.errors.is_empty() => return self.finish(reading),
+                Ok((reading, _)) if reading.errors.is_empty() => {
+                    self.take(reading);
+                    return Ok(());
+                }
                 Ok((reading, sections)) => break (reading, sections.into_owned()),
                 Err(kind) => {
                     let error = self.parse_error(kind, Vec::new(), answer.first());
@@ -151,7 +156,8 @@ impl Ask<'_> {
             }
             reading = run.read(&found);
         }
-        self.finish(reading)
+        self.take(reading);
+        Ok(())
     }
 
     /// The first request in the adapter's format: for the input, or for the free answer that the outputs are drawn
@@ -166,25 +172,30 @@ impl Ask<'_> {
         })
     }
 
-    /// Reads the first of the answers that can be read whole; otherwise what there is of the first.
+    /// Reads the first of the answers that meets everything; otherwise the first that can be read whole; otherwise what
+    /// there is of the first.
     fn best<'r>(
         &self,
         answer: &'r Answered,
         run: &mut Run<'_>,
     ) -> std::result::Result<(Reading, Sections<'r>), ParseErrorKind> {
-        let whole = |read: &_| matches!(read, Ok((Reading { errors, .. }, _)) if errors.is_empty());
-        let first = self.sections(answer.first(), run);
-        if whole(&first) || answer.0.response.choices.len() == 1 {
-            return first;
-        }
-        for choice in &answer.0.response.choices[1..] {
-            let other = self.sections(choice, run);
-            if whole(&other) {
-                return other;
+        let choices = &answer.0.response.choices;
+        let mut whole = None;
+        for (i, choice) in choices.iter().enumerate() {
+            let read = self.sections(choice, run);
+            let met = match &read {
+                Ok((reading, _)) if reading.errors.is_empty() => {
+                    whole = whole.or(Some(i));
+                    reading.violations.is_empty()
+                }
+                _ => false,
+            };
+            if met || choices.len() == 1 {
+                return read;
             }
         }
         // Read again, because what is read last stands.
-        self.sections(answer.first(), run)
+        self.sections(&choices[whole.unwrap_or_default()], run)
     }
 
     /// Finds the fields in an answer and reads them.
@@ -239,17 +250,10 @@ impl Ask<'_> {
         }
     }
 
-    fn finish(&mut self, reading: Reading) -> Result<()> {
+    /// Keeps what came with an output that was read whole.
+    fn take(&mut self, reading: Reading) {
         self.log.coercions = reading.coercions;
-        let (fatal, warnings): (Vec<_>, Vec<_>) = reading.violations.into_iter().partition(|v| v.fatal);
-        self.log.warnings = warnings;
-        let Some(first) = fatal.first() else { return Ok(()) };
-        let messages: Vec<&str> = fatal.iter().map(|v| v.message.as_str()).collect();
-        Err(Error::Constraint {
-            signature: self.spec.name.clone(),
-            field: first.field.clone(),
-            message: messages.join("; "),
-        })
+        self.unmet = reading.violations;
     }
 
     fn response_format(&self, spec: &SignatureSpec) -> ResponseFormat {
@@ -296,11 +300,16 @@ impl Ask<'_> {
     }
 
     fn again(&mut self, why: String) {
+        self.repairs -= 1;
+        self.told_again(why);
+    }
+
+    /// Tells whoever watches that another answer is asked for.
+    pub(super) fn told_again(&mut self, why: String) {
         tracing::debug!(signature = self.spec.name, "{why}");
         if let Some(watch) = &self.watch {
             watch.tell(Event::Again(why.clone()));
         }
-        self.repairs -= 1;
         self.log.retries.push(why);
     }
 

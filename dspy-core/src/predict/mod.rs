@@ -5,6 +5,7 @@ mod ask;
 mod best_of_n;
 mod chain_of_thought;
 mod conversation;
+mod correct;
 mod demo_of;
 mod drive;
 mod dyn_module;
