@@ -139,7 +139,7 @@ async fn a_stream_says_that_it_begins_again() {
     while let Some(update) = stream.next().await {
         match update.unwrap() {
             Update::Retry { reason, .. } => {
-                again += usize::from(reason.contains("asked again for what meets"))
+                again += usize::from(reason.contains("asked again for what meets"));
             }
             Update::Done(p) => done = Some(p.answer.clone()),
             _ => {}
