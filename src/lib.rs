@@ -66,6 +66,7 @@
 //! | `local-metal` | no | `local` on Apple GPUs |
 //! | `mcp` | no | tools of servers of the Model Context Protocol, and programs as such servers (rmcp) |
 //! | `parquet` | no | data sets in Parquet (without Arrow) |
+//! | `bedrock` | no | models of Amazon Bedrock |
 //! | `pgvector` | no | passages in PostgreSQL with the extension pgvector |
 //! | `full` | no | all of these but the two for GPUs |
 //! | `constraints` | no | bounds, lengths, patterns and formats given by `#[schemars(...)]`, checked on every answer |

@@ -4,6 +4,9 @@
 
 #[path = "providers/anthropic.rs"]
 mod anthropic;
+#[cfg(feature = "bedrock")]
+#[path = "providers/bedrock.rs"]
+mod bedrock;
 #[path = "providers/cohere.rs"]
 mod cohere;
 #[path = "providers/gemini.rs"]
@@ -26,7 +29,7 @@ use dspy_core::{
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{Ending, Reply, Server};
+use support::{Reply, Server};
 
 /// A provider, with what it answers.
 pub(crate) struct Provider {
@@ -34,6 +37,8 @@ pub(crate) struct Provider {
     pub(crate) model: &'static str,
     /// How it is set up besides.
     pub(crate) setup: fn(LMBuilder) -> LMBuilder,
+    /// How its events come over the wire, and as what.
+    pub(crate) encode: (fn(&str) -> Vec<u8>, &'static str),
     /// A whole answer: the text "Hello", of 7 and 3 tokens, with the id `r1`.
     pub(crate) plain: Value,
     /// The same as events.
@@ -48,6 +53,9 @@ pub(crate) struct Provider {
     pub(crate) broken_stream: (String, LmErrorKind),
 }
 
+/// Server-sent events, as they are written here.
+pub(crate) const EVENTS: (fn(&str) -> Vec<u8>, &str) = (|text| text.as_bytes().to_vec(), "text/event-stream");
+
 impl Provider {
     pub(crate) fn builder(&self, server: &Server) -> LMBuilder {
         let builder = LM::builder(self.model)
@@ -59,13 +67,21 @@ impl Provider {
     }
 
     async fn answered(&self, reply: Reply) -> Result<Response, LmError> {
-        let server = Server::replying(vec![reply]).await;
+        let server = Server::replying(vec![reply.with_header("x-amzn-requestid", "r1")]).await;
         let answer = self.builder(&server).build().unwrap().generate(hello()).await?;
         Ok(Arc::unwrap_or_clone(answer.response))
     }
 
-    async fn streamed(&self, chunks: &[&str]) -> (Vec<Delta>, Result<Response, LmError>) {
-        let server = Server::replying(vec![Reply::events(chunks, Ending::Proper)]).await;
+    fn streams(&self, chunks: Vec<Vec<u8>>) -> Reply {
+        Reply::stream(self.encode.1, chunks).with_header("x-amzn-requestid", "r1")
+    }
+
+    async fn streamed(&self, events: &str) -> (Vec<Delta>, Result<Response, LmError>) {
+        self.streamed_as(vec![(self.encode.0)(events)]).await
+    }
+
+    async fn streamed_as(&self, chunks: Vec<Vec<u8>>) -> (Vec<Delta>, Result<Response, LmError>) {
+        let server = Server::replying(vec![self.streams(chunks)]).await;
         let mut stream = self.builder(&server).build().unwrap().stream(hello());
         let mut deltas = Vec::new();
         loop {
@@ -83,7 +99,14 @@ impl Provider {
 }
 
 pub(crate) fn providers() -> Vec<Provider> {
-    vec![anthropic::provider(), cohere::provider(), gemini::provider(), openai_responses::provider()]
+    vec![
+        anthropic::provider(),
+        #[cfg(feature = "bedrock")]
+        bedrock::provider(),
+        cohere::provider(),
+        gemini::provider(),
+        openai_responses::provider(),
+    ]
 }
 
 pub(crate) fn hello() -> Request {
@@ -178,7 +201,7 @@ async fn a_whole_answer_is_read() {
 async fn thinking_and_calls_are_read_and_go_back() {
     for provider in providers() {
         let whole = provider.answered(Reply::json(200, &provider.called)).await.unwrap();
-        let (_, streamed) = provider.streamed(&[&provider.called_stream]).await;
+        let (_, streamed) = provider.streamed(&provider.called_stream).await;
         for response in [whole, streamed.unwrap()] {
             let choice = &response.choices[0];
             assert_eq!(choice.finish, FinishReason::ToolCalls, "{}", provider.model);
@@ -210,7 +233,7 @@ async fn refusals_have_their_kind_and_message() {
             let error = provider.answered(Reply::text(200, body)).await.unwrap_err();
             assert_eq!(error.kind, LmErrorKind::InvalidResponse, "{} {body}: {error}", provider.model);
         }
-        let (deltas, result) = provider.streamed(&[&provider.broken_stream.0]).await;
+        let (deltas, result) = provider.streamed(&provider.broken_stream.0).await;
         assert!(!deltas.is_empty(), "{}", provider.model);
         assert_eq!(result.unwrap_err().kind, provider.broken_stream.1, "{}", provider.model);
     }
@@ -224,7 +247,7 @@ async fn a_stream_that_breaks_off_is_an_error() {
         let events: Vec<_> = whole.trim_end().split("\n\n").collect();
         for kept in 1..events.len().min(3) {
             let part: String = events[..kept].iter().map(|e| format!("{e}\n\n")).collect();
-            let (_, result) = provider.streamed(&[&part]).await;
+            let (_, result) = provider.streamed(&part).await;
             assert_eq!(result.unwrap_err().kind, LmErrorKind::Transport, "{} {part}", provider.model);
         }
     }
@@ -242,7 +265,8 @@ async fn several_answers_are_asked_for_at_once_or_one_by_one() {
         let expected = if server.count() == 1 { 1 } else { 3 };
         assert_eq!(answer.response.choices.len(), expected, "{}", provider.model);
         assert_eq!(answer.usage().calls, server.count() as u64);
-        let server = Server::replying(vec![Reply::events(&[&provider.stream], Ending::Proper)]).await;
+        let server =
+            Server::replying(vec![provider.streams(vec![(provider.encode.0)(&provider.stream)])]).await;
         let mut stream = provider.builder(&server).build().unwrap().stream(request);
         let texts = Mutex::new(vec![String::new(); 3]);
         while let Some(Ok(event)) = stream.next().await {
@@ -320,19 +344,20 @@ proptest! {
         for provider in providers() {
             for (stream, called) in [(&provider.stream, false), (&provider.called_stream, true)] {
                 let mut stream = stream.clone();
-                if pings {
+                let events = provider.encode.1 == EVENTS.1;
+                if events && pings {
                     stream = stream.replace("\n\n", "\n\n: keep-alive\n\n");
                 }
-                if crlf {
+                if events && crlf {
                     stream = stream.replace('\n', "\r\n");
                 }
-                let mut at: Vec<_> = cuts.iter().map(|cut| cut % stream.len()).collect();
-                at.retain(|at| stream.is_char_boundary(*at));
-                at.extend([0, stream.len()]);
+                let bytes = (provider.encode.0)(&stream);
+                let mut at: Vec<_> = cuts.iter().map(|cut| cut % bytes.len()).collect();
+                at.extend([0, bytes.len()]);
                 at.sort_unstable();
                 at.dedup();
-                let chunks: Vec<&str> = at.windows(2).map(|w| &stream[w[0]..w[1]]).collect();
-                let (deltas, response) = runtime.block_on(provider.streamed(&chunks));
+                let chunks = at.windows(2).map(|w| bytes[w[0]..w[1]].to_vec()).collect();
+                let (deltas, response) = runtime.block_on(provider.streamed_as(chunks));
                 let response = response.unwrap();
                 let choice = &response.choices[0];
                 let text: String = deltas.iter().map(|d| &*d.text).collect();

@@ -1,17 +1,20 @@
 """Checks bodies of requests with the models of the providers' own clients, and builds answers with them.
 
-    pip install openai anthropic google-genai cohere
+    pip install openai anthropic google-genai cohere boto3
     python sdk_models.py < bodies.json > answers.json
 
 `bodies.json` is a list of `{"wire": ..., "body": ...}`. Every member of a body must be one that the client knows, of the
-type that it has there. Printed are, by wire, an answer and its events: the text "Hello" of 7 and 3 tokens, and a call of
+type that it has there. Of Bedrock, the signatures of whole requests are computed again, and binary streams are read. Printed are, by wire, an answer and its events: the text "Hello" of 7 and 3 tokens, and a call of
 `f` with `{"a": 1}`.
 """
 
+import base64
+import datetime
 import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from unittest import mock
 
 try:
     import anthropic.types as a
@@ -22,6 +25,14 @@ try:
     from openai.types.chat import completion_create_params as chat_params
     from openai.types.responses import response_create_params as response_params
     from anthropic.types import message_create_params
+    import botocore.auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+    from botocore.eventstream import EventStream
+    from botocore.parsers import create_parser
+    from botocore.serialize import create_serializer
+    from botocore.session import Session
+    from botocore.validate import ParamValidator
     from pydantic import BaseModel, TypeAdapter
 except ImportError as error:
     print(f"the clients of the providers cannot be imported: {error}", file=sys.stderr)
@@ -112,7 +123,76 @@ def check_cohere(body):
         no_extra(cohere.JsonObjectResponseFormatV2.model_validate(body["response_format"]))
 
 
+BEDROCK = Session().get_service_model("bedrock-runtime")
+
+
+def parameters(shape, value):
+    """What the caller of the SDK would have given for this value of a body."""
+    if shape.type_name == "blob":
+        return base64.b64decode(value, validate=True)
+    if shape.type_name == "list":
+        return [parameters(shape.member, item) for item in value]
+    if shape.type_name == "map":
+        return {name: parameters(shape.value, item) for name, item in value.items()}
+    if shape.type_name == "structure" and not getattr(shape, "is_document_type", False):
+        assert set(value) <= set(shape.members), (shape.name, set(value) - set(shape.members))
+        assert not shape.is_tagged_union or len(value) == 1, (shape.name, value)
+        return {name: parameters(shape.members[name], item) for name, item in value.items()}
+    return value
+
+
+def check_bedrock(body):
+    operation = BEDROCK.operation_model("Converse")
+    given = {"modelId": "m", **parameters(operation.input_shape, body)}
+    report = ParamValidator().validate(given, operation.input_shape)
+    assert not report.has_errors(), report.generate_report()
+    sent = create_serializer("rest-json").serialize_to_request(given, operation)
+    assert json.loads(sent["body"]) == body, sent["body"]
+
+
+def check_bedrock_signature(call):
+    """The SDK signs the same request at the same time in the same way."""
+    keys = Credentials("AKIDEXAMPLE", "the-secret", call["headers"].get("x-amz-security-token"))
+    at = datetime.datetime.strptime(call["headers"]["x-amz-date"], "%Y%m%dT%H%M%SZ")
+    signed = ("content-type", "x-amz-content-sha256")
+    headers = {name: call["headers"][name] for name in signed}
+    request = AWSRequest("POST", call["url"], headers, call["body"].encode())
+    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=at.replace(tzinfo=datetime.timezone.utc)):
+        botocore.auth.SigV4Auth(keys, "bedrock", "us-west-2").add_auth(request)
+    ours, theirs = call["headers"]["authorization"], request.headers["Authorization"]
+    assert ours.replace(", ", ",") == theirs.replace(", ", ","), (ours, theirs)
+
+
+class Raw:
+    """The bytes of a stream, as the SDK takes them."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def stream(self, decode_content=False, amt=None):
+        yield from (self.data[i : i + 7] for i in range(0, len(self.data), 7))
+
+    def close(self):
+        pass
+
+
+def read_frames(frames):
+    output = BEDROCK.operation_model("ConverseStream").output_shape.members["stream"]
+    return list(EventStream(Raw(base64.b64decode(frames)), output, create_parser("rest-json"), "ConverseStream"))
+
+
+def check_bedrock_stream(body):
+    """The SDK finds in the frames the events that they were made of."""
+    output = BEDROCK.operation_model("ConverseStream").output_shape.members["stream"]
+    events = read_frames(body["frames"])
+    expected = [parameters(output, event) for event in body["events"]]
+    assert events == expected, (events, expected)
+
+
 CHECKS = {
+    "bedrock": check_bedrock,
+    "bedrock_signature": check_bedrock_signature,
+    "bedrock_stream": check_bedrock_stream,
     "openai_chat": check_chat,
     "openai_responses": check_responses,
     "anthropic": check_anthropic,
@@ -122,6 +202,8 @@ CHECKS = {
 
 
 def dump(model):
+    if isinstance(model, dict):
+        return model
     return json.loads(model.model_dump_json(by_alias=True))
 
 
@@ -275,6 +357,24 @@ def cohere_chat():
     }
 
 
+def bedrock():
+    def whole(reason, *content):
+        answer = {
+            "output": {"message": {"role": "assistant", "content": list(content)}},
+            "stopReason": reason,
+            "usage": {"inputTokens": 7, "outputTokens": 3, "totalTokens": 10},
+            "metrics": {"latencyMs": 1},
+        }
+        shape = BEDROCK.operation_model("Converse").output_shape
+        report = ParamValidator().validate(parameters(shape, answer), shape)
+        assert not report.has_errors(), report.generate_report()
+        return answer
+
+    thought = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "s"}}}
+    call = {"toolUse": {"toolUseId": "c1", "name": "f", "input": {"a": 1}}}
+    return {"plain": whole("end_turn", {"text": "Hello"}), "called": whole("tool_use", thought, call)}
+
+
 def main():
     for row in json.load(sys.stdin):
         try:
@@ -287,6 +387,7 @@ def main():
         "anthropic": anthropic_messages(),
         "gemini": gemini(),
         "cohere": cohere_chat(),
+        "bedrock": bedrock(),
     }
     dumped = {
         wire: {name: [dump(m) for m in made] if isinstance(made, list) else dump(made) for name, made in answers.items()}

@@ -6,12 +6,13 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{
-    Cache, Capabilities, LM, LanguageModel, Options, ReasoningEffort,
+    AwsCredentials, Cache, Capabilities, LM, LanguageModel, Options, ReasoningEffort,
+    aws::{self, Signing},
     client::Core,
     facts::{self, Facts},
     http::Timeouts,
     limiter::Limits,
-    place::Place,
+    place::{Place, Wanted},
     provider::{self, Access, Endpoint, Protocol, Provider},
     retry::RetryPolicy,
     wire::{self, Address, Setup},
@@ -28,6 +29,8 @@ pub struct LMBuilder {
     source: Source,
     api_base: Option<String>,
     api_key: Option<SecretString>,
+    region: Option<String>,
+    aws_credentials: Option<AwsCredentials>,
     headers: Vec<(String, String)>,
     timeouts: Timeouts,
     capabilities: Option<Capabilities>,
@@ -84,6 +87,8 @@ impl LMBuilder {
             source,
             api_base: None,
             api_key: None,
+            region: None,
+            aws_credentials: None,
             headers: Vec::new(),
             timeouts: Timeouts::default(),
             capabilities: None,
@@ -110,6 +115,20 @@ impl LMBuilder {
     /// Sets the key. It never appears in logs, errors, caches or saved programs.
     pub fn api_key(mut self, key: impl Into<SecretString>) -> Self {
         self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sets the region in which the models of a provider that has regions are asked, such as `eu-west-1` for Bedrock.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets the credentials that requests to Bedrock are signed with. Without them, and without a key, they are those of
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, or are found when the first request is sent:
+    /// in the profile that `AWS_PROFILE` names, with single sign-on, or as those of the container or the machine.
+    pub fn aws_credentials(mut self, credentials: AwsCredentials) -> Self {
+        self.aws_credentials = Some(credentials);
         self
     }
 
@@ -279,7 +298,7 @@ impl LMBuilder {
     }
 
     /// Sets whether the end of what does not change from call to call (instructions and demonstrations) is marked for the
-    /// provider's prompt cache, where that has to be asked for: with Anthropic (true). What is marked costs more the
+    /// provider's prompt cache, where that has to be asked for: with Anthropic and on Bedrock (true). What is marked costs more the
     /// first time and a tenth after that, for five minutes; providers pass over short prompts.
     pub fn prompt_caching(mut self, yes: bool) -> Self {
         self.prompt_caching = yes;
@@ -331,6 +350,15 @@ impl LMBuilder {
                 return Err(wrong(format!("`{setting}` {message}")));
             }
         }
+        if self.api_key.is_some() && self.aws_credentials.is_some() {
+            return Err(wrong("either api_key or aws_credentials is set, not both".into()));
+        }
+        // What only models behind a server have.
+        let reaches_out = self.api_base.is_some()
+            || self.api_key.is_some()
+            || self.region.is_some()
+            || self.aws_credentials.is_some()
+            || !self.headers.is_empty();
         let timeout = matches!(self.source, Source::Named(_)).then_some(self.timeouts.total);
         let draws_are_sent = self.rollout_name.is_some();
         let served = |served: bool| match draws_are_sent && !served {
@@ -342,7 +370,7 @@ impl LMBuilder {
         let model: Arc<dyn LanguageModel> = match self.source {
             Source::Model(model) => {
                 served(false)?;
-                if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
+                if reaches_out {
                     let message = "api_base, api_key and header are for models of a provider; a model of your \
                                    own has none of them";
                     return Err(wrong(message.into()));
@@ -357,9 +385,27 @@ impl LMBuilder {
                         let known = facts::of(&id);
                         let version_var = format!("{}_API_VERSION", provider.name.to_uppercase());
                         let api_version = self.api_version.or_else(|| env(&version_var));
-                        let place =
-                            Place::find(provider.name, endpoint, "LM", self.api_base, self.api_key, env)
-                                .map_err(wrong)?;
+                        let wanted = Wanted {
+                            api_base: self.api_base,
+                            api_key: self.api_key,
+                            region: self.region.or_else(|| aws::region_of(name)),
+                        };
+                        let mut place =
+                            Place::find(provider.name, endpoint, "LM", wanted, &env).map_err(wrong)?;
+                        if self.aws_credentials.is_some() {
+                            // What is said in code is what is meant.
+                            place.key = None;
+                        }
+                        let signing = match (endpoint.protocol.signs(), self.aws_credentials) {
+                            (true, given) if place.key.is_none() => {
+                                Some(Signing::find(&place, name, given, &env).map_err(wrong)?)
+                            }
+                            (false, Some(_)) => {
+                                let message = format!("`{}` does not take AWS's credentials", provider.name);
+                                return Err(wrong(message));
+                            }
+                            _ => None,
+                        };
                         let able = capabilities(provider.name, endpoint, &known, &place);
                         let mut timeouts = self.timeouts;
                         timeouts.read = timeouts.read.min(timeouts.total);
@@ -388,6 +434,7 @@ impl LMBuilder {
                             rollout_name: self.rollout_name.clone(),
                             prompt_caching: self.prompt_caching,
                             api_version,
+                            signing,
                         };
                         let model = wire::connect(protocol, address, capabilities, setup)?;
                         if let Some(name) = &self.rollout_name
@@ -402,7 +449,7 @@ impl LMBuilder {
                     }
                     Access::InProcess => {
                         served(false)?;
-                        if self.api_base.is_some() || self.api_key.is_some() || !self.headers.is_empty() {
+                        if reaches_out {
                             let message = "api_base, api_key and header are for models that are served \
                                            elsewhere; a model in this process has none of them";
                             return Err(wrong(message.into()));
@@ -486,7 +533,8 @@ mod tests {
         let Access::Served(endpoint) = &provider.access else {
             return Err("runs in this process".into());
         };
-        let place = Place::find(provider.name, endpoint, "LM", base.map(str::to_owned), None, env)?;
+        let wanted = Wanted { api_base: base.map(str::to_owned), ..Wanted::default() };
+        let place = Place::find(provider.name, endpoint, "LM", wanted, env)?;
         let able = capabilities(provider.name, endpoint, &facts::of(model), &place);
         Ok((place, able))
     }
@@ -515,6 +563,27 @@ mod tests {
         let (by_env, _) =
             found("openai/m", None, &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://b/v1")]).unwrap();
         assert_eq!((by_env.api_base.as_str(), key(&by_env)), ("http://b/v1", Some("k")));
+    }
+
+    #[test]
+    fn the_endpoint_of_a_region_is_found() {
+        let at = |vars: &[_]| found("bedrock/amazon.nova-lite-v1:0", None, vars).map(|(place, _)| place);
+        assert!(at(&[]).unwrap_err().contains("AWS_REGION"));
+        let place = at(&[("AWS_DEFAULT_REGION", "eu-west-1"), ("AWS_BEARER_TOKEN_BEDROCK", "k")]).unwrap();
+        assert_eq!(place.api_base, "https://bedrock-runtime.eu-west-1.amazonaws.com");
+        assert_eq!((key(&place), place.official), (Some("k"), true));
+        let vars = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", "eu-west-1")];
+        let env = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let signing = Signing::find(&at(&vars).unwrap(), "amazon.nova-lite-v1:0", None, env).unwrap();
+        assert_eq!((&*signing.region, signing.credentials.is_some()), ("eu-west-1", true));
+        let arn = "arn:aws:bedrock:eu-west-3:1:inference-profile/p";
+        assert_eq!(aws::region_of(arn).as_deref(), Some("eu-west-3"));
+        let (elsewhere, _) =
+            found("bedrock/m", Some("https://bedrock-runtime.us-east-2.example"), &vars).unwrap();
+        assert!(Signing::find(&elsewhere, "m", None, env).unwrap_err().contains("aws_credentials"));
+        let given = Some(AwsCredentials::new("a", "b"));
+        let region = |place| Signing::find(&place, "m", given, env).unwrap().region;
+        assert_eq!(region(Place { region: None, ..elsewhere }), "us-east-2");
     }
 
     #[test]

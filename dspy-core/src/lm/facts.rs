@@ -16,6 +16,7 @@
 //! names begin like it (`gpt-4o-mini-audio-preview`) have its peculiarities, but neither its limits nor its price.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     path::Path,
     sync::{LazyLock, PoisonError, RwLock},
@@ -67,6 +68,10 @@ pub struct Facts {
     /// See [`Capabilities::logprobs`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
+    /// Whether the end of a constant prefix can be marked for the provider's prompt cache, where not all models of a
+    /// provider have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_caching: Option<bool>,
 }
 
 /// How a model is told how long to think.
@@ -147,6 +152,7 @@ impl Facts {
             audio: self.audio.or(under.audio),
             files: self.files.or(under.files),
             logprobs: self.logprobs.or(under.logprobs),
+            prompt_caching: self.prompt_caching.or(under.prompt_caching),
         }
     }
 
@@ -193,9 +199,32 @@ impl Table {
 
 /// Whether what follows a model's name tells one version of it.
 fn is_version(rest: &str) -> bool {
+    // Bedrock ends with its own count of versions: `-20251001-v1:0`.
+    let rest = rest.rsplit_once("-v").filter(|(_, n)| n.bytes().all(is_count)).map_or(rest, |(rest, _)| rest);
     let Some(version) = rest.strip_prefix(['-', '@', ':']) else { return rest.is_empty() };
     version == "latest" || version.len() >= 3 && version.bytes().all(|b| b.is_ascii_digit() || b == b'-')
 }
+
+fn is_count(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte == b':'
+}
+
+/// The name under which a model is known: without what says where a provider serves it.
+fn known_name(model: &str) -> Cow<'_, str> {
+    // Models of one provider that another serves under the same names.
+    if let Some(name) = model.strip_prefix("azure/") {
+        return format!("openai/{name}").into();
+    }
+    let Some(name) = model.strip_prefix("bedrock/") else { return model.into() };
+    // The profile of an ARN, and the regions between which a profile chooses, as in `us.amazon.nova-lite-v1:0`.
+    let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
+    let name =
+        name.split_once('.').filter(|(first, _)| REGIONS.contains(first)).map_or(name, |(_, name)| name);
+    format!("bedrock/{name}").into()
+}
+
+/// How the names of Bedrock's profiles begin that choose between regions.
+const REGIONS: &[&str] = &["apac", "au", "ca", "eu", "global", "jp", "us", "us-gov"];
 
 /// The facts that come with the library.
 static BUILT_IN: LazyLock<Table> =
@@ -220,11 +249,10 @@ static OWN: LazyLock<RwLock<Vec<Table>>> = LazyLock::new(|| {
 /// assert!(facts.context.is_some() && facts.price.is_some());
 /// ```
 pub fn of(model: &str) -> Facts {
-    // Models of one provider that another serves under the same names.
-    let name = model.strip_prefix("azure/").map(|name| format!("openai/{name}"));
+    let name = known_name(model);
     let own = OWN.read().unwrap_or_else(PoisonError::into_inner);
-    let known = name.map_or_else(|| BUILT_IN.find(model), |name| BUILT_IN.find(&name));
-    own.iter().fold(known, |known, table| table.find(model).over(known))
+    let known = BUILT_IN.find(&name);
+    own.iter().fold(known, |known, table| table.find(model).over(table.find(&name)).over(known))
 }
 
 /// The day on which the facts that come with the library were looked up, as `2026-11-21`.

@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod attempts;
+mod aws;
 mod budget;
 mod builder;
 mod cache;
@@ -43,6 +44,7 @@ mod wire;
 
 pub use crate::value::{ToolCall, ToolSpec};
 pub use answer::Answer;
+pub use aws::AwsCredentials;
 pub(crate) use budget::Meter;
 pub use budget::{Budget, Spent};
 pub use builder::LMBuilder;

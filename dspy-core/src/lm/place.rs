@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::provider::Endpoint;
+use super::provider::{Base, Endpoint};
 
 /// Where a model is.
 #[derive(Debug)]
@@ -11,6 +11,18 @@ pub(super) struct Place {
     pub(super) key: Option<SecretString>,
     /// Whether it is the provider's own endpoint.
     pub(super) official: bool,
+    /// Whether what the environment holds may be used there.
+    pub(super) trusted: bool,
+    /// The region, where the provider has some and it is known.
+    pub(super) region: Option<String>,
+}
+
+/// What was set in code of the place of a model.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) api_base: Option<String>,
+    pub(super) api_key: Option<SecretString>,
+    pub(super) region: Option<String>,
 }
 
 impl Place {
@@ -23,33 +35,54 @@ impl Place {
         provider: &str,
         endpoint: &Endpoint,
         builder: &str,
-        api_base: Option<String>,
-        api_key: Option<SecretString>,
+        wanted: Wanted,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, String> {
+        let Wanted { api_base, api_key, region } = wanted;
+        let first = |vars: &[&str]| vars.iter().find_map(|var| env(var));
+        let region = match &endpoint.api_base {
+            Base::Regional(_, vars) => region.or_else(|| first(vars)),
+            Base::At(_) | Base::Own if region.is_some() => {
+                return Err(format!("`{provider}` has no regions; leave `.region(..)` out"));
+            }
+            Base::At(_) | Base::Own => None,
+        };
+        let own = match &endpoint.api_base {
+            Base::At(base) => Some((*base).to_owned()),
+            Base::Regional(base, _) => match &region {
+                // It becomes part of the name of a host.
+                Some(name) if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
+                    return Err(format!("`{name}` is not the name of a region"));
+                }
+                region => region.as_ref().map(|region| base.replace("{region}", region)),
+            },
+            Base::Own => None,
+        };
         let from_code = api_base.is_some();
-        let base = api_base
-            .or_else(|| endpoint.base_vars.iter().find_map(|var| env(var)))
-            .or_else(|| endpoint.api_base.map(str::to_owned))
-            .ok_or_else(|| {
-                format!(
-                    "`{provider}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
-                    endpoint.base_vars.join(" or ")
-                )
+        let base =
+            api_base.or_else(|| first(endpoint.base_vars)).or_else(|| own.clone()).ok_or_else(|| {
+                match &endpoint.api_base {
+                    Base::Regional(_, vars) => format!(
+                        "`{provider}` is served by region: set it with `.region(..)` or in {}",
+                        vars.join(" or ")
+                    ),
+                    Base::At(_) | Base::Own => format!(
+                        "`{provider}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
+                        endpoint.base_vars.join(" or ")
+                    ),
+                }
             })?;
         let api_base = base.trim_end_matches('/').to_owned();
-        let official = endpoint.api_base == Some(&*api_base);
-        let key = match api_key {
-            Some(key) => Some(key),
-            None if from_code && !official => None,
-            None => endpoint.key_vars.iter().find_map(|var| env(var)).map(SecretString::from),
-        };
-        if key.is_none() && official && api_base.starts_with("https://") {
+        let official = own.as_deref() == Some(&*api_base);
+        let trusted = official || !from_code;
+        let key = api_key.or_else(|| first(endpoint.key_vars).filter(|_| trusted).map(SecretString::from));
+        let required = official && api_base.starts_with("https://") && !endpoint.protocol.signs();
+        if key.is_none() && required {
             return Err(format!(
                 "there is no API key: set {} in the environment, or `{builder}::builder(..).api_key(..)`",
                 endpoint.key_vars.join(" or ")
             ));
         }
-        Ok(Self { api_base, key, official })
+        Ok(Self { api_base, key, official, trusted, region })
     }
 }

@@ -33,20 +33,39 @@ pub(crate) enum Protocol {
     Gemini,
     /// Cohere's chat.
     Cohere,
+    /// Amazon Bedrock's `Converse`.
+    Bedrock,
+}
+
+impl Protocol {
+    /// Whether requests may be signed in place of carrying a key.
+    pub(crate) const fn signs(self) -> bool {
+        matches!(self, Self::Bedrock)
+    }
 }
 
 /// Where a provider's protocol is served.
 pub(crate) struct Endpoint {
     /// The protocol.
     pub(crate) protocol: Protocol,
-    /// Its official endpoint; `None` where each user has their own.
-    pub(crate) api_base: Option<&'static str>,
+    /// Its official endpoint.
+    pub(crate) api_base: Base,
     /// Variables that name another endpoint, the first that is set counts.
     pub(crate) base_vars: &'static [&'static str],
     /// Variables that hold the key.
     pub(crate) key_vars: &'static [&'static str],
     /// What it can do when the model's row says nothing else.
     pub(crate) capabilities: Capabilities,
+}
+
+/// The official endpoint of a provider.
+pub(crate) enum Base {
+    /// One for all users.
+    At(&'static str),
+    /// One for each region, whose name stands in place of `{region}`; the first variable that is set names the user's.
+    Regional(&'static str, &'static [&'static str]),
+    /// Each user has their own.
+    Own,
 }
 
 /// A server of open models: formats can be forced, tools depend on how it was started.
@@ -58,7 +77,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "anthropic",
         access: Access::Served(Endpoint {
             protocol: Protocol::Anthropic,
-            api_base: Some("https://api.anthropic.com/v1"),
+            api_base: Base::At("https://api.anthropic.com/v1"),
             base_vars: &["ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"],
             key_vars: &["ANTHROPIC_API_KEY"],
             capabilities: HOSTED.json_object(false).audio(false).logprobs(false),
@@ -68,7 +87,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "openai",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.openai.com/v1"),
+            api_base: Base::At("https://api.openai.com/v1"),
             base_vars: &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
             key_vars: &["OPENAI_API_KEY"],
             capabilities: HOSTED,
@@ -78,17 +97,30 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "azure",
         access: Access::Served(Endpoint {
             protocol: Protocol::AzureChat,
-            api_base: None,
+            api_base: Base::Own,
             base_vars: &["AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"],
             key_vars: &["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"],
             capabilities: HOSTED,
         }),
     },
     Provider {
+        name: "bedrock",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::Bedrock,
+            api_base: Base::Regional(
+                "https://bedrock-runtime.{region}.amazonaws.com",
+                &["AWS_REGION", "AWS_DEFAULT_REGION"],
+            ),
+            base_vars: &["AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_BEDROCK_RUNTIME_ENDPOINT"],
+            key_vars: &["AWS_BEARER_TOKEN_BEDROCK"],
+            capabilities: HOSTED.json_object(false).json_schema(false).audio(false).logprobs(false),
+        }),
+    },
+    Provider {
         name: "cerebras",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.cerebras.ai/v1"),
+            api_base: Base::At("https://api.cerebras.ai/v1"),
             base_vars: &["CEREBRAS_API_BASE"],
             key_vars: &["CEREBRAS_API_KEY"],
             capabilities: HOSTED.images(false).audio(false).files(false),
@@ -98,7 +130,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "cohere",
         access: Access::Served(Endpoint {
             protocol: Protocol::Cohere,
-            api_base: Some("https://api.cohere.com/v2"),
+            api_base: Base::At("https://api.cohere.com/v2"),
             base_vars: &["COHERE_API_BASE"],
             key_vars: &["COHERE_API_KEY", "CO_API_KEY"],
             capabilities: HOSTED.audio(false).files(false),
@@ -108,7 +140,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "databricks",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: None,
+            api_base: Base::Own,
             base_vars: &["DATABRICKS_API_BASE"],
             key_vars: &["DATABRICKS_API_KEY", "DATABRICKS_TOKEN"],
             capabilities: HOSTED,
@@ -118,7 +150,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "deepseek",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.deepseek.com/v1"),
+            api_base: Base::At("https://api.deepseek.com/v1"),
             base_vars: &["DEEPSEEK_API_BASE"],
             key_vars: &["DEEPSEEK_API_KEY"],
             capabilities: HOSTED.json_schema(false),
@@ -128,7 +160,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "fireworks_ai",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.fireworks.ai/inference/v1"),
+            api_base: Base::At("https://api.fireworks.ai/inference/v1"),
             base_vars: &["FIREWORKS_API_BASE"],
             key_vars: &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
             capabilities: HOSTED,
@@ -138,7 +170,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "gemini",
         access: Access::Served(Endpoint {
             protocol: Protocol::Gemini,
-            api_base: Some("https://generativelanguage.googleapis.com/v1beta"),
+            api_base: Base::At("https://generativelanguage.googleapis.com/v1beta"),
             base_vars: &["GEMINI_API_BASE"],
             key_vars: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
             capabilities: HOSTED,
@@ -148,7 +180,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "groq",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.groq.com/openai/v1"),
+            api_base: Base::At("https://api.groq.com/openai/v1"),
             base_vars: &["GROQ_API_BASE"],
             key_vars: &["GROQ_API_KEY"],
             capabilities: HOSTED.json_schema(false),
@@ -158,7 +190,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "hosted_vllm",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: None,
+            api_base: Base::Own,
             base_vars: &["HOSTED_VLLM_API_BASE"],
             key_vars: &["HOSTED_VLLM_API_KEY"],
             capabilities: SERVER,
@@ -168,7 +200,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "llamacpp",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("http://localhost:8080/v1"),
+            api_base: Base::At("http://localhost:8080/v1"),
             base_vars: &["LLAMACPP_API_BASE"],
             key_vars: &["LLAMACPP_API_KEY"],
             capabilities: SERVER,
@@ -178,7 +210,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "lm_studio",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("http://localhost:1234/v1"),
+            api_base: Base::At("http://localhost:1234/v1"),
             base_vars: &["LM_STUDIO_API_BASE"],
             key_vars: &["LM_STUDIO_API_KEY"],
             capabilities: SERVER.json_object(false),
@@ -189,7 +221,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "mistral",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.mistral.ai/v1"),
+            api_base: Base::At("https://api.mistral.ai/v1"),
             base_vars: &["MISTRAL_API_BASE"],
             key_vars: &["MISTRAL_API_KEY"],
             capabilities: HOSTED,
@@ -199,7 +231,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "ollama",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("http://localhost:11434/v1"),
+            api_base: Base::At("http://localhost:11434/v1"),
             base_vars: &["OLLAMA_API_BASE"],
             key_vars: &["OLLAMA_API_KEY"],
             capabilities: SERVER,
@@ -209,7 +241,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "ollama_chat",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("http://localhost:11434/v1"),
+            api_base: Base::At("http://localhost:11434/v1"),
             base_vars: &["OLLAMA_API_BASE"],
             key_vars: &["OLLAMA_API_KEY"],
             capabilities: SERVER,
@@ -219,7 +251,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "openrouter",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://openrouter.ai/api/v1"),
+            api_base: Base::At("https://openrouter.ai/api/v1"),
             base_vars: &["OPENROUTER_API_BASE"],
             key_vars: &["OPENROUTER_API_KEY"],
             capabilities: HOSTED,
@@ -229,7 +261,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "perplexity",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.perplexity.ai"),
+            api_base: Base::At("https://api.perplexity.ai"),
             base_vars: &["PERPLEXITY_API_BASE"],
             key_vars: &["PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"],
             capabilities: HOSTED.json_object(false).tools(false).logprobs(false),
@@ -239,7 +271,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "sglang",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("http://localhost:30000/v1"),
+            api_base: Base::At("http://localhost:30000/v1"),
             base_vars: &["SGLANG_API_BASE"],
             key_vars: &["SGLANG_API_KEY"],
             capabilities: SERVER,
@@ -249,7 +281,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "together_ai",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.together.xyz/v1"),
+            api_base: Base::At("https://api.together.xyz/v1"),
             base_vars: &["TOGETHERAI_API_BASE"],
             key_vars: &["TOGETHERAI_API_KEY", "TOGETHER_API_KEY"],
             capabilities: HOSTED,
@@ -259,7 +291,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "xai",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Some("https://api.x.ai/v1"),
+            api_base: Base::At("https://api.x.ai/v1"),
             base_vars: &["XAI_API_BASE"],
             key_vars: &["XAI_API_KEY"],
             capabilities: HOSTED,

@@ -26,6 +26,7 @@ pub(crate) fn provider() -> Provider {
     Provider {
         model: "anthropic/claude-haiku-4-5",
         setup: |builder| builder,
+        encode: EVENTS,
         plain: json!({
             "id": "r1", "type": "message", "role": "assistant", "model": "claude-m", "stop_reason": "end_turn",
             "stop_sequence": null, "content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}],
@@ -291,7 +292,7 @@ async fn citations_cached_tokens_and_reasons_are_read() {
 async fn thinking_goes_back_as_it_came() {
     let provider = provider();
     let whole = provider.answered(Reply::json(200, &provider.called)).await.unwrap();
-    let (_, streamed) = provider.streamed(&[&provider.called_stream]).await;
+    let (_, streamed) = provider.streamed(&provider.called_stream).await;
     for response in [whole, streamed.unwrap()] {
         let mut request = hello();
         request.prompt.tail.push(response.choices[0].to_message());

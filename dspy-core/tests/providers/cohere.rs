@@ -17,6 +17,7 @@ pub(crate) fn provider() -> Provider {
     Provider {
         model: "cohere/command-a-plus-05-2026",
         setup: |builder| builder,
+        encode: EVENTS,
         plain: whole(
             "COMPLETE",
             json!({"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}),

@@ -21,6 +21,7 @@ pub(crate) fn provider() -> Provider {
     Provider {
         model: "gemini/gemini-2.5-flash",
         setup: |builder| builder,
+        encode: EVENTS,
         plain: counted,
         stream: events(&[
             piece(json!([{"text": "Hel"}]), Value::Null),
@@ -101,7 +102,7 @@ async fn a_request_is_sent_as_the_protocol_says() {
             "generationConfig": {"temperature": 0.5, "maxOutputTokens": 64, "stopSequences": ["END"], "seed": 3},
         })
     );
-    let server = Server::replying(vec![Reply::events(&[&provider.stream], Ending::Proper)]).await;
+    let server = Server::replying(vec![provider.streams(vec![provider.stream.clone().into_bytes()])]).await;
     provider.builder(&server).build().unwrap().stream(hello()).finish().await.unwrap();
     assert_eq!(server.last().path, "/v1/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
 }
@@ -190,7 +191,7 @@ async fn tools_are_chosen_as_asked() {
 async fn signatures_go_back_and_ids_of_our_own_do_not() {
     let provider = provider();
     let whole = provider.answered(Reply::json(200, &provider.called)).await.unwrap();
-    let (_, streamed) = provider.streamed(&[&provider.called_stream]).await;
+    let (_, streamed) = provider.streamed(&provider.called_stream).await;
     for response in [whole, streamed.unwrap()] {
         let choice = &response.choices[0];
         let mut request = hello();
@@ -212,7 +213,7 @@ async fn blocks_reasons_tokens_and_probabilities_are_read() {
     let provider = provider();
     let blocked =
         json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 7}});
-    let (_, streamed) = provider.streamed(&[&events(std::slice::from_ref(&blocked))]).await;
+    let (_, streamed) = provider.streamed(&events(std::slice::from_ref(&blocked))).await;
     for error in [provider.answered(Reply::json(200, &blocked)).await, streamed].map(Result::unwrap_err) {
         assert!(error.kind == LmErrorKind::ContentFilter && error.message.contains("SAFETY"), "{error}");
     }

@@ -41,6 +41,7 @@ pub(crate) fn provider() -> Provider {
     Provider {
         model: "openai/gpt-4.1",
         setup: |builder| builder.responses_api(true),
+        encode: EVENTS,
         stream: events(&[created.clone(), text("Hel"), text("lo"), end(&plain)]),
         plain,
         called_stream: events(&[

@@ -1,6 +1,6 @@
 //! The providers' own clients check what is sent, and build what is read. Runs where `SDK_PEER_PYTHON` names an
 //! interpreter that can import them, such as that of a virtual environment after `pip install openai anthropic
-//! google-genai cohere`.
+//! google-genai cohere boto3`.
 #![allow(clippy::print_stderr)]
 
 use std::{
@@ -22,6 +22,8 @@ fn wires() -> Vec<(&'static str, Provider)> {
         ("anthropic", anthropic::provider()),
         ("gemini", gemini::provider()),
         ("cohere", cohere::provider()),
+        #[cfg(feature = "bedrock")]
+        ("bedrock", bedrock::provider()),
     ]
 }
 
@@ -48,11 +50,11 @@ fn bodies(wire: &str, provider: &Provider) -> Vec<Value> {
     request.options.stop = vec!["END".into()];
     (request.options.temperature, request.options.top_p) = (Some(0.5), Some(0.9));
     (request.options.max_tokens, request.options.seed) = (Some(2000), Some(3));
-    request.options.logprobs = (wire != "anthropic").then_some(2);
+    request.options.logprobs = (!matches!(wire, "anthropic" | "bedrock")).then_some(2);
     requests.push(request);
     let files: &[&str] = match wire {
         "cohere" => &["document"],
-        "openai_responses" | "anthropic" => &["document", "file"],
+        "openai_responses" | "anthropic" | "bedrock" => &["document", "file"],
         _ => &["document", "file", "audio"],
     };
     for kind in files {
@@ -67,6 +69,11 @@ fn bodies(wire: &str, provider: &Provider) -> Vec<Value> {
     }
     let models: &[&str] = match wire {
         "anthropic" => &["anthropic/claude-haiku-4-5", "anthropic/claude-opus-4-7"],
+        "bedrock" => &[
+            "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "bedrock/anthropic.claude-opus-4-7",
+            "bedrock/amazon.nova-2-lite-v1:0",
+        ],
         "gemini" => &["gemini/gemini-2.5-flash", "gemini/gemini-3.5-flash"],
         "openai_chat" | "openai_responses" => &["openai/gpt-4o", "openai/gpt-5-mini"],
         _ => &[provider.model],
@@ -108,9 +115,38 @@ fn through_the_clients(bodies: &[Value]) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
+/// Requests with their signatures, and streams with the events in them.
+#[cfg(feature = "bedrock")]
+async fn of_bedrock() -> Vec<Value> {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let mut rows = Vec::new();
+    for model in
+        ["bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0", "bedrock/arn:aws:bedrock:us-west-2:1:p/a b~é"]
+    {
+        let call = bedrock::signed(model).await;
+        let headers: serde_json::Map<String, Value> =
+            call.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let url = format!("http://{}{}", headers["host"].as_str().unwrap(), call.path);
+        let body = json!({"headers": headers, "url": url, "body": String::from_utf8(call.body).unwrap()});
+        rows.push(json!({"wire": "bedrock_signature", "body": body}));
+    }
+    let provider = bedrock::provider();
+    for stream in [&provider.stream, &provider.called_stream] {
+        let events: Vec<Value> = stream
+            .split("\n\n")
+            .filter_map(|event| serde_json::from_str(event.trim().strip_prefix("data: ")?).ok())
+            .collect();
+        let body = json!({"frames": BASE64_STANDARD.encode(bedrock::frames(stream)), "events": events});
+        rows.push(json!({"wire": "bedrock_stream", "body": body}));
+    }
+    rows
+}
+
 #[tokio::test]
 async fn the_providers_own_clients_know_what_is_sent_and_make_what_is_read() {
-    let all: Vec<_> = wires().iter().flat_map(|(wire, provider)| bodies(wire, provider)).collect();
+    let mut all: Vec<_> = wires().iter().flat_map(|(wire, provider)| bodies(wire, provider)).collect();
+    #[cfg(feature = "bedrock")]
+    all.extend(of_bedrock().await);
     let Some(made) = through_the_clients(&all) else { return };
     for (wire, provider) in wires() {
         let made = &made[wire];
@@ -120,7 +156,7 @@ async fn the_providers_own_clients_know_what_is_sent_and_make_what_is_read() {
         ];
         for (called, name) in [(false, "events"), (true, "called_events")] {
             let Some(stream) = made[name].as_array() else { continue };
-            let (deltas, response) = provider.streamed(&[&events(stream)]).await;
+            let (deltas, response) = provider.streamed(&events(stream)).await;
             if !called {
                 assert_eq!(deltas.iter().map(|d| &*d.text).collect::<String>(), "Hello", "{wire}");
             }

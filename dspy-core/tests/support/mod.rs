@@ -98,11 +98,21 @@ impl Reply {
         }
     }
 
+    /// A stream of another type, cut into these chunks.
+    pub fn stream(content_type: &str, chunks: Vec<Vec<u8>>) -> Self {
+        let headers = vec![("content-type".into(), content_type.into())];
+        Self::Chunks { headers, chunks, ending: Ending::Proper }
+    }
+
     pub fn with_header(self, name: &str, value: &str) -> Self {
         match self {
             Self::Full { status, mut headers, body } => {
                 headers.push((name.into(), value.into()));
                 Self::Full { status, headers, body }
+            }
+            Self::Chunks { mut headers, chunks, ending } => {
+                headers.push((name.into(), value.into()));
+                Self::Chunks { headers, chunks, ending }
             }
             other => other,
         }

@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use crate::lm::{
-    place::Place,
+    place::{Place, Wanted},
     provider::{self, Access, Endpoint, Protocol as Spoken},
     wire::embeddings::Protocol,
 };
@@ -15,7 +15,7 @@ fn find(name: &str) -> Option<(&'static Endpoint, Protocol)> {
         Spoken::OpenAiChat => Protocol::OpenAi,
         Spoken::Gemini => Protocol::Gemini,
         Spoken::Cohere => Protocol::Cohere,
-        Spoken::AzureChat | Spoken::OpenAiResponses | Spoken::Anthropic => return None,
+        Spoken::AzureChat | Spoken::OpenAiResponses | Spoken::Anthropic | Spoken::Bedrock => return None,
     };
     Some((endpoint, protocol))
 }
@@ -49,7 +49,8 @@ pub(super) fn locate(
     if name.is_empty() {
         return Err(format!("the name of the model after `{prefix}/` is missing"));
     }
-    let place = Place::find(prefix, endpoint, "EmbeddingModel", api_base, api_key, env)?;
+    let wanted = Wanted { api_base, api_key, region: None };
+    let place = Place::find(prefix, endpoint, "EmbeddingModel", wanted, env)?;
     Ok(Found { protocol, name: name.to_owned(), place })
 }
 

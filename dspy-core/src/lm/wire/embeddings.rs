@@ -139,9 +139,9 @@ impl Embedder for EmbeddingApi {
         Box::pin(async move {
             let body = serde_json::to_vec(&self.body(texts, input))
                 .map_err(|e| LmError::new(LmErrorKind::InvalidRequest, self.id(), e.to_string()))?;
-            let (reply, quota) = self.endpoint.ask(body, &Headers::new()).await?;
+            let (reply, head) = self.endpoint.ask(body, &Headers::new()).await?;
             let found = self.read(&reply).map_err(|e| self.endpoint.unreadable(e))?;
-            Ok(Embeddings { quota, ..found })
+            Ok(Embeddings { quota: head.quota, ..found })
         })
     }
 }

@@ -1,6 +1,6 @@
 //! A place on the network that answers requests: what all protocols share.
 
-use std::{collections::BTreeMap, ops::Deref, time::SystemTime};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::SystemTime};
 
 use reqwest::{
     Body, Client, Method, Url,
@@ -16,6 +16,7 @@ use crate::{
     LmError, LmErrorKind,
     error::{no_runtime, shorten},
     lm::{
+        BoxFuture, Response,
         http::{self, Timeouts},
         quota::Quota,
         retry::{parse_retry_after, parse_retry_after_ms},
@@ -45,8 +46,24 @@ pub(crate) struct Site {
     pub(super) key: (HeaderName, &'static str),
     /// Headers of every request.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The header of an answer that has its id, where the body has none.
+    pub(super) id: Option<HeaderName>,
+    /// What signs requests, where no key is sent.
+    pub(super) signer: Option<Arc<dyn Sign>>,
     /// What a refusal means beyond what is alike everywhere.
     pub(super) refine: fn(&Reply<'_>, &mut LmError),
+}
+
+/// Signs requests.
+pub(super) trait Sign: Send + Sync {
+    /// Adds the signature to a request that is about to be sent.
+    fn sign<'a>(
+        &'a self,
+        request: &'a mut reqwest::Request,
+    ) -> BoxFuture<'a, Result<(), (LmErrorKind, String)>>;
+
+    /// Takes out of a text what the last signature has in it and nobody may see.
+    fn redact(&self, text: &mut String);
 }
 
 impl Site {
@@ -62,6 +79,8 @@ impl Site {
             stream_path: None,
             key: (AUTHORIZATION, "Bearer "),
             headers: Vec::new(),
+            id: None,
+            signer: None,
             refine: |_, _| {},
         }
     }
@@ -77,6 +96,22 @@ pub(crate) struct Address {
     pub(crate) timeouts: Timeouts,
 }
 
+/// What the head of an answer says of it.
+pub(super) struct Head {
+    /// Its id, where the body has none.
+    pub(super) id: Option<String>,
+    /// What is left of the account's limits.
+    pub(super) quota: Option<Quota>,
+}
+
+impl Head {
+    /// Adds it to the answer.
+    pub(super) fn tell(self, response: &mut Response) {
+        response.id = self.id.unwrap_or_else(|| std::mem::take(&mut response.id));
+        response.quota = self.quota.map(Box::new);
+    }
+}
+
 /// A place that answers requests.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
@@ -87,6 +122,8 @@ pub(crate) struct Endpoint {
     client: Client,
     headers: HeaderMap,
     key: Option<SecretString>,
+    id_header: Option<HeaderName>,
+    signer: Option<Arc<dyn Sign>>,
     timeouts: Timeouts,
     refine: fn(&Reply<'_>, &mut LmError),
     /// Whether refusals are explained in the words of models.
@@ -135,6 +172,8 @@ impl Endpoint {
             client,
             headers,
             key,
+            id_header: site.id,
+            signer: site.signer,
             timeouts,
             refine: site.refine,
             hints: true,
@@ -161,20 +200,36 @@ impl Endpoint {
         Self { hints: false, ..self }
     }
 
-    /// Sends a body and waits for the whole answer, and what it says is left of the account's limits.
+    /// Sends a body and waits for the whole answer. What its head says comes with it.
     pub(super) async fn ask(
         &self,
         body: Vec<u8>,
         headers: &Headers,
-    ) -> Result<(impl Bytes + use<>, Option<Quota>), LmError> {
-        let message = self.posting(&self.url, body, headers)?;
+    ) -> Result<(impl Bytes + use<>, Head), LmError> {
+        let mut message = self.posting(&self.url, body, headers)?;
+        self.sign(&mut message).await?;
         let reply = self.send(&self.client, message).await?;
-        let left = quota::read(reply.headers());
+        let head = self.head(&reply);
         let answer = self.read_all(reply).await?;
         if failure::is_page(&answer) {
             return Err(self.page(&answer));
         }
-        Ok((answer, left))
+        Ok((answer, head))
+    }
+
+    /// What the head of an answer says.
+    pub(super) fn head(&self, reply: &reqwest::Response) -> Head {
+        let id = self.id_header.as_ref().and_then(|name| reply.headers().get(name)?.to_str().ok());
+        Head { id: id.map(str::to_owned), quota: quota::read(reply.headers()) }
+    }
+
+    /// Signs a request, if that is done here.
+    async fn sign(&self, message: &mut reqwest::Request) -> Result<(), LmError> {
+        let Some(signer) = &self.signer else { return Ok(()) };
+        signer
+            .sign(message)
+            .await
+            .map_err(|(kind, message)| LmError::new(kind, &self.id, self.shown(&message)))
     }
 
     /// A page for people where an answer should be.
@@ -189,7 +244,8 @@ impl Endpoint {
     /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
     pub(super) async fn open(&self, body: Vec<u8>, headers: &Headers) -> Result<reqwest::Response, LmError> {
         let client = http::client(&self.url, &self.timeouts, true).map_err(|message| self.wrong(message))?;
-        let message = self.posting(&self.stream_url, body, headers)?;
+        let mut message = self.posting(&self.stream_url, body, headers)?;
+        self.sign(&mut message).await?;
         let reply = self.send(&client, message).await?;
         let kind = reply.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if kind.starts_with("text/html") {
@@ -320,7 +376,7 @@ impl Endpoint {
         if !self.hints {
             return error;
         }
-        if error.kind == LmErrorKind::Auth && self.key.is_none() {
+        if error.kind == LmErrorKind::Auth && self.key.is_none() && self.signer.is_none() {
             error.message.push_str("; no API key was sent, set one with `LM::builder(..).api_key(..)`");
         }
         if error.kind == LmErrorKind::NotFound {
@@ -346,6 +402,9 @@ impl Endpoint {
             if message.contains(secret) {
                 message = message.replace(secret, "[redacted]");
             }
+        }
+        if let Some(signer) = &self.signer {
+            signer.redact(&mut message);
         }
         shorten(&message, MAX_MESSAGE).into_owned()
     }

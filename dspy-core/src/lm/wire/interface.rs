@@ -1,9 +1,9 @@
 //! What a protocol is.
 
-use super::endpoint::Endpoint;
+use super::{endpoint::Endpoint, frames::Frames};
 use crate::{
     LmError,
-    lm::{DeltaSink, Request, Response, facts::Facts},
+    lm::{DeltaSink, Request, Response, aws::Signing, facts::Facts},
     value::Part,
 };
 
@@ -32,6 +32,11 @@ pub(crate) trait Wire: Send + Sync + 'static {
 
     /// Reads a whole answer.
     fn response(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmError>;
+
+    /// How the pieces of an answer are told apart on the way.
+    fn frames(&self) -> Frames {
+        Frames::sse()
+    }
 
     /// Reads an answer that arrives in pieces.
     fn pieces(&self) -> Box<dyn Pieces>;
@@ -67,4 +72,6 @@ pub(crate) struct Setup {
     pub(crate) prompt_caching: bool,
     /// The version of the API, where a provider wants one.
     pub(crate) api_version: Option<String>,
+    /// How requests are signed, where they are.
+    pub(crate) signing: Option<Signing>,
 }

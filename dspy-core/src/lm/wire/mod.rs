@@ -5,10 +5,15 @@
 //! [`Endpoint`](endpoint::Endpoint) sends the bytes, reads refusals and keeps the secrets.
 
 mod anthropic;
+#[cfg(feature = "bedrock")]
+mod bedrock;
 mod cohere;
 pub(super) mod embeddings;
 pub(super) mod endpoint;
+#[cfg(feature = "bedrock")]
+mod eventstream;
 mod failure;
+mod frames;
 mod gemini;
 mod interface;
 pub(super) mod openai_chat;
@@ -17,7 +22,10 @@ pub(super) mod openai_tuning;
 mod quota;
 mod schema;
 mod served;
+#[cfg(feature = "bedrock")]
+mod signer;
 mod sse;
+mod thinking;
 mod write;
 
 pub(super) use endpoint::Address;
@@ -40,6 +48,14 @@ pub(super) fn connect(
         Protocol::Anthropic => (anthropic::site(), Box::new(anthropic::Anthropic::new(setup))),
         Protocol::AzureChat => {
             (openai_chat::azure_site(&setup), Box::new(openai_chat::OpenAiChat::new(setup)))
+        }
+        #[cfg(feature = "bedrock")]
+        Protocol::Bedrock => (bedrock::site(&setup), Box::new(bedrock::Bedrock::new(setup))),
+        #[cfg(not(feature = "bedrock"))]
+        Protocol::Bedrock => {
+            let message =
+                "models of Bedrock need the feature `bedrock`: `dspy = { features = [\"bedrock\"] }`";
+            return Err(LmError::new(crate::LmErrorKind::Configuration, address.id, message));
         }
         Protocol::Cohere => (cohere::site(), Box::new(cohere::Cohere::new(setup))),
         Protocol::Gemini => (gemini::site(&setup), Box::new(gemini::Gemini::new(setup))),

@@ -5,8 +5,6 @@ use std::{collections::BTreeMap, time::Instant};
 use super::{
     endpoint::{Address, Endpoint, Site},
     interface::Wire,
-    quota,
-    sse::Events,
 };
 use crate::{
     LmError, LmErrorKind,
@@ -124,7 +122,7 @@ impl Served {
             crate::lm::model::replay(&response, sink);
             return Ok(response);
         }
-        let mut events = Events::default();
+        let mut events = self.wire.frames();
         let mut answer = self.wire.pieces();
         while let Some(bytes) = endpoint.next(&mut reply).await? {
             events.feed(&bytes, |data| answer.take(endpoint, data, sink))?;
@@ -167,10 +165,10 @@ impl LanguageModel for Served {
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
             let began = Instant::now();
-            let (answer, left) =
+            let (answer, head) =
                 self.endpoint.ask(self.body(request, false)?, &request.options.headers).await?;
             let mut response = self.wire.response(&self.endpoint, &answer)?;
-            response.quota = left.map(Box::new);
+            head.tell(&mut response);
             response.latency = whole_millis(began.elapsed());
             Ok(response)
         })
@@ -184,9 +182,9 @@ impl LanguageModel for Served {
         Box::pin(async move {
             let began = Instant::now();
             let reply = self.endpoint.open(self.body(request, true)?, &request.options.headers).await?;
-            let left = quota::read(reply.headers());
+            let head = self.endpoint.head(&reply);
             let mut response = self.read(reply, sink).await?;
-            response.quota = left.map(Box::new);
+            head.tell(&mut response);
             response.latency = whole_millis(began.elapsed());
             Ok(response)
         })

@@ -10,6 +10,7 @@ use crate::{
         wire::{
             interface::Setup,
             schema,
+            thinking::budget,
             write::{List, Piece, as_text, bytes_of, extra, json, member, name_of, pieces},
         },
     },
@@ -21,8 +22,6 @@ use crate::{
 const MAX_TOKENS: u64 = 4096;
 /// The same for models that are known to write more.
 const LONG_MAX_TOKENS: u64 = 16_384;
-/// The fewest tokens of thinking that can be asked for.
-const LEAST_THINKING: u64 = 1024;
 /// Marks the end of what the provider keeps in its cache.
 const BREAKPOINT: &[u8] = br#","cache_control":{"type":"ephemeral"}"#;
 
@@ -88,22 +87,7 @@ fn thinking(out: &mut Vec<u8>, setup: &Setup, request: &Request, max_tokens: u64
                 thinks = true;
             }
             (Some(asked), Some(Thinking::Budget) | None) => {
-                let wanted = match asked {
-                    ReasoningEffort::None | ReasoningEffort::Minimal => LEAST_THINKING,
-                    ReasoningEffort::Low => 2048,
-                    ReasoningEffort::Medium => 4096,
-                    ReasoningEffort::High => 8192,
-                    ReasoningEffort::XHigh => 16_384,
-                    ReasoningEffort::Max => 32_768,
-                };
-                // The budget is part of the longest answer.
-                let budget = wanted.min(max_tokens.saturating_sub(1));
-                if budget < LEAST_THINKING {
-                    return Err(format!(
-                        "a model that reasons needs max_tokens above {LEAST_THINKING}, and they are {max_tokens}; \
-                         raise max_tokens or leave out reasoning_effort"
-                    ));
-                }
+                let budget = budget(asked, Some(max_tokens))?;
                 out.extend_from_slice(br#","thinking":{"type":"enabled","budget_tokens":"#);
                 json(out, &budget);
                 out.push(b'}');

@@ -1,0 +1,27 @@
+//! How long models of Anthropic think, where that is said by a number of tokens.
+
+use crate::lm::ReasoningEffort;
+
+/// The fewest tokens of thinking that can be asked for.
+const LEAST: u64 = 1024;
+
+/// The tokens for thinking, which are part of the longest answer.
+pub(super) fn budget(effort: ReasoningEffort, max_tokens: Option<u64>) -> Result<u64, String> {
+    let wanted = match effort {
+        ReasoningEffort::None | ReasoningEffort::Minimal => LEAST,
+        ReasoningEffort::Low => 2048,
+        ReasoningEffort::Medium => 4096,
+        ReasoningEffort::High => 8192,
+        ReasoningEffort::XHigh => 16_384,
+        ReasoningEffort::Max => 32_768,
+    };
+    let Some(max_tokens) = max_tokens else { return Ok(wanted) };
+    let budget = wanted.min(max_tokens.saturating_sub(1));
+    if budget < LEAST {
+        return Err(format!(
+            "a model that reasons needs max_tokens above {LEAST}, and they are {max_tokens}; raise max_tokens or leave out \
+             reasoning_effort"
+        ));
+    }
+    Ok(budget)
+}
