@@ -178,7 +178,8 @@ class Raw:
 
 def read_frames(frames):
     output = BEDROCK.operation_model("ConverseStream").output_shape.members["stream"]
-    return list(EventStream(Raw(base64.b64decode(frames)), output, create_parser("rest-json"), "ConverseStream"))
+    parser = create_parser("rest-json")._event_stream_parser
+    return list(EventStream(Raw(base64.b64decode(frames)), output, parser, "ConverseStream"))
 
 
 def check_bedrock_stream(body):

@@ -198,8 +198,6 @@ pub(super) struct RawCitation {
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
-    source: Option<String>,
-    #[serde(default)]
     source_content: Vec<RawPiece>,
     #[serde(default)]
     location: Option<RawLocation>,
@@ -213,7 +211,6 @@ struct RawLocation {
     document_page: Option<RawPlace>,
     document_chunk: Option<RawPlace>,
     search_result_location: Option<RawPlace>,
-    web: Option<RawSite>,
 }
 
 #[derive(Deserialize, Default)]
@@ -223,12 +220,6 @@ struct RawPlace {
     document_index: usize,
     start: Option<usize>,
     end: Option<usize>,
-}
-
-#[derive(Deserialize)]
-struct RawSite {
-    #[serde(default)]
-    url: Option<String>,
 }
 
 impl From<RawCitation> for Citation {
