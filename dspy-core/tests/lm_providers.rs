@@ -11,6 +11,8 @@ mod bedrock;
 mod cohere;
 #[path = "providers/gemini.rs"]
 mod gemini;
+#[path = "providers/litellm.rs"]
+mod litellm;
 #[path = "providers/openai_responses.rs"]
 mod openai_responses;
 #[path = "providers/sdk.rs"]
