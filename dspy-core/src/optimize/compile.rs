@@ -126,7 +126,8 @@ fn prepare(
     }
     let context = Context::current();
     let meter = Meter::new(options.budget.clone(), context.meter());
-    let recorder = Recorder::new(context.recorder().cloned(), false);
+    // Its steps are no part of a call around it: there is one for every row and candidate.
+    let recorder = Recorder::counting(context.recorder().cloned());
     let engine = Engine::new(task, teacher, rows, options, meter.clone())?;
     Ok(Prepared { engine, meter, recorder })
 }
@@ -134,7 +135,7 @@ fn prepare(
 impl Prepared {
     fn scope<'f, T: Send + 'f>(&'f self, work: BoxFuture<'f, T>) -> BoxFuture<'f, T> {
         let (meter, recorder) = (self.meter.clone(), self.recorder.clone());
-        let work = async move { Context::current().recording(recorder).scope(work).await };
+        let work = async move { Context::current().recording(recorder).detached().scope(work).await };
         Box::pin(with(move |c| c.meter(meter), work))
     }
 }

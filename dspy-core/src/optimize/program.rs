@@ -15,7 +15,7 @@ use crate::{
     evaluate::{Failure, Metric, score_of},
     lm::BoxFuture,
     module::{Module, Paths, Prediction, Program, Trace, TraceStep, run},
-    value::write_json,
+    value::write_json_text,
 };
 
 /// How many programs that differ in their parameters are kept ready to run. Rendered prompts are kept with them.
@@ -103,7 +103,7 @@ where
             };
             let prediction = Prediction::new(output, record, &|| Paths::of(&*program));
             let outcome = score_of(&*self.metric, &**row, prediction.output()).await;
-            let output = write_json(prediction.output()).ok();
+            let output = write_json_text(prediction.output()).ok().map(Arc::from);
             let violations = prediction.violations().iter().map(|v| v.message.clone()).collect();
             Rollout { outcome, output, trace: steps(prediction.trace()), violations }
         })

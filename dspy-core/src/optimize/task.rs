@@ -106,8 +106,8 @@ impl fmt::Debug for PredictorInfo {
 pub struct Rollout {
     /// The score, or why there is none.
     pub outcome: Result<Score, Failure>,
-    /// The output, when there is one.
-    pub output: Option<Value>,
+    /// The output as JSON text, when there is one.
+    pub output: Option<Arc<str>>,
     /// What the predictors did, in the order in which they began; empty without a trace.
     pub trace: Vec<RolloutStep>,
     /// The suggestions that are not met, in words.
@@ -128,7 +128,7 @@ impl Rollout {
     /// Adds the output.
     #[must_use]
     pub fn output(mut self, output: impl Into<Value>) -> Self {
-        self.output = Some(output.into());
+        self.output = Some(output.into().to_string().into());
         self
     }
 

@@ -19,7 +19,7 @@ pub use de::{
 };
 pub use hint::{HintStyle, choices, hint, hint_with, strict_object, strict_schema};
 pub use info::{DynTypeInfo, Kind, TypeInfo};
-pub use ser::{WriteError, write, write_answer, write_json, write_output, write_saved};
+pub use ser::{WriteError, write, write_answer, write_json, write_json_text, write_output, write_saved};
 pub use shorten::shorten;
 
 /// Values of types that the code need not know: what is generic over a type calls this and stays thin.

@@ -10,7 +10,7 @@ mod writer;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::writer::{Form, Lists, Sink, Target, tree_for};
+use self::writer::{Form, Lists, Sink, Target, json_text, tree_for};
 pub use self::{
     error::WriteError,
     writer::{Write, Writer, tree},
@@ -85,6 +85,14 @@ fn write_as(value: &dyn Write, out: &mut Content, lists: Lists) -> Result<(), Wr
 /// As [`write()`], and for integers that need more than 64 bits.
 pub fn write_json<T: Serialize + ?Sized>(value: &T) -> Result<Value, WriteError> {
     tree(&value)
+}
+
+/// As [`write_json()`], as text: JSON on one line.
+///
+/// # Errors
+/// As [`write_json()`].
+pub fn write_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, WriteError> {
+    json_text(Target::Tree, &value)
 }
 
 /// A value as the JSON tree that a saved program holds, in the shape that DSPy writes: as [`write_json()`], but media

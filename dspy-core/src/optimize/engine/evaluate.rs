@@ -177,7 +177,7 @@ impl Engine {
         for part in parts {
             let runs: Vec<Run> =
                 part.iter().map(|(candidate, row)| Run { trace, ..self.run_of(*candidate, *row) }).collect();
-            let (rollouts, stopped) = self.rollouts_until_end(&runs).await;
+            let (rollouts, stopped) = self.rollouts_until_end(runs).await;
             ended = stopped;
             // Which runs are done when a user asks for an end is chance anyhow, and they are paid.
             if matches!(ended, Ok(()) | Err(Stop::Cancelled)) {
@@ -208,6 +208,9 @@ impl Engine {
     /// Whether these are the validation rows, in whatever order.
     fn is_all_of_val(&self, rows: &[usize]) -> bool {
         let val = &self.rows.val;
+        if rows == val.as_slice() {
+            return true;
+        }
         let rows: HashSet<usize> = rows.iter().copied().collect();
         val.iter().all(|row| rows.contains(row)) && rows.len() == val.iter().collect::<HashSet<_>>().len()
     }

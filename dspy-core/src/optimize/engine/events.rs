@@ -61,8 +61,8 @@ pub enum Event {
         score: Option<f64>,
         /// What the metric says in words; of a failed run, why it failed.
         feedback: Option<String>,
-        /// The output, shortened.
-        output: Option<String>,
+        /// The output as JSON text, shortened.
+        output: Option<Arc<str>>,
         /// Whether the run failed.
         failed: bool,
     },

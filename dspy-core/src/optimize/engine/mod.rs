@@ -134,7 +134,6 @@ pub struct Engine {
     exclusion: Arc<exclude::Exclusion>,
     state: Mutex<State>,
     listeners: Arc<Listeners>,
-    report: Arc<ReportBuilder>,
 }
 
 #[derive(Default)]
@@ -145,18 +144,17 @@ struct State {
     leader: Option<CandidateId>,
 }
 
+/// Whoever listens: first of all the report.
 struct Listeners {
+    report: ReportBuilder,
     log: Option<events::Log>,
     bar: events::Bar,
     own: Vec<options::Listener>,
 }
 
 impl Listeners {
-    fn only(own: options::Listener) -> Self {
-        Self { log: None, bar: events::Bar::new(false), own: vec![own] }
-    }
-
     fn tell(&self, event: &Event) {
+        self.report.see(event);
         self.bar.see(event);
         if let Some(log) = &self.log {
             log.write(event);
@@ -182,6 +180,7 @@ impl Engine {
             parameters: Arc::new(task.parameters()),
         };
         let listeners = Listeners {
+            report: ReportBuilder::new(&rows),
             log: options.log.as_deref().map(events::Log::create).transpose()?,
             bar: events::Bar::new(options.progress),
             own: options.listeners.clone(),
@@ -190,7 +189,6 @@ impl Engine {
             errors: Arc::new(ErrorBudget::new(options.max_errors)),
             exclusion: Arc::new(exclude::Exclusion::new(task.clone())),
             state: Mutex::new(State { candidates: vec![student], ..State::default() }),
-            report: Arc::new(ReportBuilder::new(&rows)),
             listeners: Arc::new(listeners),
             task,
             teacher,
@@ -372,7 +370,6 @@ impl Engine {
     // Events are made to be told, not to be kept.
     #[allow(clippy::needless_pass_by_value)]
     fn emit(&self, event: Event) {
-        self.report.see(&event);
         self.listeners.tell(&event);
     }
 

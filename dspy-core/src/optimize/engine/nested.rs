@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{CandidateId, Engine, Event, Listeners, ReportBuilder, Rows, SearchOptions, State, Stop};
+use super::{
+    CandidateId, Engine, Event, Listeners, ReportBuilder, Rows, SearchOptions, State, Stop, events::Bar,
+    options::Listener,
+};
 use crate::{
     Result,
     context::with,
@@ -118,8 +121,12 @@ impl Engine {
         };
         self.state().scores.copy(student, &mut state.scores, CandidateId::STUDENT);
         Self {
-            report: Arc::new(ReportBuilder::new(&rows)),
-            listeners: Arc::new(self.forwarding(name)),
+            listeners: Arc::new(Listeners {
+                report: ReportBuilder::new(&rows),
+                log: None,
+                bar: Bar::new(false),
+                own: vec![self.forwarding(name)],
+            }),
             rows,
             teacher: self.teacher.clone(),
             errors: self.errors.clone(),
@@ -132,9 +139,9 @@ impl Engine {
     }
 
     /// Tells whoever listens to this search what happens in an inner one. Its candidates are not those of this search.
-    fn forwarding(&self, name: &str) -> Listeners {
-        let (listeners, report, name) = (self.listeners.clone(), self.report.clone(), name.to_owned());
-        let forward = move |event: &Event| {
+    fn forwarding(&self, name: &str) -> Listener {
+        let (listeners, name) = (self.listeners.clone(), name.to_owned());
+        Arc::new(move |event: &Event| {
             let told = match event.clone() {
                 Event::Stage { name: stage, rollouts } => {
                     Event::Stage { name: format!("{name}: {stage}"), rollouts }
@@ -146,10 +153,8 @@ impl Engine {
                 proposal @ Event::Proposal { .. } => proposal,
                 _ => return,
             };
-            report.see(&told);
             listeners.tell(&told);
-        };
-        Listeners::only(Arc::new(forward))
+        })
     }
 
     /// Adds a candidate of an inner search, with its scores.

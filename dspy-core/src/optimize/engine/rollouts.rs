@@ -1,12 +1,19 @@
 //! Running the task on rows.
 
-use std::sync::Arc;
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use super::{CandidateId, Engine, Event, Stop};
+use super::{
+    Cancellation, CandidateId, Engine, Event, Listeners, Stop, errors::ErrorBudget, exclude::Exclusion,
+};
 use crate::{
-    context::{Settings, with},
+    context::{Settings, settings, with},
+    error::shorten,
     evaluate::Failure,
-    lm::LM,
+    lm::{LM, Meter},
+    metric::caught,
     module::{Flow, fan_out},
     optimize::{Parameters, Rollout, Task},
 };
@@ -90,9 +97,22 @@ impl Run {
         settings.trace(self.trace)
     }
 
-    async fn go(self, task: Arc<dyn Task>) -> Rollout {
-        let change = |settings: Settings| self.change(settings);
-        with(change, task.rollout(&self.parameters, self.row, self.trace)).await
+    /// Runs with these parameters in place of its own.
+    async fn go(&self, task: &dyn Task, parameters: &Arc<Parameters>) -> Rollout {
+        let rollout = task.rollout(parameters, self.row, self.trace);
+        if self.changes_nothing() {
+            return rollout.await;
+        }
+        with(|settings| self.change(settings), rollout).await
+    }
+
+    /// Whether it runs in the settings as they are, which is so for nearly all.
+    fn changes_nothing(&self) -> bool {
+        self.lm.is_none()
+            && self.settings.is_none()
+            && self.temperature.is_none()
+            && self.draw == 0
+            && settings().trace == self.trace
     }
 }
 
@@ -104,48 +124,27 @@ impl Engine {
     /// [`Stop`] when the budget does not allow all of them, when the user asks for an end, or when too many failed
     /// through no fault of the program. What was answered until then is in the cache.
     pub async fn rollouts(&self, runs: Vec<Run>) -> Result<Vec<Rollout>, Stop> {
-        let (rollouts, ended) = self.rollouts_until_end(&runs).await;
+        let (rollouts, ended) = self.rollouts_until_end(runs).await;
         ended?;
         Ok(rollouts.into_iter().flatten().collect())
     }
 
     /// [`rollouts`](Self::rollouts), with those that there are when it ended before all were made.
-    pub(super) async fn rollouts_until_end(&self, runs: &[Run]) -> (Vec<Option<Rollout>>, Result<(), Stop>) {
-        let mut rollouts: Vec<Option<Rollout>> = Vec::new();
+    pub(super) async fn rollouts_until_end(
+        &self,
+        runs: Vec<Run>,
+    ) -> (Vec<Option<Rollout>>, Result<(), Stop>) {
         if let Err(stop) = self.may_go_on() {
-            return (rollouts, Err(stop));
+            return (Vec::new(), Err(stop));
         }
-        rollouts.resize_with(runs.len(), || None);
-        let work = |i: usize| {
-            let run = runs[i].clone();
-            let task = match &self.teacher {
-                Some(teacher) if run.teacher => teacher.clone(),
-                _ => self.task.clone(),
-            };
-            let prepared = self.prepared(run);
-            async move {
-                match prepared {
-                    Ok(run) => run.go(task).await,
-                    Err(error) => Rollout::failed(Failure::Program(error)),
-                }
-            }
-        };
-        let done = |i: usize, rollout: crate::Result<Rollout>| {
-            let rollout = rollout.unwrap_or_else(|error| Rollout::failed(Failure::Program(error)));
-            // A program may have gone on without an answer that was refused: what it gave is no rollout of it.
-            if self.meter.refused().is_some() {
-                return Flow::Drain;
-            }
-            let allowed = match &rollout.outcome {
-                Err(failure) => self.errors.allows(failure),
-                Ok(_) => true,
-            };
-            self.heard(&runs[i], &rollout);
-            rollouts[i] = Some(rollout);
-            let go_on = allowed && !self.options.cancellation.is_cancelled();
-            if go_on { Flow::Continue } else { Flow::Drain }
-        };
-        fan_out(runs.len(), self.options.places(), work, done).await;
+        let places = self.options.places().min(runs.len());
+        // Once for all, because most runs change nothing else.
+        let trace = runs.first().is_some_and(|run| run.trace);
+        let queue = Arc::new(Queue::new(self, runs));
+        let work = |_: usize| queue.clone().work();
+        let stopped = |_: usize, _: crate::Result<()>| Flow::Continue;
+        with(|settings| settings.trace(trace), fan_out(places, places, work, stopped)).await;
+        let rollouts = queue.take();
         let all = rollouts.iter().all(Option::is_some);
         let ended = match (self.errors.check(), self.meter.refused()) {
             (Err(error), _) => Err(Stop::Failed(error)),
@@ -154,11 +153,6 @@ impl Engine {
             _ => Ok(()),
         };
         (rollouts, ended)
-    }
-
-    fn prepared(&self, mut run: Run) -> crate::Result<Run> {
-        run.parameters = self.parameters_for(&run.parameters, run.row)?;
-        Ok(run)
     }
 
     /// Parameters as they may be used on a row: without the demonstrations that were made from it, or that show its
@@ -181,13 +175,92 @@ impl Engine {
             None => Ok(()),
         }
     }
+}
 
-    fn heard(&self, run: &Run, rollout: &Rollout) {
-        let output = rollout
-            .output
-            .as_ref()
-            .map(|output| crate::error::shorten(&output.to_string(), 600).into_owned());
-        self.emit(Event::Row {
+/// Runs that several workers work off. Each takes the next one itself: handing them out and collecting what they give
+/// would wake a task of its own for every run.
+struct Queue {
+    runs: Vec<Run>,
+    task: Arc<dyn Task>,
+    teacher: Option<Arc<dyn Task>>,
+    exclusion: Arc<Exclusion>,
+    meter: Arc<Meter>,
+    errors: Arc<ErrorBudget>,
+    cancellation: Cancellation,
+    listeners: Arc<Listeners>,
+    state: Mutex<Progress>,
+}
+
+struct Progress {
+    next: usize,
+    rollouts: Vec<Option<Rollout>>,
+}
+
+impl Queue {
+    fn new(engine: &Engine, runs: Vec<Run>) -> Self {
+        let mut rollouts = Vec::new();
+        rollouts.resize_with(runs.len(), || None);
+        Self {
+            runs,
+            task: engine.task.clone(),
+            teacher: engine.teacher.clone(),
+            exclusion: engine.exclusion.clone(),
+            meter: engine.meter.clone(),
+            errors: engine.errors.clone(),
+            cancellation: engine.options.cancellation.clone(),
+            listeners: engine.listeners.clone(),
+            state: Mutex::new(Progress { next: 0, rollouts }),
+        }
+    }
+
+    async fn work(self: Arc<Self>) {
+        while let Some((index, run)) = self.next() {
+            let rollout = caught("program", self.rollout(run)).await;
+            let rollout = rollout.unwrap_or_else(|error| Rollout::failed(Failure::Program(error)));
+            self.ended(index, run, rollout);
+            // A model that answers at once would keep all others from running.
+            tokio::task::consume_budget().await;
+        }
+    }
+
+    fn next(&self) -> Option<(usize, &Run)> {
+        let mut state = self.lock();
+        let index = state.next;
+        let run = self.runs.get(index)?;
+        state.next += 1;
+        Some((index, run))
+    }
+
+    async fn rollout(&self, run: &Run) -> Rollout {
+        let task = self.teacher.as_ref().filter(|_| run.teacher).unwrap_or(&self.task);
+        match self.exclusion.for_row(&run.parameters, run.row) {
+            Ok(parameters) => run.go(&**task, &parameters).await,
+            Err(error) => Rollout::failed(Failure::Program(error)),
+        }
+    }
+
+    /// Keeps what a run gave. After the last one that is allowed, no further begins; what runs comes to its end, because
+    /// it is paid for.
+    fn ended(&self, index: usize, run: &Run, rollout: Rollout) {
+        // Held until all is told, because listeners are told of one event after the other.
+        let mut state = self.lock();
+        // A program may have gone on without an answer that was refused: what it gave is no rollout of it.
+        if self.meter.refused().is_some() {
+            state.next = self.runs.len();
+            return;
+        }
+        let allowed = match &rollout.outcome {
+            Err(failure) => self.errors.allows(failure),
+            Ok(_) => true,
+        };
+        if !allowed || self.cancellation.is_cancelled() {
+            state.next = self.runs.len();
+        }
+        let output = rollout.output.as_ref().map(|output| match shorten(output, 600) {
+            Cow::Borrowed(_) => output.clone(),
+            Cow::Owned(shortened) => shortened.into(),
+        });
+        self.listeners.tell(&Event::Row {
             candidate: run.candidate,
             row: run.row,
             score: rollout.score(),
@@ -195,6 +268,15 @@ impl Engine {
             output,
             failed: rollout.outcome.is_err(),
         });
+        state.rollouts[index] = Some(rollout);
+    }
+
+    fn take(&self) -> Vec<Option<Rollout>> {
+        std::mem::take(&mut self.lock().rollouts)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

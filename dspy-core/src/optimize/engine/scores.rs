@@ -1,13 +1,39 @@
 //! What candidates scored on which rows.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use super::CandidateId;
 
 /// The score of every candidate on every row that it was run on.
 #[derive(Default)]
 pub(super) struct Scores {
-    cells: HashMap<(CandidateId, usize), Cell>,
+    /// By the index of the candidate.
+    cells: Vec<HashMap<usize, Cell, BuildHasherDefault<RowHasher>>>,
+}
+
+/// Hashes indices of rows, which nobody chooses to collide. Every mean over the rows looks up each of them.
+#[derive(Default)]
+struct RowHasher(u64);
+
+impl Hasher for RowHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize(usize::from(*byte));
+        }
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4). The high bits are the mixed ones, and the
+        // table takes the low ones for the place.
+        self.0 = (self.0 ^ n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
 }
 
 /// One candidate on one row.
@@ -21,17 +47,21 @@ pub(super) struct Cell {
 
 impl Scores {
     pub(super) fn get(&self, candidate: CandidateId, row: usize) -> Option<&Cell> {
-        self.cells.get(&(candidate, row))
+        self.cells.get(candidate.index())?.get(&row)
     }
 
     pub(super) fn set(&mut self, candidate: CandidateId, row: usize, cell: Cell) {
-        self.cells.insert((candidate, row), cell);
+        if self.cells.len() <= candidate.index() {
+            self.cells.resize_with(candidate.index() + 1, HashMap::default);
+        }
+        self.cells[candidate.index()].insert(row, cell);
     }
 
     /// Gives a candidate of other scores those of a candidate here.
     pub(super) fn copy(&self, from: CandidateId, other: &mut Self, to: CandidateId) {
-        let own = self.cells.iter().filter(|((candidate, _), _)| *candidate == from);
-        other.cells.extend(own.map(|((_, row), cell)| ((to, *row), cell.clone())));
+        for (row, cell) in self.cells.get(from.index()).into_iter().flatten() {
+            other.set(to, *row, cell.clone());
+        }
     }
 
     /// The scores on these rows, in their order; `None` where there is none.
@@ -57,13 +87,12 @@ impl Scores {
 
     /// The mean over those of the rows that have a score.
     pub(super) fn mean(&self, candidate: CandidateId, rows: &[usize]) -> Option<f64> {
-        mean(&self.of(candidate, rows))
+        mean(rows.iter().map(|row| self.get(candidate, *row)?.score))
     }
 }
 
 /// The mean of the scores that there are.
-pub(super) fn mean(scores: &[Option<f64>]) -> Option<f64> {
-    let known = scores.iter().flatten();
-    let n = known.clone().count();
-    (n > 0).then(|| known.sum::<f64>() / n as f64)
+pub(super) fn mean(scores: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    let (sum, n) = scores.into_iter().flatten().fold((0.0, 0_usize), |(sum, n), score| (sum + score, n + 1));
+    (n > 0).then(|| sum / n as f64)
 }

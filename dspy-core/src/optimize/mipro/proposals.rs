@@ -137,7 +137,7 @@ async fn observe(engine: &Engine, options: &MIPROv2, learnt: &Learnt) -> Result<
             write_fields(&mut text, engine.record(*row)?.iter());
             match rollout {
                 Some(Rollout { output: Some(output), .. }) => {
-                    let _ = writeln!(text, "-> wrong answer: {}", shorten(&output.to_string(), SHOWN));
+                    let _ = writeln!(text, "-> wrong answer: {}", shorten(output, SHOWN));
                 }
                 Some(rollout) => {
                     let _ = writeln!(text, "-> {}", shorten(&rollout.feedback().unwrap_or_default(), SHOWN));

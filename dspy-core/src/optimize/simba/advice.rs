@@ -140,5 +140,6 @@ fn told(run: Option<&Trajectory>) -> (Value, String) {
         Some(feedback) => format!("{score}: {feedback}"),
         None => score,
     };
-    (json!({ "steps": steps, "output": run.rollout.output }), score)
+    let output: Option<Value> = run.rollout.output.as_ref().and_then(|text| serde_json::from_str(text).ok());
+    (json!({ "steps": steps, "output": output }), score)
 }

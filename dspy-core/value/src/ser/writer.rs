@@ -558,8 +558,14 @@ pub fn tree(value: &dyn Write) -> Result<Value, WriteError> {
 /// A value as a JSON tree for what the target is for.
 pub(super) fn tree_for(target: Target, value: &dyn Write) -> Result<Value, WriteError> {
     // Through text, because a tree would widen `0.1f32` to `0.10000000149011612`.
+    let text = json_text(target, value)?;
+    serde_json::from_str(&text).map_err(|e| WriteError::new(e.to_string()))
+}
+
+/// A value as the text of a JSON tree.
+pub(super) fn json_text(target: Target, value: &dyn Write) -> Result<String, WriteError> {
     let mut out = Content::new();
     let mut to = Sink { out: &mut out, not_text: false };
     value.write(Writer { to: &mut to, form: Form::Json(target) })?;
-    serde_json::from_str(out.text()).map_err(|e| WriteError::new(e.to_string()))
+    Ok(std::mem::take(out.text_mut()))
 }

@@ -3,7 +3,7 @@
 mod page;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -100,7 +100,7 @@ impl Held {
         let differences: Vec<Option<f64>> =
             before.iter().zip(after).map(|(b, a)| Some((*a)? - (*b)?)).collect();
         let n = differences.iter().flatten().count() as f64;
-        let gain = mean(&differences).map(|gain| {
+        let gain = mean(differences.iter().copied()).map(|gain| {
             let variance =
                 differences.iter().flatten().map(|d| (d - gain).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
             let margin = 1.96 * (variance / n).sqrt();
@@ -109,8 +109,8 @@ impl Held {
         Self {
             rows: before.len(),
             compared: differences.iter().flatten().count(),
-            before: mean(before),
-            after: mean(after),
+            before: mean(before.iter().copied()),
+            after: mean(after.iter().copied()),
             gain,
         }
     }
@@ -155,10 +155,10 @@ pub struct RowChange {
     pub before: f64,
     /// The score of the compiled program.
     pub after: f64,
-    /// The student's output, shortened.
-    pub before_output: Option<String>,
-    /// The output of the compiled program, shortened.
-    pub after_output: Option<String>,
+    /// The student's output as JSON text, shortened.
+    pub before_output: Option<Arc<str>>,
+    /// The output of the compiled program, as JSON text, shortened.
+    pub after_output: Option<Arc<str>>,
 }
 
 /// The best score after so much was spent.
@@ -182,7 +182,7 @@ pub(super) struct ReportBuilder {
 }
 
 /// Outputs, shortened, by candidate and row.
-type Outputs = BTreeMap<CandidateId, BTreeMap<usize, String>>;
+type Outputs = BTreeMap<CandidateId, HashMap<usize, Arc<str>>>;
 
 #[derive(Default)]
 struct Collected {
@@ -257,7 +257,7 @@ impl Engine {
         usage: UsageReport,
     ) -> Report {
         let collected =
-            std::mem::take(&mut *self.report.state.lock().unwrap_or_else(PoisonError::into_inner));
+            std::mem::take(&mut *self.listeners.report.state.lock().unwrap_or_else(PoisonError::into_inner));
         let mut notes = collected.notes;
         if collected.lost_proposals > 0 {
             notes.push(format!("{} proposals failed and were left out", collected.lost_proposals));
@@ -302,7 +302,7 @@ impl Engine {
             progress: collected.progress,
             spent: self.spent(),
             usage,
-            seconds: self.report.started.elapsed().as_secs_f64(),
+            seconds: self.listeners.report.started.elapsed().as_secs_f64(),
         }
     }
 
