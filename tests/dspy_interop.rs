@@ -3,8 +3,12 @@
 //! environment after `pip install dspy==3.4.1`, or several, separated as in `PATH`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "dspy/agents.rs"]
+mod agents;
+
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -193,8 +197,14 @@ fn pythons() -> Vec<PathBuf> {
 
 /// What DSPy takes up of `file`, which it then changes and saves as `again`.
 fn through_dspy(python: &Path, file: &Path, again: Option<&Path>) -> Option<Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/dspy_load.py");
-    let output = Command::new(python).arg(script).arg(file).args(again).output().unwrap();
+    let arguments: Vec<&OsStr> = [Some(file), again].into_iter().flatten().map(Path::as_os_str).collect();
+    script(python, "dspy_load.py", &arguments)
+}
+
+/// What a script prints at last.
+fn script(python: &Path, name: &str, arguments: &[&OsStr]) -> Option<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name);
+    let output = Command::new(python).arg(script).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(77) {
         eprintln!("skipped: {}: {errors}", python.display());

@@ -14,7 +14,7 @@ use crate::{
     Error, Result, StateError,
     adapter::{Demo, given},
     lm::LM,
-    signature::{Field, SignatureSpec, default_prefix},
+    signature::{Field, REASONING, SignatureSpec, default_prefix},
     tool::ToolWords,
     value::TypeInfo,
 };
@@ -255,10 +255,18 @@ fn words(
         if !names_checked {
             check_position(spec, field, prefix, desc)?;
         }
-        let desc = if desc == placeholder(&field.name) { "" } else { desc };
+        // DSPy's comparison of attempts describes what it adds by a placeholder of several words.
+        let says_nothing = desc == placeholder(&field.name) || (!names_checked && is_placeholder(desc));
+        let desc = if says_nothing { "" } else { desc };
         words.push((prefix.to_owned(), desc.to_owned()));
     }
     Ok(words)
+}
+
+/// Whether a description is `${...}` and names nothing but words.
+fn is_placeholder(desc: &str) -> bool {
+    let words = desc.strip_prefix("${").and_then(|desc| desc.strip_suffix('}'));
+    words.is_some_and(|words| words.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ' '))
 }
 
 /// Looks for signs that a file without names was made for other fields: a description or a label that DSPy makes
@@ -310,6 +318,13 @@ fn demos(
     for (i, saved) in saved.iter().enumerate() {
         let saved = object(saved, || StateError::new(format!("{key}[{i}] must be an object")))?;
         let mut fields = converted(spec, saved, TypeInfo::from_saved);
+        // The reasoning's name in DSPy's comparison of attempts, and in its chains of thought before 2.5.
+        if spec.field(RATIONALE).is_none()
+            && spec.field(REASONING).is_some()
+            && !fields.contains_key(REASONING)
+        {
+            fields = fields.into_iter().map(|(name, value)| (renamed(name), value)).collect();
+        }
         let marked = spec.field(AUGMENTED).is_none().then(|| fields.shift_remove(AUGMENTED)).flatten();
         if types_checked {
             for field in &spec.fields {
@@ -324,6 +339,12 @@ fn demos(
         });
     }
     Ok(demos)
+}
+
+const RATIONALE: &str = "rationale";
+
+fn renamed(name: String) -> String {
+    if name == RATIONALE { REASONING.into() } else { name }
 }
 
 /// The model that a file holds. One of another class is refused, because what it would do is not known. A predictor
