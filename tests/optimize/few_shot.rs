@@ -206,3 +206,77 @@ async fn a_row_is_never_among_its_own_nearest() {
     .await;
     assert!(seen.spoiled.lock().unwrap().is_empty());
 }
+
+/// Name the kind of animal.
+#[signature]
+struct Animal {
+    #[input]
+    name: String,
+    #[output]
+    kind: String,
+}
+
+/// An embedding model that knows which words mean a bird, and counts the texts that it embeds.
+fn bird_lover(id: &str, embedded: std::sync::Arc<std::sync::atomic::AtomicUsize>) -> impl Embedder {
+    dspy::lm::embed::from_fn(id, move |texts: Vec<String>, _| {
+        embedded.fetch_add(texts.len(), Ordering::SeqCst);
+        let bird = |text: &String| ["Spatz", "gorrión", "moineau", "linnet"].iter().any(|b| text.contains(b));
+        let vectors = texts.iter().map(|text| if bird(text) { vec![1.0, 0.1] } else { vec![0.1, 1.0] });
+        let vectors = vectors.collect();
+        async move { Ok(vectors) }
+    })
+}
+
+#[tokio::test]
+async fn an_embedding_model_chooses_by_meaning() {
+    let row = |name: &str, kind: &str| Animal { name: name.into(), kind: kind.into() };
+    let train = [
+        row("Spatz", "bird"),
+        row("Lachs", "fish"),
+        row("gorrión", "bird"),
+        row("salmón", "fish"),
+        row("saumon", "fish"),
+    ];
+    let lm = dspy::lm::StubModel::from_fn(|request: &dspy::lm::Request| {
+        let shown = request.prompt.messages().filter(|m| m.content.text().contains("bird")).count();
+        chat_kind(if shown == 2 { "bird" } else { "fish" })
+    });
+    let embedded = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let known = |id| bird_lover(id, embedded.clone());
+    dspy::with(|c| c.lm(&lm), async {
+        let right = |gold: &Animal, pred: &AnimalOutput| gold.kind == pred.kind;
+        let optimizer = KNNFewShot::new(2).embedder(known("own/birds"));
+        let program = optimizer.compile(Predict::<Animal>::new(), &train, right).await.unwrap().program;
+        embedded.store(0, Ordering::SeqCst);
+
+        // No word of these is in the rows. The rows are embedded once, whoever comes first.
+        let names = ["moineau", "trout", "linnet", "pike", "moineau", "eel"];
+        let found = program.batch(names.map(|name| AnimalInput { name: name.into() })).await;
+        let kinds: Vec<String> = found.into_iter().map(|p| p.unwrap().into_inner().kind).collect();
+        assert_eq!(kinds, ["bird", "fish", "bird", "fish", "bird", "fish"]);
+        assert_eq!(embedded.load(Ordering::SeqCst), train.len() + names.len());
+        assert!(program.render("linnet").unwrap_err().to_string().contains("`own/birds`"));
+
+        // A file holds the model's name, and a call says that the model is missing.
+        let file = tempfile();
+        program.save(&file).unwrap();
+        let mut loaded = Predict::<Animal>::new().load(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let missing = loaded.call("linnet").await.unwrap_err();
+        let cure = "set_embedder(EmbeddingModel::new(\"own/birds\")?)";
+        assert!(matches!(&missing, Error::Context(text) if text.contains(cure)), "{missing}");
+        let other = loaded.set_embedder(known("own/fish")).unwrap_err().to_string();
+        assert!(other.contains("`own/birds`") && other.contains("`own/fish`"), "{other}");
+        loaded.set_embedder(known("own/birds")).unwrap();
+        assert_eq!(loaded.call("linnet").await.unwrap().kind, "bird");
+        assert_eq!(loaded.to_json().unwrap(), program.to_json().unwrap());
+        // A program that has the model keeps it.
+        let again = loaded.clone().load_json(&program.to_json().unwrap()).unwrap();
+        assert_eq!(again.call("linnet").await.unwrap().kind, "bird");
+    })
+    .await;
+}
+
+fn chat_kind(kind: &str) -> String {
+    format!("[[ ## kind ## ]]\n{kind}\n\n[[ ## completed ## ]]")
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::recorder::PredictorId;
+use crate::adapter::Demo;
 
 /// Advice for predictors, which they are shown as long as the context lasts.
 #[derive(Debug, Clone, Default)]
@@ -39,4 +40,6 @@ pub(crate) struct Correction {
 pub(crate) struct Guidance {
     pub(crate) hint: Option<String>,
     pub(crate) corrections: Vec<Correction>,
+    /// The demonstrations that an embedding model chose for it.
+    pub(crate) chosen: Option<Vec<Demo>>,
 }

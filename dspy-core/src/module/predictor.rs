@@ -10,7 +10,7 @@ use crate::{
     Error, Result, StateError,
     adapter::{Adapter, Demo},
     context::{PredictorId, Recorded, Settings},
-    lm::{Capabilities, LM, Message, Options, Prefix, ResponseFormat},
+    lm::{Capabilities, LM, Message, Options, Prefix, ResponseFormat, embed::Embedder},
     signature::{FieldRole, SignatureSpec, Violation},
     tool::ToolWords,
     value::{Kind, Validator},
@@ -165,6 +165,15 @@ impl Predictor {
         self.nearest = demos;
     }
 
+    /// Gives it the embedding model that chooses its demonstrations, if one does: see
+    /// [`Program::set_embedder`](super::Program::set_embedder).
+    ///
+    /// # Errors
+    /// [`Error::State`] when they were chosen by another one.
+    pub fn set_embedder(&mut self, embedder: &Arc<dyn Embedder>) -> Result<()> {
+        Ok(self.nearest.as_mut().map_or(Ok(()), |nearest| nearest.set_embedder(embedder))?)
+    }
+
     /// The words in which the model is told of the tools that this predictor chooses from; empty for one without tools.
     pub fn tools(&self) -> &[ToolWords] {
         self.agent.as_ref().map_or(&[], |agent| agent.tools().words())
@@ -296,11 +305,10 @@ impl Predictor {
 
     /// What stands before the request: the system message and the demonstrations, those included that are chosen for
     /// this input.
-    pub(crate) fn prefix(&self, frame: &Frame, input: &str) -> Arc<Prefix> {
-        let Some(nearest) = &self.nearest else { return frame.prefix.clone() };
+    pub(crate) fn prefix(&self, frame: &Frame, chosen: Option<Vec<Demo>>) -> Arc<Prefix> {
+        let Some(chosen) = chosen else { return frame.prefix.clone() };
         let mut demos = Vec::clone(&self.demos);
-        let chosen = nearest.choose(input).into_iter().filter(|demo| !self.demos.contains(demo));
-        demos.extend(chosen);
+        demos.extend(chosen.into_iter().filter(|demo| !self.demos.contains(demo)));
         let shown = self.shown(frame.capabilities);
         Arc::new(Prefix::new(self.messages(&*frame.adapter, frame.capabilities, &shown, &demos)))
     }

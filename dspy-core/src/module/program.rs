@@ -1,11 +1,14 @@
 //! Operations on the predictors of a program.
 
-use std::path::Path as FilePath;
+use std::{path::Path as FilePath, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use super::{path::Path, places, predictor::Predictor, state, state_load, walk::Walk};
-use crate::{Error, Result, lm::LM};
+use crate::{
+    Error, Result,
+    lm::{LM, embed::Embedder},
+};
 
 /// A program: something whose predictors can be seen, changed, saved and loaded.
 ///
@@ -66,6 +69,26 @@ pub trait Program: Walk {
         for (_, predictor) in self.predictors_mut() {
             predictor.set_lm(Some(lm.clone()));
         }
+    }
+
+    /// Gives its predictors the embedding model that chooses their demonstrations. A program that
+    /// [`KNNFewShot`](crate::optimize::KNNFewShot) compiled with an embedder needs it after it was loaded, as a file holds
+    /// its name alone; a call without it fails.
+    ///
+    /// # Errors
+    /// [`Error::State`](crate::Error::State) when a predictor's demonstrations are chosen by another model.
+    fn set_embedder(&mut self, embedder: impl Embedder) -> Result<()>
+    where
+        Self: Sized,
+    {
+        let embedder: Arc<dyn Embedder> = Arc::new(embedder);
+        for (path, predictor) in self.predictors_mut() {
+            predictor.set_embedder(&embedder).map_err(|error| match error {
+                Error::State(state) => state.at(path).into(),
+                other => other,
+            })?;
+        }
+        Ok(())
     }
 
     /// Resets every predictor: removes its demonstrations, and restores the instructions

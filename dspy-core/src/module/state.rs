@@ -133,6 +133,9 @@ fn record_of(predictor: &Predictor) -> Value {
     if let Some(nearest) = predictor.nearest_demos() {
         let pool: Vec<Value> = nearest.pool().iter().map(|demo| saved_demo(spec, demo)).collect();
         record[NEAREST] = json!({ "k": nearest.k(), "pool": pool });
+        if let Some(id) = nearest.embedder_id() {
+            record[NEAREST]["embedder"] = id.into();
+        }
     }
     if !predictor.tools().is_empty() {
         record[TOOLS] = json!(predictor.tools());

@@ -161,8 +161,10 @@ fn change(
         instructions.ok_or_else(|| StateError::new("`signature.instructions` must be text"))?;
     let (instructions, tools) = told(predictor, instructions, own_record)?;
     let words = words(spec, signature, record.is_some())?;
-    let nearest =
-        own_record.and_then(|record| record.get(NEAREST)).map(|saved| nearest(spec, saved)).transpose()?;
+    let nearest = own_record
+        .and_then(|record| record.get(NEAREST))
+        .map(|saved| nearest(predictor, saved))
+        .transpose()?;
     let demos = demos(spec, state, "demos", record.is_some())?;
     let lm = match state.get("lm") {
         None | Some(Value::Null) => None,
@@ -295,12 +297,23 @@ fn check_position(spec: &SignatureSpec, field: &Field, prefix: &str, desc: &str)
     Ok(())
 }
 
-/// The demonstrations that are chosen for each call.
-fn nearest(spec: &SignatureSpec, saved: &Value) -> Result<NearestDemos, StateError> {
+/// The demonstrations that are chosen for each call. A predictor that has the embedding model already keeps it.
+fn nearest(predictor: &Predictor, saved: &Value) -> Result<NearestDemos, StateError> {
     let saved = object(saved, || StateError::new(format!("`{NEAREST}` must be an object")))?;
     let k = saved.get("k").and_then(Value::as_u64).and_then(|k| usize::try_from(k).ok());
     let k = k.ok_or_else(|| StateError::new(format!("`{NEAREST}.k` must be a number of demonstrations")))?;
-    Ok(NearestDemos::new(spec, k, demos(spec, saved, "pool", true)?))
+    let spec = predictor.spec();
+    let found = NearestDemos::new(spec, k, demos(spec, saved, "pool", true)?);
+    let id = match saved.get("embedder") {
+        None => return Ok(found),
+        Some(Value::String(id)) => id.as_str(),
+        Some(_) => return Err(StateError::new(format!("`{NEAREST}.embedder` must be the name of a model"))),
+    };
+    let own = predictor.nearest_demos().and_then(NearestDemos::embedder);
+    Ok(match own.filter(|own| own.id() == id) {
+        Some(own) => found.by_meaning(own.clone()),
+        None => found.by_model(id),
+    })
 }
 
 /// The demonstrations under a key.

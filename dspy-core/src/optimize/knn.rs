@@ -1,6 +1,6 @@
 //! The nearest rows as demonstrations of each call.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     Amount, Attempts, Bootstrap, CandidateId, Demonstration, Engine, Nearest, Optimizer, Parameters,
@@ -8,13 +8,16 @@ use super::{
     bootstrap::{attempt_options, rounds},
     engine::search_options,
 };
-use crate::{Result, lm::BoxFuture};
+use crate::{
+    Result,
+    lm::{BoxFuture, embed::Embedder},
+};
 
 /// Shows each call the rows whose inputs have most in common with its own (Liu et al. 2022, "What Makes Good In-Context
 /// Examples for GPT-3?").
 ///
-/// The rows are chosen anew for each call, by what [`NearestDemos`](crate::module::NearestDemos) says, without asking a
-/// model. They become part of the program and are saved with it. Demonstrations that the program has are replaced; its
+/// The rows are chosen anew for each call, by what [`NearestDemos`](crate::module::NearestDemos) says: by the words of the
+/// inputs, without asking a model, or, with an [`embedder`](Self::embedder), by what they mean. They become part of the program and are saved with it. Demonstrations that the program has are replaced; its
 /// instructions stay.
 ///
 /// A row is a demonstration of the predictors that have an input and an output of it. Predictors in the middle of a
@@ -33,10 +36,11 @@ use crate::{Result, lm::BoxFuture};
 /// let compiled = KNNFewShot::new(8).bootstrap(true).compile(program, &trainset, metric).await?;
 /// # let _ = compiled; Ok(()) }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "an optimizer does nothing until `compile`"]
 pub struct KNNFewShot {
     k: usize,
+    embedder: Option<Arc<dyn Embedder>>,
     bootstrap: bool,
     passes: usize,
     attempts: Attempts,
@@ -48,11 +52,29 @@ impl KNNFewShot {
     pub fn new(k: usize) -> Self {
         Self {
             k,
+            embedder: None,
             bootstrap: false,
             passes: 2,
             attempts: Attempts::default(),
             search: SearchOptions::default(),
         }
+    }
+
+    /// Has an embedding model compare the inputs, in place of their words. Every call of the compiled program asks it for
+    /// one vector, the first for those of the rows as well, unless its cache has them. A file of the program holds its
+    /// name: give a program that was loaded the model with [`set_embedder`](crate::module::Program::set_embedder).
+    ///
+    /// ```no_run
+    /// # use dspy_core::{Result, lm::embed::EmbeddingModel, module::{Module, Program}, optimize::KNNFewShot};
+    /// # async fn run<P: Program>(mut loaded: P) -> Result<()> {
+    /// let optimizer = KNNFewShot::new(8).embedder(EmbeddingModel::new("openai/text-embedding-3-small")?);
+    /// // Later, in another process: let mut loaded = Qa::new().load("qa.json")?;
+    /// loaded.set_embedder(EmbeddingModel::new("openai/text-embedding-3-small")?)?;
+    /// # let _ = optimizer; Ok(()) }
+    /// ```
+    pub fn embedder(mut self, embedder: impl Embedder) -> Self {
+        self.embedder = Some(Arc::new(embedder));
+        self
     }
 
     /// Sets whether the program is run on every row for demonstrations of all its predictors: it is not unless set.
@@ -82,10 +104,24 @@ impl KNNFewShot {
                 }
             }
             if let Some(own) = shown.get_mut(info.path()).filter(|_| !pool.is_empty()) {
-                own.nearest = Some(Nearest::new(info.spec(), self.k, pool));
+                let mut nearest = Nearest::new(info.spec(), self.k, pool);
+                if let Some(embedder) = &self.embedder {
+                    nearest.demos = nearest.demos.by_meaning(embedder.clone());
+                }
+                own.nearest = Some(nearest);
             }
         }
         Ok(shown)
+    }
+}
+
+impl fmt::Debug for KNNFewShot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KNNFewShot")
+            .field("k", &self.k)
+            .field("embedder", &self.embedder.as_ref().map(|embedder| embedder.id()))
+            .field("bootstrap", &self.bootstrap)
+            .finish_non_exhaustive()
     }
 }
 

@@ -159,10 +159,14 @@ impl PredictorParameters {
         let mut json = json!({
             "instructions": self.instructions,
             "demos": self.demos.iter().map(|d| shown(&d.demo)).collect::<Vec<_>>(),
-            "nearest": self.nearest.as_ref().map(|nearest| json!({
-                "k": nearest.demos.k(),
-                "pool": nearest.demos.pool().iter().map(shown).collect::<Vec<_>>(),
-            })),
+            "nearest": self.nearest.as_ref().map(|nearest| {
+                let pool: Vec<Value> = nearest.demos.pool().iter().map(shown).collect();
+                let mut json = json!({ "k": nearest.demos.k(), "pool": pool });
+                if let Some(id) = nearest.demos.embedder_id() {
+                    json["embedder"] = id.into();
+                }
+                json
+            }),
             "descriptions": self.descriptions,
             "lm": self.lm.as_ref().map(|lm| json!({ "model": lm.id(), "options": lm.options() })),
         });

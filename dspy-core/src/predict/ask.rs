@@ -60,6 +60,11 @@ async fn run_once(
         Some(Recall::Correct(corrections)) => guidance.corrections = corrections,
         None => {}
     }
+    if let (Some(nearest), Some(input)) = (predictor.nearest_demos(), sides.input())
+        && nearest.embedder_id().is_some()
+    {
+        guidance.chosen = nearest.choose_by_meaning(&input.to_json()).await?;
+    }
     let lm = predictor.lm_or(settings)?;
     let adapter = predictor.adapter_or(settings);
     let capabilities = lm.capabilities();

@@ -75,7 +75,11 @@ pub(super) fn format(
     let mut beside = Beside::default();
     let mut writer = FieldWriter::new(spec, layout, frame.native_tools, &mut content, &mut beside);
     sides.write(&mut writer).map_err(Error::other)?;
-    let prefix = predictor.prefix(&frame, content.text());
+    let chosen = match (&guidance.chosen, predictor.nearest_demos()) {
+        (None, Some(nearest)) => Some(nearest.choose(content.text())?),
+        (chosen, _) => chosen.clone(),
+    };
+    let prefix = predictor.prefix(&frame, chosen);
     if let Some(hint) = &guidance.hint {
         guide::advise(layout, spec, hint, &mut content);
     }

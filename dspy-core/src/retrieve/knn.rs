@@ -15,8 +15,7 @@ use crate::{
 
 /// Rows of data, of which those are found whose inputs mean what another input means. Cheap to clone.
 ///
-/// To show a program the nearest rows as demonstrations, [`KNNFewShot`](crate::optimize::KNNFewShot) compiles it so, and
-/// needs no embedder.
+/// To show a program the nearest rows as demonstrations, [`KNNFewShot`](crate::optimize::KNNFewShot) compiles it so.
 ///
 /// ```
 /// # use dspy_core::{Result, data::Example, lm::embed::{Embedder, from_fn}, retrieve::Knn};
