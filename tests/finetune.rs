@@ -226,7 +226,12 @@ async fn validation_rows_are_run_and_sent_apart() {
     let optimizer = quiet(tuner());
     let compiled =
         dspy::with(|c| c.lm(base), optimizer.compile(Predict::<Even>::new(), (&train, &val), right)).await;
-    compiled.unwrap();
+    let spent = compiled.unwrap().report.spent.calls;
+    let planned = |plan: dspy::optimize::Plan| plan.calls().at_most as u64;
+    assert_eq!(planned(optimizer.plan(&Predict::<Even>::new(), (&train, &val)).unwrap()), spent);
+    assert_eq!(planned(optimizer.plan(&Predict::<Even>::new(), &train).unwrap()), 12);
+    let labels = quiet(tuner()).from_labels(true);
+    assert_eq!(planned(labels.plan(&Predict::<Even>::new(), &train).unwrap()), 0);
     let numbers = |file: &[u8]| -> BTreeSet<u64> {
         let number = |row: ChatRow| {
             let text = row.prompt().last().unwrap().content.text().to_owned();

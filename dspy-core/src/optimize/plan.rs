@@ -23,6 +23,8 @@ pub struct TaskShape {
     pub train: usize,
     /// The rows that candidates are judged by.
     pub val: usize,
+    /// Whether these are the rows that are learnt from.
+    pub judged_by_train: bool,
     /// The rows that the result is confirmed on.
     pub test: usize,
 }
@@ -149,6 +151,7 @@ impl Plan {
             predictors: predictors.len(),
             train: data.train.len(),
             val: data.val.map_or(data.train.len(), <[E]>::len),
+            judged_by_train: data.val.is_none(),
             test,
         };
         let mut stages = stages(shape);

@@ -25,9 +25,9 @@ use crate::{
     lm::BoxFuture,
     lm::LM,
     optimize::{
-        Attempts, Bootstrap, CandidateId, Engine, Optimizer, Parameters, PredictorInfo, RolloutStep,
-        SearchOptions, Stop,
-        bootstrap::{DemoOptions, attempt_options},
+        Amount, Attempts, Bootstrap, CandidateId, Engine, Optimizer, Parameters, PlannedStage, PredictorInfo,
+        RolloutStep, SearchOptions, Stop, TaskShape,
+        bootstrap::{DemoOptions, attempt_options, rounds},
         engine::search_options,
     },
     predict::Predictor,
@@ -190,6 +190,16 @@ impl Optimizer for BootstrapFinetune {
 
     fn options(&self) -> SearchOptions {
         self.search.clone()
+    }
+
+    fn stages(&self, shape: TaskShape) -> Vec<PlannedStage> {
+        if self.from_labels {
+            return Vec::new();
+        }
+        let rows = shape.train + if shape.judged_by_train { 0 } else { shape.val };
+        let runs = rows.saturating_mul(self.samples);
+        let amount = Amount::new(runs, rounds(runs, &self.attempts));
+        vec![PlannedStage::rollouts("bootstrap", amount).demos(self.max_labeled)]
     }
 
     async fn search(&self, engine: &Engine) -> Result<CandidateId, Stop> {

@@ -223,6 +223,7 @@ impl<'e> Steps<'e> {
             predictors: self.engine.predictors().len(),
             train: self.engine.train().len(),
             val: self.engine.val().len(),
+            judged_by_train: self.engine.train() == self.engine.val(),
             test: 0,
         };
         let fits = |size: &Auto| {
