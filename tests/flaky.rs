@@ -76,6 +76,43 @@ async fn with_retries_no_row_is_lost() {
     assert_eq!(result.usage.total().calls, ROWS);
 }
 
+/// Evaluates and compiles where no answer can be kept, in a process of its own.
+#[tokio::test]
+async fn in_a_process_without_a_cache() {
+    let Ok(folder) = std::env::var("DSPY_TEST_FOLDER") else { return };
+    let server = Server::start(|call| {
+        let prompt = call.json()["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+        let number = prompt.split("\\n").find_map(|line| line.parse::<u64>().ok()).unwrap();
+        Reply::completion(&format!("[[ ## twice ## ]]\n{}\n\n[[ ## completed ## ]]", 2 * number))
+    })
+    .await;
+    let lm = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::disk(folder)).build().unwrap();
+    let program = Predict::<Double>::new().lm(lm);
+    let rows = &rows()[..20];
+    let evaluation = dspy::Evaluate::new(rows, correct).progress(false).run(&program).await.unwrap();
+    let lost = "answers could not be kept on disk";
+    assert!(evaluation.to_string().contains(&format!("20 {lost}")), "{evaluation}");
+    let search = BootstrapFewShotWithRandomSearch::new().num_candidates(2).progress(false);
+    let compiled = search.compile(program, rows, correct).await.unwrap();
+    assert!(compiled.to_string().contains("could not be kept"), "{compiled}");
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_said_in_the_results_and_once_on_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("file");
+    std::fs::write(&blocked, "no folder").unwrap();
+    let done = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "in_a_process_without_a_cache", "--nocapture"])
+        .env("DSPY_TEST_FOLDER", blocked.join("below"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    let lines: Vec<_> = said.lines().filter(|line| line.starts_with("dspy: ")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("cannot be used"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_retries_every_failure_is_named() {
     let server = provider().await;

@@ -202,6 +202,149 @@ mod disk {
         assert_eq!(server.count(), sent);
     }
 
+    /// The answer to a number: of very different lengths.
+    fn long(n: usize) -> String {
+        format!("{n}:{}", "0123456789".repeat(n * 7919 % 2000))
+    }
+
+    async fn answering() -> Server {
+        Server::start(|call| {
+            let asked = call.json()["messages"][0]["content"].as_str().and_then(|n| n.parse().ok());
+            Reply::completion(&long(asked.unwrap()))
+        })
+        .await
+    }
+
+    /// Asks from `DSPY_TEST_FROM` on, in a process of its own, and tells of each answer whether it was kept: until it is
+    /// killed, or a few were not kept.
+    #[tokio::test]
+    #[allow(clippy::print_stderr)]
+    async fn in_a_process_that_tells() {
+        use futures_util::{StreamExt, stream};
+        let variables =
+            ["DSPY_TEST_BASE", "DSPY_TEST_FOLDER", "DSPY_TEST_FROM"].map(|name| std::env::var(name).ok());
+        let [Some(base), Some(folder), Some(from)] = variables else { return };
+        let lm = LM::builder("openai/m").api_base(base).cache(Cache::disk(folder)).build().unwrap();
+        let from: usize = from.parse().unwrap();
+        let ask = |n: usize| {
+            let lm = &lm;
+            async move { (n, lm.generate(ask(&n.to_string())).await.unwrap().unsaved) }
+        };
+        let mut answers = stream::iter((from..from + 1000).map(ask)).buffer_unordered(16);
+        let mut unsaved = 0;
+        while let Some((n, lost)) = answers.next().await {
+            eprintln!("{} {n}", if lost { "lost" } else { "kept" });
+            unsaved += usize::from(lost);
+            if unsaved > 20 {
+                break;
+            }
+        }
+    }
+
+    /// What a process tells that asks from `from` on, as far as `goes_on` reads. Then it is killed.
+    async fn told(
+        base: String,
+        folder: &Path,
+        from: usize,
+        limit: Option<&str>,
+        goes_on: impl Fn(&[String]) -> bool + Send + 'static,
+    ) -> Vec<String> {
+        use std::{
+            io::{BufRead, BufReader},
+            process::{Command, Stdio},
+        };
+        let test = std::env::current_exe().unwrap();
+        let mut command = match limit {
+            None => Command::new(&test),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell
+                    .args(["-c", &format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"")])
+                    .arg(&test);
+                shell
+            }
+        };
+        command
+            .args(["--exact", "disk::in_a_process_that_tells", "--nocapture"])
+            .env("DSPY_TEST_BASE", base)
+            .env("DSPY_TEST_FOLDER", folder)
+            .env("DSPY_TEST_FROM", from.to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let read = move || {
+            let mut child = command.spawn().unwrap();
+            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            let mut told = Vec::new();
+            while goes_on(&told) {
+                let Some(Ok(line)) = lines.next() else { break };
+                told.push(line);
+            }
+            child.kill().unwrap();
+            // What it said before it was killed.
+            told.extend(lines.map_while(Result::ok));
+            child.wait().unwrap();
+            told
+        };
+        tokio::task::spawn_blocking(read).await.unwrap()
+    }
+
+    fn numbers(told: &[String], what: &str) -> Vec<usize> {
+        told.iter().filter_map(|line| line.strip_prefix(what)?.trim().parse().ok()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_a_process_that_is_killed_all_is_there_that_was_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = answering().await;
+        let mut all = 0;
+        for kill in 0..50 {
+            let until = 1 + kill * 7 % 40;
+            let told =
+                told(server.api_base(), folder.path(), kill * 1000, None, move |told| told.len() < until)
+                    .await;
+            let kept = numbers(&told, "kept ");
+            assert!(kept.len() == told.len() && kept.len() >= until, "{told:?}");
+            all += kept.len();
+            // Opened anew after each, so that the journal of the process that was killed is played back.
+            let lm = lm(&server, Cache::disk(folder.path()));
+            for n in kept {
+                let answer = lm.generate(ask(&n.to_string())).await.unwrap();
+                assert!(answer.cached, "{n}, which the process had after {until} answers");
+                assert_eq!(text(&answer), long(n));
+            }
+        }
+        assert!(all > 1000, "{all}");
+        // What it had sent when it was killed is there as a whole or not at all.
+        let lm = lm(&server, Cache::disk(folder.path()));
+        let whole =
+            async |n: usize| assert_eq!(text(&lm.generate(ask(&n.to_string())).await.unwrap()), long(n));
+        futures_util::future::join_all(
+            (0..50).flat_map(|kill| (0..60).map(move |n| kill * 1000 + n)).map(whole),
+        )
+        .await;
+        assert!(!folder.path().join("lm.sqlite3.corrupt").exists());
+        assert_eq!(lm.cache().stats().trouble, None);
+    }
+
+    /// A limit on the size of files stands for a disk that is full.
+    #[cfg(target_os = "linux")]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_disk_is_said_once_and_costs_only_what_came_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = answering().await;
+        let told = told(server.api_base(), folder.path(), 0, Some("1000"), |_| true).await;
+        let (kept, lost) = (numbers(&told, "kept "), numbers(&told, "lost "));
+        assert!(kept.len() > 10 && lost.len() > 20, "{told:?}");
+        let said: Vec<_> = told.iter().filter(|line| line.starts_with("dspy: ")).collect();
+        assert!(said.len() == 1 && said[0].contains("cannot be written to the cache"), "{said:?}");
+        let lm = lm(&server, Cache::disk(folder.path()));
+        for n in kept {
+            let answer = lm.generate(ask(&n.to_string())).await.unwrap();
+            assert!(answer.cached && text(&answer) == long(n), "{n}");
+        }
+        assert!(!folder.path().join("lm.sqlite3.corrupt").exists());
+    }
+
     #[tokio::test]
     async fn a_broken_file_is_set_aside_and_begun_anew() {
         for garbage in [vec![b'x'; 100_000], b"SQLite format 3\0 and then nothing of use".repeat(200)] {

@@ -17,6 +17,9 @@ mod litellm;
 mod openai_responses;
 #[path = "providers/sdk.rs"]
 mod sdk;
+#[cfg(feature = "disk-cache")]
+#[path = "providers/secrets.rs"]
+mod secrets;
 mod support;
 
 use std::sync::{Arc, Mutex};

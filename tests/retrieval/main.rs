@@ -216,6 +216,77 @@ async fn gemini_and_cohere_are_asked_in_their_own_words() {
 }
 
 #[tokio::test]
+async fn embeddings_count_in_budgets_and_in_usage() {
+    use dspy::{
+        context::{Context, Recorder},
+        lm::{Budget, Price},
+    };
+
+    let server = Server::start(openai).await;
+    let embedder = |cache: &Cache| {
+        let builder = EmbeddingModel::builder("openai/text-embedding-3-small").api_base(server.api_base());
+        builder.batch_size(4).cache(cache.clone()).retry(RetryPolicy::none()).build().unwrap()
+    };
+    let spent = |error: dspy::LmError, what: &str| {
+        assert!(error.kind == LmErrorKind::Budget && error.message.contains(what), "{error}");
+    };
+    // Ten texts are three requests; the same again is none, also for the budget; a fourth is not sent.
+    let (model, all) = (embedder(&Cache::memory(1000)), texts(10));
+    dspy::with(|c| c.budget(Budget::calls(3)), async {
+        model.embed_documents(&all).await.unwrap();
+        model.embed_documents(&all).await.unwrap();
+        spent(model.embed_query("one more").await.unwrap_err(), "3 calls");
+    })
+    .await;
+    assert_eq!((server.count(), model.usage().prompt_tokens), (3, 9));
+
+    // What fits is asked for and kept. Started again, the same ends at the same place, and sends nothing twice.
+    let cache = Cache::memory(1000);
+    for sent in [5, 5] {
+        let model = embedder(&cache);
+        let within = async { spent(model.embed_documents(&all).await.unwrap_err(), "2 calls") };
+        dspy::with(|c| c.budget(Budget::calls(2)), within).await;
+        assert_eq!(server.count(), sent);
+    }
+    embedder(&cache).embed_documents(&all).await.unwrap();
+    assert_eq!(server.count(), 6, "only the rest");
+
+    // Tokens and dollars, before the call that would break them, and of scopes within scopes.
+    let price = Price::per_million(1_000_000.0, 0.0);
+    for (budget, what) in [
+        (Budget::tokens(2), "2 tokens"),
+        (Budget::usd(2.0).price("openai/text-embedding-3-small", price), "$2"),
+        (Budget::calls(0), "0 calls"),
+    ] {
+        let model = embedder(&Cache::off());
+        let within = async {
+            dspy::with(|c| c.budget(Budget::calls(100)), async {
+                spent(model.embed_query("a text of some length").await.unwrap_err(), what);
+            })
+            .await;
+        };
+        dspy::with(|c| c.budget(budget), within).await;
+    }
+    assert_eq!(server.count(), 6);
+
+    // In the usage of whatever runs, with what it cost.
+    let recorder = Recorder::new(None, false);
+    let model = embedder(&Cache::memory(1000));
+    let work = async {
+        model.embed_documents(&all).await.unwrap();
+        model.embed_documents(&all).await.unwrap();
+    };
+    Context::current().recording(recorder.clone()).scope(work).await;
+    let usage = recorder.take().usage;
+    let (id, sum) = usage.by_model().next().unwrap();
+    assert_eq!(
+        (id, sum.calls, sum.cached_calls, sum.prompt_tokens),
+        ("openai/text-embedding-3-small", 3, 10, 9)
+    );
+    assert!((usage.usd().unwrap() - 9.0 * 0.02 / 1e6).abs() < 1e-12);
+}
+
+#[tokio::test]
 async fn a_key_that_a_server_repeats_is_not_shown() {
     let server = Server::replying(vec![Reply::error(401, "bad key sk-very-secret")]).await;
     let model = model(&server).api_key("sk-very-secret").build().unwrap();

@@ -23,7 +23,10 @@ pub use recorder::{
 };
 pub use settings::Settings;
 
-use crate::{lm::Meter, signature::Violation};
+use crate::{
+    lm::{Counts, Ledger, Meter, provide_ledger},
+    signature::Violation,
+};
 
 static GLOBAL: LazyLock<RwLock<Arc<Settings>>> = LazyLock::new(RwLock::default);
 /// Held while the global settings change, so that no change is lost, and none keeps readers waiting.
@@ -41,6 +44,7 @@ tokio::task_local! {
 /// ```
 pub fn configure(change: impl FnOnce(Settings) -> Settings) {
     let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+    provide_ledger(ledger);
     let changed = Arc::new(change((*global()).clone()));
     *GLOBAL.write().unwrap_or_else(PoisonError::into_inner) = changed;
 }
@@ -80,6 +84,7 @@ impl<C: FnOnce(Settings) -> Settings, F: Future> Future for With<C, F> {
             *this.context = Context::current();
             this.context.settings = Some(Arc::new(change((*this.context.settings()).clone())));
         }
+        provide_ledger(ledger);
         SCOPE.sync_scope(this.context.clone(), || this.future.poll(cx))
     }
 }
@@ -91,6 +96,13 @@ pub fn settings() -> Arc<Settings> {
 
 fn global() -> Arc<Settings> {
     GLOBAL.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// What counts the spending of the running task.
+fn ledger() -> Ledger {
+    let context = Context::current();
+    let meter = context.meter();
+    Ledger { meter, usage: context.recorder.map(|recorder| recorder as Arc<dyn Counts>) }
 }
 
 /// The current settings and recorder, which can be passed on to a spawned task.
@@ -135,6 +147,7 @@ impl Context {
 
     /// Runs a function in this context.
     pub fn sync_scope<R>(self, function: impl FnOnce() -> R) -> R {
+        provide_ledger(ledger);
         SCOPE.sync_scope(self, function)
     }
 
@@ -184,6 +197,7 @@ impl Context {
 
     /// Runs a future in this context.
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        provide_ledger(ledger);
         SCOPE.scope(self, future)
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     Error,
-    lm::{Message, Response, Usage, facts},
+    lm::{Counts, Message, Response, Usage, facts},
     signature::Violation,
     value::{
         Coercion,
@@ -379,6 +379,12 @@ impl Recorder {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Recording> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts for Recorder {
+    fn count(&self, model: &Arc<str>, usage: Usage) {
+        self.count(model, usage);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     Error, Result,
     adapter::{Adapter, ChatAdapter},
-    lm::{LM, Meter, Options},
+    lm::{Budget, LM, Meter, Options},
     value::ReadOptions,
 };
 
@@ -94,6 +94,21 @@ impl Settings {
     pub fn rollout(mut self, rollout: u64) -> Self {
         self.rollout = rollout;
         self
+    }
+
+    /// Bounds what is spent in this scope, within the bounds of the scopes around it. A call that would exceed it is not
+    /// sent ([`LmErrorKind::Budget`](crate::LmErrorKind::Budget)); embeddings count as answers do.
+    ///
+    /// ```
+    /// # use dspy_core::lm::Budget;
+    /// # async fn f(work: impl Future<Output = ()>) {
+    /// dspy_core::with(|c| c.budget(Budget::usd(0.50)), work).await;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn budget(self, budget: Budget) -> Self {
+        let outer = self.meter.clone();
+        self.meter(Meter::new(budget, outer))
     }
 
     /// Counts the requests, and refuses those that are too many.

@@ -20,7 +20,8 @@ use crate::{LmError, LmErrorKind};
 /// assert_eq!(budget.to_string(), "2000 calls, 3600 s");
 /// ```
 ///
-/// A request counts once, however often it is repeated, and it counts also when a cache answers it: work that was
+/// Requests for answers and for embeddings count alike: of texts to embed, each batch. A request counts once, however often
+/// it is repeated, and it counts also when a cache answers it: work that was
 /// stopped and is started again ends where it would have ended. A call that is one too many is not sent. Tokens and
 /// dollars are known only after the answer: a call is not sent when what it is expected to take (its prompt, and as many
 /// tokens of answer as the calls before it took on average) does not fit into what is left.
@@ -145,11 +146,22 @@ struct State {
     prices: BTreeMap<String, Option<Price>>,
 }
 
+/// What a request is for, from which it is seen what it may take.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// An answer to a prompt.
+    Answer { prompt: &'a Prompt, max_tokens: Option<u32> },
+    /// The vectors of texts of so many bytes.
+    Vectors { bytes: usize },
+}
+
 /// A request that was let through. Dropped without an answer, it gives back what it was expected to take.
 #[must_use]
 pub(crate) struct Admitted {
     meter: Arc<Meter>,
     counts: bool,
+    /// Whether it has an answer whose length tells something about others.
+    answers: bool,
     tokens: u64,
     usd: f64,
     outer: Option<Box<Admitted>>,
@@ -164,7 +176,7 @@ impl Admitted {
     fn count(&mut self, model: &str, usage: &Usage) {
         if self.counts {
             let mut state = self.meter.lock();
-            state.answered += 1;
+            state.answered += u64::from(self.answers);
             state.answer_tokens += usage.completion_tokens;
             state.spent.tokens += usage.total_tokens();
             let price = self.meter.price(&mut state, model);
@@ -229,25 +241,28 @@ impl Meter {
         self: &Arc<Self>,
         model: &str,
         key: Option<&Key>,
-        prompt: &Prompt,
-        max_tokens: Option<u32>,
+        asked: Asked<'_>,
     ) -> Result<Admitted, LmError> {
         let outer = match &self.outer {
-            Some(outer) => Some(Box::new(outer.admit(model, key, prompt, max_tokens)?)),
+            Some(outer) => Some(Box::new(outer.admit(model, key, asked)?)),
             None => None,
+        };
+        let admitted = |counts, tokens, usd, outer| {
+            let answers = matches!(asked, Asked::Answer { .. });
+            Ok(Admitted { meter: self.clone(), counts, answers, tokens, usd, outer })
         };
         let why = {
             let mut state = self.lock();
             if key.is_some_and(|key| state.seen.contains(key)) {
-                return Ok(Admitted { meter: self.clone(), counts: false, tokens: 0, usd: 0.0, outer });
+                return admitted(false, 0, 0.0, outer);
             }
-            match self.fits(&mut state, model, prompt, max_tokens) {
+            match self.fits(&mut state, model, asked) {
                 Ok((tokens, usd)) => {
                     state.seen.extend(key.copied());
                     state.spent.calls += 1;
                     state.expected_tokens += tokens;
                     state.expected_usd += usd;
-                    return Ok(Admitted { meter: self.clone(), counts: true, tokens, usd, outer });
+                    return admitted(true, tokens, usd, outer);
                 }
                 Err(why) => {
                     state.refused.get_or_insert_with(|| why.clone());
@@ -262,13 +277,7 @@ impl Meter {
     }
 
     /// The tokens and dollars that a request is expected to take, if they fit into what is left.
-    fn fits(
-        &self,
-        state: &mut State,
-        model: &str,
-        prompt: &Prompt,
-        max_tokens: Option<u32>,
-    ) -> Result<(u64, f64), String> {
+    fn fits(&self, state: &mut State, model: &str, asked: Asked<'_>) -> Result<(u64, f64), String> {
         let reached = |what: String| Err(format!("the budget of {what} is spent"));
         let budget = &self.budget;
         if let Some(limit) = budget.calls.filter(|limit| state.spent.calls >= *limit) {
@@ -280,10 +289,16 @@ impl Meter {
         if budget.tokens.is_none() && budget.usd.is_none() {
             return Ok((0, 0.0));
         }
-        let prompt = prompt.messages().map(|m| m.content.text().len() as u64 / 4).sum::<u64>();
-        let answer = match state.answered {
-            0 => max_tokens.map_or(256, u64::from),
-            n => state.answer_tokens.div_ceil(n),
+        let (prompt, answer) = match asked {
+            Asked::Vectors { bytes } => (bytes as u64 / 4, 0),
+            Asked::Answer { prompt, max_tokens } => {
+                let prompt = prompt.messages().map(|m| m.content.text().len() as u64 / 4).sum::<u64>();
+                let answer = match state.answered {
+                    0 => max_tokens.map_or(256, u64::from),
+                    n => state.answer_tokens.div_ceil(n),
+                };
+                (prompt, answer)
+            }
         };
         let tokens = prompt + answer;
         if let Some(limit) = budget.tokens
@@ -329,6 +344,10 @@ mod tests {
         Request::new(vec![Message::user(text)])
     }
 
+    fn answer(request: &Request) -> Asked<'_> {
+        Asked::Answer { prompt: &request.prompt, max_tokens: request.options.max_tokens }
+    }
+
     fn key(n: u8) -> Key {
         Key([n; 32])
     }
@@ -337,13 +356,13 @@ mod tests {
     fn equal_requests_count_once_and_the_call_that_is_too_many_is_refused() {
         let meter = Meter::new(Budget::calls(2), None);
         for n in [1, 1, 2, 1] {
-            let admitted = meter.admit("m", Some(&key(n)), &request("a").prompt, None).unwrap();
+            let admitted = meter.admit("m", Some(&key(n)), answer(&request("a"))).unwrap();
             drop(admitted);
         }
         assert_eq!((meter.spent().calls, meter.calls_left()), (2, Some(0)));
-        let error = meter.admit("m", Some(&key(3)), &request("a").prompt, None).map(|_| ()).unwrap_err();
+        let error = meter.admit("m", Some(&key(3)), answer(&request("a"))).map(|_| ()).unwrap_err();
         assert!(error.kind == LmErrorKind::Budget && error.to_string().contains("2 calls"), "{error}");
-        let admitted = meter.admit("m", Some(&key(2)), &request("a").prompt, None).unwrap();
+        let admitted = meter.admit("m", Some(&key(2)), answer(&request("a"))).unwrap();
         drop(admitted);
     }
 
@@ -351,10 +370,10 @@ mod tests {
     fn an_inner_refusal_leaves_the_outer_meter_as_it_was() {
         let outer = Meter::new(Budget::calls(5), None);
         let inner = Meter::new(Budget::calls(0), Some(outer.clone()));
-        assert!(inner.admit("m", Some(&key(1)), &request("a").prompt, None).is_err());
+        assert!(inner.admit("m", Some(&key(1)), answer(&request("a"))).is_err());
         assert_eq!(outer.spent().calls, 0);
         let inner = Meter::new(Budget::calls(9), Some(outer.clone()));
-        let admitted = inner.admit("m", Some(&key(1)), &request("a").prompt, None).unwrap();
+        let admitted = inner.admit("m", Some(&key(1)), answer(&request("a"))).unwrap();
         drop(admitted);
         assert_eq!((outer.spent().calls, inner.calls_left()), (1, Some(4)));
     }
@@ -365,17 +384,15 @@ mod tests {
         let meter = Meter::new(Budget::tokens(1000).and(Budget::usd(1.0).price("m", price)), None);
         let mut asked = request("four");
         asked.options.max_tokens = Some(100);
-        let admitted = meter.admit("m", Some(&key(1)), &asked.prompt, asked.options.max_tokens).unwrap();
+        let admitted = meter.admit("m", Some(&key(1)), answer(&asked)).unwrap();
         let usage = Usage { prompt_tokens: 400, completion_tokens: 590, ..Usage::default() };
         admitted.settle("m", &usage);
         assert_eq!(meter.spent().tokens, 990);
         assert!((meter.spent().usd - 0.00158).abs() < 1e-9);
-        assert!(meter.admit("m", Some(&key(2)), &asked.prompt, asked.options.max_tokens).is_err());
+        assert!(meter.admit("m", Some(&key(2)), answer(&asked)).is_err());
         assert!(meter.refused().unwrap().contains("1000 tokens"));
-        let unknown = Meter::new(Budget::usd(1.0), None)
-            .admit("other", None, &asked.prompt, asked.options.max_tokens)
-            .map(|_| ())
-            .unwrap_err();
+        let unknown =
+            Meter::new(Budget::usd(1.0), None).admit("other", None, answer(&asked)).map(|_| ()).unwrap_err();
         assert!(unknown.to_string().contains("Budget::price"), "{unknown}");
     }
 }

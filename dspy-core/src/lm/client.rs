@@ -10,7 +10,7 @@ use super::{
     Response, ResponseStream, RetryPolicy, Usage,
     account::{Call, Sums},
     attempts::Attempts,
-    budget::Admitted,
+    budget::{Admitted, Asked},
     cache::{Asking, Found, Key},
     history::{self, Inspection},
     limiter::{Limiter, Limits},
@@ -357,8 +357,8 @@ impl LM {
 
     /// Asks the meter of the work that a request belongs to.
     fn admit(&self, key: Option<&Key>, request: &Request) -> Result<Option<Admitted>, LmError> {
-        let max_tokens = request.options.max_tokens;
-        let admit = |meter: &Arc<Meter>| meter.admit(self.id(), key, &request.prompt, max_tokens);
+        let asked = Asked::Answer { prompt: &request.prompt, max_tokens: request.options.max_tokens };
+        let admit = |meter: &Arc<Meter>| meter.admit(self.id(), key, asked);
         request.meter.as_ref().map(admit).transpose()
     }
 

@@ -289,7 +289,8 @@ mod tests {
             assert!(name.contains('/'), "{name}");
             if let Some(price) = facts.price {
                 assert!(price.cached_input.is_none_or(|cached| cached <= price.input), "{name}");
-                assert!(price.output >= price.input, "{name}");
+                // Vectors are no tokens.
+                assert!(price.output >= price.input || price.output == 0.0, "{name}");
             }
         }
     }

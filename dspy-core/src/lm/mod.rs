@@ -18,6 +18,7 @@ pub mod embed;
 pub mod facts;
 pub mod history;
 mod http;
+mod ledger;
 mod limiter;
 #[cfg(feature = "local")]
 mod local;
@@ -56,6 +57,7 @@ pub use history::{HistoryEntry, Inspection, inspect_history};
 pub(crate) use http::Timeouts;
 #[cfg(feature = "mcp")]
 pub(crate) use http::client as http_client;
+pub(crate) use ledger::{Counts, Ledger, provide as provide_ledger};
 #[cfg(feature = "local")]
 pub use local::LocalModel;
 #[cfg(feature = "local")]

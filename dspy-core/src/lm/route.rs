@@ -33,7 +33,7 @@ impl LM {
     /// # Errors
     /// [`LmErrorKind::Configuration`] without a model.
     pub fn fallback(models: impl IntoIterator<Item = Self>) -> Result<Self, LmError> {
-        Route::client("fallback", models.into_iter().collect(), None)
+        Route::client(FALLBACK, models.into_iter().collect(), None)
     }
 
     /// Models that share the work: requests go to one after the other. One that pauses because of a rate limit is passed
@@ -42,12 +42,12 @@ impl LM {
     /// # Errors
     /// [`LmErrorKind::Configuration`] without a model.
     pub fn round_robin(models: impl IntoIterator<Item = Self>) -> Result<Self, LmError> {
-        Route::client("round-robin", models.into_iter().collect(), Some(AtomicUsize::new(0)))
+        Route::client(ROUND_ROBIN, models.into_iter().collect(), Some(AtomicUsize::new(0)))
     }
 }
 
 /// Several models, and which of them is asked.
-struct Route {
+pub(super) struct Route {
     id: String,
     endpoint: String,
     models: Vec<LM>,
@@ -55,7 +55,24 @@ struct Route {
     turn: Option<AtomicUsize>,
 }
 
+const FALLBACK: &str = "fallback";
+const ROUND_ROBIN: &str = "round-robin";
+
 impl Route {
+    /// The models.
+    pub(super) fn models(&self) -> &[LM] {
+        &self.models
+    }
+
+    /// The client whose identifier this is, over these models; `None` if it is not that of a client over several.
+    pub(super) fn restored(id: &str, models: Vec<LM>) -> Option<Result<LM, LmError>> {
+        match id.split_once('(')?.0 {
+            FALLBACK => Some(LM::fallback(models)),
+            ROUND_ROBIN => Some(LM::round_robin(models)),
+            _ => None,
+        }
+    }
+
     fn client(name: &str, models: Vec<LM>, turn: Option<AtomicUsize>) -> Result<LM, LmError> {
         let ids: Vec<&str> = models.iter().map(LM::id).collect();
         let id = format!("{name}({})", ids.join(", "));

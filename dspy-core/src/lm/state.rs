@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{
     BoxFuture, LM, LMBuilder, LanguageModel, Options, ReasoningEffort, Request, Response,
     private::{ends_with, is_secret},
+    route::Route,
 };
-use crate::{LmError, Result, StateError};
+use crate::{Error, LmError, Result, StateError};
 
 /// The name of the protocol that DSPy's clients call `responses`.
 const RESPONSES: &str = "openai_responses";
@@ -18,6 +19,7 @@ const SILENT: &[&str] = &[
     "_dspy_lm_class",
     "model",
     "model_type",
+    MODELS,
     "cache",
     "num_retries",
     "cache_in_memory",
@@ -26,6 +28,9 @@ const SILENT: &[&str] = &[
     "finetuning_model",
     "rollout_id",
 ];
+
+/// The entry with the models of a client of several.
+const MODELS: &str = "models";
 
 /// How often a file may have a request repeated, and how many answers it may ask for: a file is not trusted to spend
 /// without a bound.
@@ -88,7 +93,8 @@ const ENDPOINTS: &[&str] = &[
 
 impl LM {
     /// The client as saved programs hold it, in DSPy's shape: model, options, and whether and how often it caches and
-    /// repeats. Never the key, and not the endpoint, which a reader would not accept from a file.
+    /// repeats. Never the key, and not the endpoint, which a reader would not accept from a file. A client of several models
+    /// holds theirs under `models`, which DSPy does not know.
     pub fn state(&self) -> Value {
         let unavailable = (self.model() as &dyn Any).downcast_ref::<Unavailable>();
         let mut state = Map::new();
@@ -105,6 +111,9 @@ impl LM {
         state.entry("model_type").or_insert_with(|| json!(if responses { "responses" } else { "chat" }));
         state.insert("cache".into(), json!(!self.cache().is_off()));
         state.insert("num_retries".into(), json!(self.retry_policy().max_retries()));
+        if let Some(route) = (self.model() as &dyn Any).downcast_ref::<Route>() {
+            state.insert(MODELS.into(), route.models().iter().map(Self::state).collect());
+        }
         let Options {
             temperature, top_p, max_tokens, stop, seed, n, reasoning_effort, logprobs, extra, ..
         } = self.options();
@@ -136,6 +145,9 @@ impl LM {
     /// [`StateError`] when an entry has the wrong type, [`LmError`](crate::LmError) when the model cannot be set up.
     pub fn from_state(state: &Value) -> Result<Self> {
         let saved = Saved::read(state)?;
+        if let Some(several) = saved.several(Self::from_state)? {
+            return Ok(several);
+        }
         Ok(saved.set_up(Self::builder(&saved.model)).build()?)
     }
 
@@ -146,6 +158,9 @@ impl LM {
     /// [`StateError`] when an entry has the wrong type, or a value that no client can have.
     pub(crate) fn restored(state: &Value) -> Result<Self> {
         let saved = Saved::read(state)?;
+        if let Some(several) = saved.several(Self::restored)? {
+            return Ok(several);
+        }
         let error = match saved.set_up(Self::builder(&saved.model)).build() {
             Ok(lm) => return Ok(lm),
             Err(error) => error,
@@ -241,6 +256,36 @@ impl<'a> Saved<'a> {
         Ok(Self { entries, model, cache, retries, options, responses })
     }
 
+    /// The client of several models that this is, each set up by `restore`, if it is one.
+    fn several(&self, restore: fn(&Value) -> Result<LM>) -> Result<Option<LM>> {
+        let wrong = |message: String| StateError::new(message).field(format!("lm.{MODELS}"));
+        let Some(models) = self.entries.get(MODELS) else { return Ok(None) };
+        let Value::Array(models) = models else {
+            return Err(wrong(format!("expected a list of models, found {models}")).into());
+        };
+        let one = |(i, state): (usize, &Value)| {
+            restore(state).map_err(|error| match error {
+                Error::State(mut error) => {
+                    let field = error.field.as_deref().unwrap_or("lm");
+                    error.field = Some(field.replacen("lm", &format!("lm.{MODELS}[{i}]"), 1));
+                    Error::State(error)
+                }
+                other => other,
+            })
+        };
+        let models = models.iter().enumerate().map(one).collect::<Result<Vec<_>>>()?;
+        match Route::restored(&self.model, models) {
+            Some(Ok(lm)) => Ok(Some(lm.with_options(&self.options))),
+            Some(Err(error)) => Err(wrong(error.message).into()),
+            None => {
+                let model = &self.model;
+                let message =
+                    format!("`{model}` is neither `fallback(..)` nor `round-robin(..)`, and has models");
+                Err(wrong(message).into())
+            }
+        }
+    }
+
     fn set_up(&self, builder: LMBuilder) -> LMBuilder {
         let builder =
             builder.use_cache(self.cache).options(self.options.clone()).responses_api(self.responses);
@@ -312,7 +357,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Error;
+    use crate::lm::Cache;
 
     #[test]
     fn a_client_comes_back_from_its_state() {
@@ -403,6 +448,38 @@ mod tests {
         assert_eq!(changed, kept);
         let wrong = LM::restored(&json!({"model": "nobody/knows", "temperature": -1})).unwrap_err();
         assert!(matches!(&wrong, Error::State(e) if e.field.as_deref() == Some("lm")), "{wrong}");
+    }
+
+    #[test]
+    fn a_client_of_several_models_comes_back_with_all_of_them() {
+        let first = LM::builder("ollama/llama3").api_base("http://a.example/v1").api_key("sk-secret-one");
+        let first = first.temperature(0.5).retries(1).cache(Cache::off()).build().unwrap();
+        let second = LM::builder("ollama/qwen3").cache(Cache::off()).build().unwrap();
+        let both = LM::round_robin([first.clone(), second.clone()]).unwrap();
+        let lm = LM::fallback([both, second]).unwrap().with_options(&Options::new().max_tokens(9));
+        let state = lm.state();
+        assert_eq!(state["model"], "fallback(round-robin(ollama/llama3, ollama/qwen3), ollama/qwen3)");
+        assert_eq!(state["models"][0]["models"][0]["temperature"], 0.5);
+        assert!(!state.to_string().contains("secret") && !state.to_string().contains("a.example"));
+        for restored in [LM::from_state(&state).unwrap(), LM::restored(&state).unwrap()] {
+            assert_eq!(restored.id(), lm.id());
+            assert_eq!(restored.state(), state);
+        }
+        // One that cannot be set up here stays what it was, beside those that can.
+        let mut foreign = state.clone();
+        foreign["models"][1] = json!({"model": "nobody/knows", "temperature": 0.1});
+        assert!(LM::from_state(&foreign).is_err());
+        assert_eq!(LM::restored(&foreign).unwrap().state()["models"][1], foreign["models"][1]);
+        for (models, field) in [
+            (json!([]), "lm.models"),
+            (json!({}), "lm.models"),
+            (json!([{"model": "ollama/m"}, {"model": "ollama/m", "n": -1}]), "lm.models[1].n"),
+            (json!([{"model": "x(y)", "models": []}]), "lm.models[0].models"),
+        ] {
+            let state = json!({"model": "fallback(a, b)", "models": models});
+            let error = LM::restored(&state).unwrap_err();
+            assert!(matches!(&error, Error::State(e) if e.field.as_deref() == Some(field)), "{error:#?}");
+        }
     }
 
     #[test]

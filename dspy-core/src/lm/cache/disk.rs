@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     digest::Key,
-    file::{Claimed, Fault, File, LEASE},
+    file::{BUSY, Claimed, Fault, File, LEASE},
     trouble::Trouble,
 };
 use crate::lm::Response;
@@ -25,16 +25,32 @@ use crate::lm::Response;
 const GROUP: usize = 1024;
 /// How many bytes of answers that could not be written wait for another try.
 const BACKLOG: usize = 32 << 20;
-/// How soon a file that cannot be used is tried again; the time doubles up to the second one.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// How long another process is waited for, at first and when it is tried again.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(200));
+
+/// How long is waited.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// For another process, at first.
+    first: Duration,
+    /// For another process, when the file is tried again.
+    again: Duration,
+    /// Until a file that cannot be used is tried again; the time doubles up to the second one.
+    retry: (Duration, Duration),
+}
+
+impl Times {
+    const USUAL: Self = Self {
+        first: BUSY,
+        again: Duration::from_millis(200),
+        retry: (Duration::from_millis(500), Duration::from_secs(30)),
+    };
+}
 
 /// The cache on disk: opened on first use, by a thread that writes, with a second one that reads.
 pub(crate) struct Disk {
     folder: PathBuf,
     limit: Arc<AtomicU64>,
     trouble: Arc<Trouble>,
+    times: Times,
     threads: OnceLock<Option<Threads>>,
 }
 
@@ -101,12 +117,13 @@ impl Drop for Claim<'_> {
 
 impl Disk {
     pub(crate) fn new(folder: PathBuf, limit: u64, trouble: Arc<Trouble>) -> Self {
-        Self { folder, limit: Arc::new(AtomicU64::new(limit)), trouble, threads: OnceLock::new() }
+        let limit = Arc::new(AtomicU64::new(limit));
+        Self { folder, limit, trouble, times: Times::USUAL, threads: OnceLock::new() }
     }
 
     /// The file, for work that takes long and that no task waits for.
     pub(super) fn file(&self) -> Result<File, Fault> {
-        File::open(&self.folder, self.limit(), PATIENCE.0)
+        File::open(&self.folder, self.limit(), self.times.first)
     }
 
     fn limit(&self) -> u64 {
@@ -140,7 +157,8 @@ impl Disk {
             reads: reads.clone(),
             file: None,
             next_try: Instant::now(),
-            wait: RETRY.0,
+            wait: self.times.retry.0,
+            times: self.times,
             backlog: HashMap::new(),
             backlog_bytes: 0,
             claims: 0,
@@ -190,6 +208,7 @@ struct Writer {
     /// When a file that cannot be used is tried again.
     next_try: Instant,
     wait: Duration,
+    times: Times,
     /// Answers that could not be written yet.
     backlog: HashMap<Key, Vec<u8>>,
     backlog_bytes: usize,
@@ -200,7 +219,7 @@ struct Writer {
 impl Writer {
     /// Returning drops the receiving end, which tells all that wait that there is no file.
     fn run(mut self, to_do: &Receiver<Job>) {
-        self.open(PATIENCE.0, false);
+        self.open(self.times.first, false);
         let mut renewed = Instant::now();
         loop {
             let first = match to_do.recv_timeout(LEASE / 3) {
@@ -234,16 +253,16 @@ impl Writer {
     fn make_ready(&mut self, damaged: bool) {
         if damaged {
             self.file = None;
-            self.open(PATIENCE.0, true);
+            self.open(self.times.first, true);
         }
         // Else answers would go into a file that has no name any more.
         if self.file.as_ref().is_some_and(|file| !file.is_in_place()) {
             tracing::warn!(folder = %self.folder.display(), "the file of the cache was removed or replaced");
             self.file = None;
-            self.open(PATIENCE.1, false);
+            self.open(self.times.again, false);
         }
         if self.file.is_none() && Instant::now() >= self.next_try {
-            self.open(PATIENCE.1, false);
+            self.open(self.times.again, false);
         }
     }
 
@@ -254,7 +273,7 @@ impl Writer {
         let read_from = match opened {
             Ok((file, read_from)) => {
                 self.file = Some(file);
-                self.wait = RETRY.0;
+                self.wait = self.times.retry.0;
                 self.trouble.is_over();
                 Some(read_from)
             }
@@ -269,7 +288,7 @@ impl Writer {
     fn fails(&mut self, what: &str) {
         self.trouble.says(what);
         self.next_try = Instant::now() + self.wait;
-        self.wait = (self.wait * 2).min(RETRY.1);
+        self.wait = (self.wait * 2).min(self.times.retry.1);
     }
 
     fn work(&mut self, group: Vec<Job>) {
@@ -277,7 +296,7 @@ impl Writer {
         let mut outcome = self.attempt(&group, &mut claimed);
         if matches!(outcome, Err(Some(Fault::Damaged(_)))) {
             self.file = None;
-            self.open(PATIENCE.0, true);
+            self.open(self.times.first, true);
             claimed.clear();
             outcome = self.attempt(&group, &mut claimed);
         }
@@ -377,5 +396,23 @@ fn read_loop(to_read: &Receiver<Read>, damaged: &Sender<Job>) {
                 Some(Ok(None)) | None => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Times {
+    /// Times for tests, which need not wait.
+    pub(super) const SHORT: Self = Self {
+        first: Duration::from_millis(30),
+        again: Duration::from_millis(2),
+        retry: (Duration::from_millis(20), Duration::from_millis(40)),
+    };
+}
+
+#[cfg(test)]
+impl Disk {
+    pub(super) fn with_times(mut self, times: Times) -> Self {
+        self.times = times;
+        self
     }
 }

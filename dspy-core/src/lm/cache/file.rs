@@ -21,7 +21,7 @@ const NAME: &str = "lm.sqlite3";
 /// The form of the tables, in the file's `user_version`.
 const VERSION: i64 = 1;
 /// How long another process is waited for in a transaction.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// How long the claim of a process on a request holds if the process does not renew it. Processes renew theirs in time.
 /// That a process was killed is seen by its lock; where the file system has none, its claims end with this.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
@@ -120,7 +120,7 @@ impl File {
     fn replace(folder: &Path, limit: u64, patience: Duration, what: &str) -> Result<Self, Fault> {
         let path = folder.join(NAME);
         let aside = folder.join(format!("{NAME}.corrupt"));
-        let answers = salvage(&path);
+        let answers = salvage(&path, &format!("{SCHEMA}{CLAIMS}"), open_private);
         fs::rename(&path, &aside)?;
         // The journal belongs to the damaged file and must not be played into the new one.
         for suffix in ["-wal", "-shm"] {
@@ -528,7 +528,8 @@ mod tests {
         drop(file);
         let whole = fs::read(&path).unwrap();
         let pages = whole.len() / 4096;
-        for page in [3, pages / 3, pages / 2, pages - 2] {
+        // The first page is the one without which no other can be found.
+        for page in [0, 3, pages / 3, pages / 2, pages - 2] {
             let mut bytes = whole.clone();
             bytes[page * 4096..][..4096].fill(0xA5);
             fs::write(&path, bytes).unwrap();

@@ -311,6 +311,51 @@ mod tests {
         assert_eq!((cache.stats().hits, cache.stats().misses, cache.stats().entries), (1, 1, 1));
     }
 
+    #[cfg(feature = "disk-cache")]
+    #[tokio::test]
+    async fn a_file_that_another_process_holds_is_opened_later() {
+        let folder = tempfile::tempdir().unwrap();
+        // Made by a process that has ended, and held by one that is at it for longer than anybody waits.
+        let how = by(1, Duration::MAX);
+        Store::impatient(folder.path().to_owned())
+            .answer(Key([0; 32]), &how, async { Ok(Response::text("0")) })
+            .await
+            .unwrap();
+        let holder = rusqlite::Connection::open(folder.path().join("lm.sqlite3")).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+        let cache = Cache {
+            store: Some(Arc::new(Store::impatient(folder.path().to_owned()))),
+            mode: Mode::ReadWrite,
+            strict: false,
+        };
+        let store = cache.store().unwrap();
+        let ask = |n: u8| store.answer(Key([n; 32]), &how, async move { Ok(Response::text(n.to_string())) });
+        let first = ask(1).await.unwrap();
+        assert!(first.asked && first.unsaved);
+        let trouble = cache.stats().trouble.unwrap();
+        assert!(trouble.contains("cannot be used") && trouble.contains("locked"), "{trouble}");
+        let strict = Asking { strict: true, ..by(1, Duration::MAX) };
+        let refused = store.answer(Key([9; 32]), &strict, async { Ok(Response::text("never sent")) }).await;
+        assert!(
+            refused.is_err_and(|error| error.kind == LmErrorKind::Cache && error.message.contains("strict"))
+        );
+
+        holder.execute_batch("COMMIT").unwrap();
+        let mut n = 2;
+        while ask(n).await.unwrap().unsaved {
+            n += 1;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(cache.stats().trouble, None);
+        // What could not be kept meanwhile is kept now.
+        cache.clear_memory();
+        for kept in 0..=n {
+            let found = ask(kept).await.unwrap();
+            assert_eq!((found.asked, &*found.response.choices[0].text), (false, &*kept.to_string()));
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn failures_and_delays_of_another_client_are_its_own() {
         let cache = Cache::memory(10);

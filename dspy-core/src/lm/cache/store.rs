@@ -251,6 +251,14 @@ impl Held<'_> {
 
 #[cfg(test)]
 impl Store {
+    /// As [`new`](Self::new), on a disk that is not waited for.
+    #[cfg(feature = "disk-cache")]
+    pub(super) fn impatient(path: PathBuf) -> Self {
+        let mut store = Self::new(100, Some(path), 1 << 30);
+        store.disk = store.disk.map(|disk| disk.with_times(super::disk::Times::SHORT));
+        store
+    }
+
     pub(super) fn flights(&self) -> usize {
         self.flights.open()
     }

@@ -20,7 +20,9 @@ use crate::{
     lm::{
         BoxFuture, Cache, Response, RetryPolicy, Usage,
         attempts::Attempts,
+        budget::{Admitted, Asked, Meter},
         cache::{Asking, Key},
+        ledger,
         limiter::{Limiter, Limits},
         wire::embeddings::{from_base64, to_base64},
     },
@@ -32,7 +34,8 @@ const FORMAT: &str = "dspy embedding 1";
 /// A client of an embedding model, with batches, a cache, limits and retries. It is cheap to clone.
 ///
 /// Each text is cached by itself: whatever batch it comes in, it is paid for once. A text that occurs several times in a
-/// call is sent once. When a request fails for good, those in flight are finished and kept, so that a second try pays
+/// call is sent once. Requests count in the budget and in the usage of the call of a program in which they are made. When a
+/// request fails for good, those in flight are finished and kept, so that a second try pays
 /// only for the rest.
 ///
 /// ```no_run
@@ -51,6 +54,7 @@ pub struct EmbeddingModel {
 
 struct Core {
     embedder: Arc<dyn Embedder>,
+    id: Arc<str>,
     batch: usize,
     wish: Option<usize>,
     retry: RetryPolicy,
@@ -60,6 +64,25 @@ struct Core {
     /// The dimension of the vectors, or 0 as long as it is not known.
     dimension: AtomicUsize,
     usage: Mutex<Usage>,
+}
+
+/// The vector of a text, and its part of the tokens that its batch took.
+struct Embedded {
+    vector: Vec<f32>,
+    tokens: u64,
+}
+
+/// Vectors with their shares of the tokens, by the lengths of the texts.
+fn shared(vectors: Vec<Vec<f32>>, texts: &[&str], tokens: u64) -> Vec<Embedded> {
+    let weight = |text: &&str| text.len() as u128 + 1;
+    let all: u128 = texts.iter().map(weight).sum();
+    let (mut upto, mut given) = (0, 0);
+    let share = |(vector, text): (Vec<f32>, &&str)| {
+        upto += weight(text);
+        let before = std::mem::replace(&mut given, (u128::from(tokens) * upto / all.max(1)) as u64);
+        Embedded { vector, tokens: given - before }
+    };
+    vectors.into_iter().zip(texts).map(share).collect()
 }
 
 /// How a client is set up.
@@ -77,6 +100,7 @@ impl EmbeddingModel {
         let Setup { embedder, batch, dimensions, retry, concurrency, cache } = setup;
         let core = Core {
             batch: batch.min(embedder.max_batch()).max(1),
+            id: embedder.id().into(),
             embedder,
             wish: dimensions,
             retry,
@@ -149,19 +173,55 @@ impl Core {
             })
             .collect();
         let keys: Vec<Key> = distinct.iter().map(|text| self.key(text, input)).collect();
-        let mut vectors: Vec<Option<Vec<f32>>> = join_all(keys.iter().map(|key| self.find(key))).await;
+        let ledger = ledger::current();
+        let (admitted, refusal) = self.admit(ledger.meter.as_ref(), &distinct, &keys);
+        // What the budget allows is asked for and kept, so that it need not be paid again.
+        let keys = if refusal.is_some() { &keys[..admitted.len() * self.batch] } else { &keys[..] };
+        let mut found: Vec<Option<Embedded>> = join_all(keys.iter().map(|key| self.find(key))).await;
         let mut usage = Usage {
-            cached_calls: vectors.iter().filter(|vector| vector.is_some()).count() as u64,
+            cached_calls: found.iter().filter(|found| found.is_some()).count() as u64,
             ..Usage::default()
         };
-        let missing: Vec<usize> = (0..distinct.len()).filter(|i| vectors[*i].is_none()).collect();
-        let outcome = self.ask(&missing, &distinct, &keys, input, &mut vectors, &mut usage).await;
+        let missing: Vec<usize> = (0..keys.len()).filter(|i| found[*i].is_none()).collect();
+        let outcome = self.ask(&missing, &distinct, keys, input, &mut found, &mut usage).await;
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner) += usage;
+        if let Some(counts) = &ledger.usage {
+            counts.count(&self.id, usage);
+        }
+        for (admitted, batch) in admitted.into_iter().zip(found.chunks(self.batch)) {
+            let tokens = batch.iter().flatten().map(|found| found.tokens).sum();
+            admitted.settle(&self.id, &Usage::of_call(tokens, 0));
+        }
         outcome?;
-        let vector = |place: &usize| vectors.get(*place).cloned().flatten();
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        let vector = |place: &usize| Some(found.get(*place)?.as_ref()?.vector.clone());
         let all: Option<Vec<_>> = places.iter().map(vector).collect();
         let vectors = all.ok_or_else(|| self.invalid("a text was left without a vector".into()))?;
         Ok(Embeddings::from(vectors).with_usage(usage))
+    }
+
+    /// Asks the meter for one batch after the other, until one is refused. A batch is so many of the texts, whether they are
+    /// in the cache or not: work that was stopped and is started again ends where it would have ended.
+    fn admit(
+        &self,
+        meter: Option<&Arc<Meter>>,
+        texts: &[&str],
+        keys: &[Key],
+    ) -> (Vec<Admitted>, Option<LmError>) {
+        let mut admitted = Vec::new();
+        let Some(meter) = meter else { return (admitted, None) };
+        for (texts, keys) in texts.chunks(self.batch).zip(keys.chunks(self.batch)) {
+            let mut batch = Sha256::new();
+            keys.iter().for_each(|key| batch.update(key.0));
+            let bytes = texts.iter().map(|text| text.len()).sum();
+            match meter.admit(&self.id, Some(&Key(batch.finalize().into())), Asked::Vectors { bytes }) {
+                Ok(one) => admitted.push(one),
+                Err(refusal) => return (admitted, Some(refusal)),
+            }
+        }
+        (admitted, None)
     }
 
     /// Asks for the vectors that are missing. After a failure no further batch is begun, but those in flight end.
@@ -171,7 +231,7 @@ impl Core {
         texts: &[&str],
         keys: &[Key],
         input: InputType,
-        vectors: &mut [Option<Vec<f32>>],
+        found: &mut [Option<Embedded>],
         usage: &mut Usage,
     ) -> Result<(), LmError> {
         let how = self.asking();
@@ -187,24 +247,27 @@ impl Core {
                 flying.push(async move {
                     let chosen: Vec<&str> = batch.iter().map(|i| texts[*i]).collect();
                     let mut result = self.attempts(&chosen, input).await;
-                    if let Ok(found) = &mut result {
-                        let kept = batch.iter().zip(&found.vectors);
-                        let kept = join_all(kept.map(|(i, vector)| self.keep(&keys[*i], vector))).await;
+                    let mut embedded = Vec::new();
+                    if let Ok(answer) = &mut result {
+                        let vectors = std::mem::take(&mut answer.vectors);
+                        embedded = shared(vectors, &chosen, answer.usage.total_tokens());
+                        let kept = batch.iter().zip(&embedded);
+                        let kept = join_all(kept.map(|(i, one)| self.keep(&keys[*i], one))).await;
                         match kept.into_iter().collect::<Result<Vec<bool>, _>>() {
-                            Ok(kept) => found.usage.unsaved_calls = u64::from(kept.contains(&false)),
+                            Ok(kept) => answer.usage.unsaved_calls = u64::from(kept.contains(&false)),
                             Err(error) => result = Err(error),
                         }
                     }
-                    (batch, result)
+                    (batch, embedded, result)
                 });
             }
             match flying.next().await {
                 None => return failure.map_or(Ok(()), Err),
-                Some((_, Err(error))) => failure = failure.or(Some(error)),
-                Some((batch, Ok(found))) => {
-                    *usage += found.usage;
-                    for (i, vector) in batch.iter().zip(found.vectors) {
-                        vectors[*i] = Some(vector);
+                Some((_, _, Err(error))) => failure = failure.or(Some(error)),
+                Some((batch, embedded, Ok(answer))) => {
+                    *usage += answer.usage;
+                    for (i, one) in batch.iter().zip(embedded) {
+                        found[*i] = Some(one);
                     }
                 }
             }
@@ -267,7 +330,7 @@ impl Core {
         Key(hash.finalize().into())
     }
 
-    async fn find(&self, key: &Key) -> Option<Vec<f32>> {
+    async fn find(&self, key: &Key) -> Option<Embedded> {
         let store = self.cache.store().filter(|_| self.asking().mode.reads())?;
         let response = store.find(key).await?;
         let vector = from_base64(&response.choices.first()?.text)?;
@@ -279,14 +342,16 @@ impl Core {
         if known == 0 {
             self.dimension.store(vector.len(), Relaxed);
         }
-        Some(vector)
+        Some(Embedded { vector, tokens: response.usage.prompt_tokens })
     }
 
     /// Keeps a vector. `false` when it should be on disk, and is not.
-    async fn keep(&self, key: &Key, vector: &[f32]) -> Result<bool, LmError> {
+    async fn keep(&self, key: &Key, found: &Embedded) -> Result<bool, LmError> {
         match self.cache.store() {
             Some(store) => {
-                store.keep(key, &Arc::new(Response::text(to_base64(vector))), &self.asking()).await
+                let response = Response::text(to_base64(&found.vector));
+                let response = response.with_usage(Usage::of_call(found.tokens, 0));
+                store.keep(key, &Arc::new(response), &self.asking()).await
             }
             None => Ok(true),
         }

@@ -336,13 +336,18 @@ impl Endpoint {
 
     pub(super) async fn read_all(&self, mut reply: reqwest::Response) -> Result<impl Bytes + use<>, LmError> {
         // A length that was announced is not exceeded.
-        if reply.content_length().is_some_and(|length| length <= MAX_ANSWER as u64) {
-            return reply.bytes().await.map_err(|e| self.failed(e));
+        let too_long = || self.unreadable("it is longer than 64 MiB");
+        match reply.content_length() {
+            Some(length) if length <= MAX_ANSWER as u64 => {
+                return reply.bytes().await.map_err(|e| self.failed(e));
+            }
+            Some(_) => return Err(too_long()),
+            None => {}
         }
         let mut all = Vec::new();
         while let Some(chunk) = self.next(&mut reply).await? {
             if all.len() + chunk.len() > MAX_ANSWER {
-                return Err(self.unreadable("it is longer than 64 MiB"));
+                return Err(too_long());
             }
             all.extend_from_slice(&chunk);
         }
