@@ -27,6 +27,7 @@ pages! {
     providers = "../docs/src/providers.md";
     streaming = "../docs/src/streaming.md";
     settings = "../docs/src/settings.md";
+    observability = "../docs/src/observability.md";
     data = "../docs/src/data.md";
     evaluation = "../docs/src/evaluation.md";
     optimizers = "../docs/src/optimizers.md";

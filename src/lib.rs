@@ -52,6 +52,7 @@
 //! | train the model itself | [`optimize::finetune`] |
 //! | save and load | [`Program::save`], [`Program::load`] |
 //! | see the prompts | `render` of every predictor, [`inspect_history`] |
+//! | be told of what happens | [`Observer`], [`context::observe`] |
 //! | test without a network | [`StubModel`](lm::StubModel) |
 //! | change the format of prompts | [`Adapter`], [`adapter`] |
 //!
@@ -65,6 +66,7 @@
 //! | `local-cuda` | no | `local` on NVIDIA GPUs; needs the CUDA toolkit to build |
 //! | `local-metal` | no | `local` on Apple GPUs |
 //! | `mcp` | no | tools of servers of the Model Context Protocol, and programs as such servers (rmcp) |
+//! | `otel` | no | traces by OTLP, for OpenTelemetry collectors, MLflow and the like (opentelemetry) |
 //! | `parquet` | no | data sets in Parquet (without Arrow) |
 //! | `bedrock` | no | models of Amazon Bedrock |
 //! | `pgvector` | no | passages in PostgreSQL with the extension pgvector |
@@ -86,6 +88,8 @@ pub use dspy_core::__private;
 pub use dspy_core::local;
 #[cfg(feature = "mcp")]
 pub use dspy_core::mcp;
+#[cfg(feature = "otel")]
+pub use dspy_core::otel;
 pub use dspy_core::{
     AssertionError, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError,
     ToolError, ToolErrorKind,
@@ -97,7 +101,10 @@ pub use dspy_core::{
 pub use dspy_core::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter},
     configure,
-    context::Settings,
+    context::{
+        Settings,
+        observe::{Event, EventKind, Observer},
+    },
     data::Example,
     evaluate::{AsMetric, Evaluate, Metric, metric_with_state},
     lm::{

@@ -486,6 +486,20 @@ pub enum ToolErrorKind {
     TimedOut,
 }
 
+impl ToolErrorKind {
+    /// The kind in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Arguments => "arguments",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
 /// A call of a tool that gave no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

@@ -40,6 +40,9 @@ pub mod evaluate;
 
 pub mod optimize;
 
+#[cfg(feature = "otel")]
+pub mod otel;
+
 #[cfg(feature = "local")]
 pub mod local;
 

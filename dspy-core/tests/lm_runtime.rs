@@ -111,7 +111,7 @@ fn a_request_is_a_span_with_the_names_of_opentelemetry() {
         for (name, value) in [
             ("gen_ai.operation.name", "\"chat\""),
             ("gen_ai.provider.name", "\"openai\""),
-            ("gen_ai.request.model", "\"openai/m\""),
+            ("gen_ai.request.model", "\"m\""),
             ("gen_ai.request.temperature", "0.5"),
             ("gen_ai.response.model", "\"m-2025\""),
             ("gen_ai.usage.input_tokens", "7"),

@@ -5,8 +5,10 @@
 
 mod attempt;
 mod guidance;
+pub mod observe;
 mod recorder;
 mod settings;
+mod work;
 
 use std::{
     future::Future,
@@ -22,9 +24,11 @@ pub use recorder::{
     Attached, PredictorId, Recorded, Recorder, Recording, Step, StepOutcome, UsageReport, show_messages,
 };
 pub use settings::Settings;
+pub(crate) use work::{PredictorPaths, Work};
 
+use self::{observe::EventKind, work::Within};
 use crate::{
-    lm::{Counts, Ledger, Meter, provide_ledger},
+    lm::{Counts, EmbeddingProbe, Ledger, Meter, Probe, Probes, Request, install_probes, provide_ledger},
     signature::Violation,
 };
 
@@ -45,7 +49,7 @@ tokio::task_local! {
 pub fn configure(change: impl FnOnce(Settings) -> Settings) {
     let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
     provide_ledger(ledger);
-    let changed = Arc::new(change((*global()).clone()));
+    let changed = changed(&global(), change);
     *GLOBAL.write().unwrap_or_else(PoisonError::into_inner) = changed;
 }
 
@@ -82,10 +86,44 @@ impl<C: FnOnce(Settings) -> Settings, F: Future> Future for With<C, F> {
         let this = self.project();
         if let Some(change) = this.change.take() {
             *this.context = Context::current();
-            this.context.settings = Some(Arc::new(change((*this.context.settings()).clone())));
+            this.context.settings = Some(changed(&this.context.settings(), change));
         }
         provide_ledger(ledger);
         SCOPE.sync_scope(this.context.clone(), || this.future.poll(cx))
+    }
+}
+
+fn changed(settings: &Settings, change: impl FnOnce(Settings) -> Settings) -> Arc<Settings> {
+    let changed = Arc::new(change(settings.clone()));
+    if !changed.observers.is_empty() {
+        install_probes(Probes { request: request_probe, embedding: embedding_probe });
+    }
+    changed
+}
+
+fn request_probe(model: &str, request: &Request) -> Option<Arc<dyn Probe>> {
+    // The client has a span of its own.
+    let work = Context::current().begin_observed(|| EventKind::RequestStarted { model, request })?;
+    Some(Arc::new(work))
+}
+
+fn embedding_probe(model: &str, texts: &[&str]) -> Option<Box<dyn EmbeddingProbe>> {
+    let work = Context::current().begin_observed(|| EventKind::EmbeddingStarted { model, texts })?;
+    Some(Box::new(work))
+}
+
+/// Begins work in the current context, if anybody observes.
+pub(crate) fn begin<'a>(start: impl FnOnce() -> (tracing::Span, EventKind<'a>)) -> Option<Work> {
+    if observe::wanted() { Context::current().begin(start) } else { None }
+}
+
+/// Tells the observers of something that happened in the work at hand.
+pub(crate) fn tell<'a>(kind: impl FnOnce() -> EventKind<'a>) {
+    if observe::observed() {
+        let context = Context::current();
+        if let Some(within) = &context.within {
+            context.settings().observers.tell(within.id, within.parent, kind());
+        }
     }
 }
 
@@ -112,6 +150,8 @@ pub struct Context {
     recorder: Option<Arc<Recorder>>,
     attempt: Option<Arc<Attempt>>,
     hints: Option<Arc<Hints>>,
+    /// The observed work at hand.
+    within: Option<Arc<Within>>,
 }
 
 impl Context {
@@ -184,6 +224,44 @@ impl Context {
     pub(crate) fn hinting(mut self, hints: Hints) -> Self {
         self.hints = Some(Arc::new(hints));
         self
+    }
+
+    /// Whether anybody may observe.
+    #[inline]
+    pub(crate) fn is_observed(&self) -> bool {
+        observe::wanted()
+    }
+
+    /// Begins work, if anybody observes: with its span, and the event that tells of it.
+    #[inline]
+    pub(crate) fn begin<'a>(&self, start: impl FnOnce() -> (tracing::Span, EventKind<'a>)) -> Option<Work> {
+        if !observe::wanted() {
+            return None;
+        }
+        let (span, started) = start();
+        let observers = self.settings().observers.clone();
+        // Nobody may be left: an observer of another scope, a subscriber that does not want this.
+        if observers.is_empty() && span.is_disabled() {
+            return None;
+        }
+        Some(Work::begin(observers, self.within.as_deref(), span, started))
+    }
+
+    /// Begins work that has no span, if there are observers.
+    fn begin_observed<'a>(&self, started: impl FnOnce() -> EventKind<'a>) -> Option<Work> {
+        self.begin(|| (tracing::Span::none(), started()))
+    }
+
+    /// The same context within a piece of work.
+    pub(crate) fn within(mut self, work: &Work) -> Self {
+        self.within = Some(Arc::new(work.within()));
+        self
+    }
+
+    /// The path of a predictor in the program that was called, as far as it is observed.
+    pub(crate) fn path_of(&self, predictor: PredictorId) -> Option<Arc<str>> {
+        let paths = self.within.as_ref()?.paths.as_ref()?;
+        paths.iter().find(|(id, _)| *id == predictor).map(|(_, path)| path.clone())
     }
 
     /// Notes a wish that is not met.

@@ -42,6 +42,12 @@ impl<T: Serialize + Send + Sync + 'static> Recorded for T {
     }
 }
 
+impl fmt::Debug for dyn Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_json().fmt(f)
+    }
+}
+
 fn json(value: &dyn Write) -> Value {
     tree(value).unwrap_or(Value::Null)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::observe::{Observer, Observers};
 use crate::{
     Error, Result,
     adapter::{Adapter, ChatAdapter},
@@ -32,6 +33,8 @@ pub struct Settings {
     pub max_backtracks: usize,
     /// How leniently answers are parsed.
     pub reading: ReadOptions,
+    /// Who is told of what happens.
+    pub observers: Observers,
     /// What counts the requests of the work at hand.
     pub(crate) meter: Option<Arc<Meter>>,
 }
@@ -48,6 +51,7 @@ impl Default for Settings {
             repairs: 1,
             max_backtracks: 2,
             reading: ReadOptions::default(),
+            observers: Observers::default(),
             meter: None,
         }
     }
@@ -150,6 +154,20 @@ impl Settings {
     #[must_use]
     pub fn reading(mut self, options: ReadOptions) -> Self {
         self.reading = options;
+        self
+    }
+
+    /// Adds an observer, which is told of what happens: see [`Observer`].
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers = self.observers.and(observer);
+        self
+    }
+
+    /// Takes all observers away.
+    #[must_use]
+    pub fn no_observers(mut self) -> Self {
+        self.observers = Observers::default();
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod export;
 mod judge;
+mod observed;
 mod progress;
 mod report;
 mod results;
@@ -24,6 +25,7 @@ pub use judge::{
     AsMetric, CompleteAndGrounded, CompleteAndGroundedInput, CompleteAndGroundedOutput, JudgedPoint,
     SemanticF1, SemanticF1Input, SemanticF1Output,
 };
+pub(crate) use observed::RowWork;
 pub(crate) use progress::Progress;
 pub use report::Evaluation;
 pub use results::{ResultFailure, ResultRow, results};
@@ -35,6 +37,7 @@ pub use stream::{IntoRow, Stream};
 pub use summary::Summary;
 
 use crate::{Error, Result, context::Context, data::Example, lm::BoxFuture, module::Module};
+use observed::evaluation;
 use watch::Watch;
 
 /// Runs a program over rows, many at a time, and scores every output with a metric.
@@ -153,7 +156,8 @@ impl<E, M> Evaluate<&[E], M> {
         M: Metric<E, P::Output, K>,
         K: 'static,
     {
-        Box::pin(self.evaluate(program))
+        let (name, rows) = (self.metric_name.clone(), self.rows.len());
+        Box::pin(evaluation(name, Some(rows), Box::pin(self.evaluate(program)), |found| found.score))
     }
 
     async fn evaluate<P, K>(&self, program: &P) -> Result<Evaluation<E, P::Output>>

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Failure, Metric, Row, Score};
+use super::{Failure, Metric, Row, RowWork, Score};
 use crate::{
     Result,
     context::{Context, Recorder, UsageReport, with},
@@ -49,7 +49,7 @@ where
         let (program, row, metric) = (program_for(index), rows[index].clone(), metric.clone());
         async move {
             let started = Instant::now();
-            let judged = judge(&*program, &*row, &*metric).await;
+            let judged = judge(index, &*program, &*row, &*metric).await;
             (judged, started.elapsed())
         }
     };
@@ -101,7 +101,22 @@ impl<O> Judged<O> {
     }
 }
 
-pub(super) async fn judge<P, E, M, K>(program: &P, row: &E, metric: &M) -> Judged<P::Output>
+/// Runs a program on a row, and scores what it gives.
+pub(super) async fn judge<P, E, M, K>(index: usize, program: &P, row: &E, metric: &M) -> Judged<P::Output>
+where
+    P: Module,
+    E: Example,
+    E::Input: Into<P::Input>,
+    M: Metric<E, P::Output, K>,
+{
+    let running = run_and_score(program, row, metric);
+    match RowWork::begin(index) {
+        None => running.await,
+        Some(work) => work.watch(Box::pin(running), |judged| &judged.score).await,
+    }
+}
+
+async fn run_and_score<P, E, M, K>(program: &P, row: &E, metric: &M) -> Judged<P::Output>
 where
     P: Module,
     E: Example,

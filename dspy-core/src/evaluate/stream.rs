@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Evaluate, Metric, Progress, Score, Summary,
+    observed::evaluation,
     results::{Earlier, Header, ResultRow, Sink},
     run::{Judged, judge},
     scores::RowId,
@@ -119,6 +120,19 @@ impl<I, M> Evaluate<Stream<I>, M> {
         M: Metric<E, P::Output, K>,
         K: 'static,
     {
+        let name = self.metric_name.clone();
+        evaluation(name, None, Box::pin(self.evaluate(program)), |summary| summary.score).await
+    }
+
+    async fn evaluate<P, E, K>(self, program: &P) -> Result<Summary>
+    where
+        I: Iterator<Item: IntoRow<Row = E>> + Send,
+        E: Example,
+        P: Module + Clone + 'static,
+        E::Input: Into<P::Input>,
+        M: Metric<E, P::Output, K>,
+        K: 'static,
+    {
         let started = Instant::now();
         let concurrency = self.width();
         let Self { rows: Stream { rows, path }, metric, failure_score, metric_name, .. } = self;
@@ -199,7 +213,7 @@ where
     let started = Instant::now();
     let context = Context::current();
     let recorder = Recorder::counting(context.recorder().cloned());
-    let judged = context.recording(recorder.clone()).scope(judge(program, row, metric)).await;
+    let judged = context.recording(recorder.clone()).scope(judge(index, program, row, metric)).await;
     let record = identified(row);
     Finished { index, record, judged, usage: recorder.take().usage, duration: started.elapsed() }
 }

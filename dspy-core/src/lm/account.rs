@@ -8,7 +8,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::{Answer, HistoryEntry, Request, Usage, history};
+use super::{Answer, HistoryEntry, Request, Usage, history, probes, spans};
 use crate::LmError;
 
 /// What the calls of a client have spent, added up without a lock.
@@ -64,8 +64,11 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn begin(model: &str, request: &Request) -> Self {
-        Self { time: SystemTime::now(), instant: Instant::now(), span: span(model, request) }
+    /// Begins it, and tells whoever observes.
+    pub(super) fn begin(model: &str, request: &mut Request) -> Self {
+        let (time, instant) = (SystemTime::now(), Instant::now());
+        request.probe = probes::of_request(model, request);
+        Self { time, instant, span: spans::chat(model, request) }
     }
 
     /// The span in which it is made.
@@ -73,7 +76,7 @@ impl Call {
         self.span.clone()
     }
 
-    /// Counts it, and keeps it in the history.
+    /// Counts it, tells whoever observes, and keeps it in the history.
     pub(super) fn end(
         self,
         model: &Arc<str>,
@@ -85,60 +88,20 @@ impl Call {
             sums.add(&answer.usage());
         }
         if !self.span.is_disabled() {
-            record(&self.span, result);
+            spans::answered(&self.span, result);
         }
-        history::push(HistoryEntry {
+        let probe = request.probe;
+        let entry = HistoryEntry {
             time: self.time,
             model: model.clone(),
             prompt: request.prompt,
             cached: result.as_ref().is_ok_and(|answer| answer.cached),
             outcome: result.as_ref().map(|answer| answer.response.clone()).map_err(Clone::clone),
             duration: self.instant.elapsed(),
-        });
-    }
-}
-
-/// A span with OpenTelemetry's names (semantic conventions for generative AI); nothing when nobody listens.
-fn span(model: &str, request: &Request) -> tracing::Span {
-    let span = tracing::info_span!(
-        "chat",
-        gen_ai.operation.name = "chat",
-        gen_ai.provider.name = tracing::field::Empty,
-        gen_ai.request.model = model,
-        gen_ai.request.temperature = request.options.temperature,
-        gen_ai.request.top_p = request.options.top_p,
-        gen_ai.request.max_tokens = request.options.max_tokens,
-        gen_ai.request.seed = request.options.seed,
-        gen_ai.response.id = tracing::field::Empty,
-        gen_ai.response.model = tracing::field::Empty,
-        gen_ai.response.finish_reasons = tracing::field::Empty,
-        gen_ai.usage.input_tokens = tracing::field::Empty,
-        gen_ai.usage.output_tokens = tracing::field::Empty,
-        dspy.cached = tracing::field::Empty,
-        error.r#type = tracing::field::Empty,
-    );
-    if !span.is_disabled()
-        && let Some((provider, _)) = model.split_once('/')
-    {
-        span.record("gen_ai.provider.name", provider);
-    }
-    span
-}
-
-fn record(span: &tracing::Span, result: &Result<Answer, LmError>) {
-    match result {
-        Err(e) => {
-            span.record("error.type", e.kind.as_str());
+        };
+        if let Some(probe) = probe {
+            probe.ended(&entry);
         }
-        Ok(answer) => {
-            let response = &answer.response;
-            span.record("gen_ai.response.id", &*response.id);
-            span.record("gen_ai.response.model", &*response.model);
-            let reasons: Vec<_> = response.choices.iter().map(|c| &c.finish).collect();
-            span.record("gen_ai.response.finish_reasons", tracing::field::debug(reasons));
-            span.record("gen_ai.usage.input_tokens", response.usage.prompt_tokens);
-            span.record("gen_ai.usage.output_tokens", response.usage.completion_tokens);
-            span.record("dspy.cached", answer.cached);
-        }
+        history::push(entry);
     }
 }

@@ -1,7 +1,7 @@
 //! How a request is sent until it is answered or there is no hope.
 
 use super::{
-    RetryPolicy,
+    Probe, RetryPolicy,
     limiter::{Limiter, Place},
 };
 use crate::{LmError, error::no_runtime};
@@ -14,11 +14,18 @@ pub(super) struct Attempts<'a> {
     begun: u32,
     /// Those that failed for other reasons than a rate limit.
     faults: u32,
+    /// Who is told of those that failed.
+    probe: Option<&'a dyn Probe>,
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(model: &'a str, limiter: &'a Limiter, policy: &'a RetryPolicy) -> Self {
-        Self { model, limiter, policy, begun: 0, faults: 0 }
+    pub(super) fn new(
+        model: &'a str,
+        limiter: &'a Limiter,
+        policy: &'a RetryPolicy,
+        probe: Option<&'a dyn Probe>,
+    ) -> Self {
+        Self { model, limiter, policy, begun: 0, faults: 0, probe }
     }
 
     /// Waits until the next attempt may begin. The place is held for it only: who waits to try again lets others through.
@@ -50,6 +57,9 @@ impl<'a> Attempts<'a> {
             return Err(error);
         }
         tracing::debug!(%error, attempts = self.begun, delay = ?delay, "trying again");
+        if let Some(probe) = self.probe {
+            probe.retried(&error, delay);
+        }
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

@@ -6,13 +6,13 @@ use futures_util::future::{Either, select};
 use tracing::Instrument;
 
 use super::{
-    Answer, BoxFuture, Cache, Capabilities, DeltaSink, HistoryEntry, LanguageModel, Meter, Options, Request,
-    Response, ResponseStream, RetryPolicy, Usage,
+    Answer, BoxFuture, Cache, Capabilities, DeltaSink, HistoryEntry, Inspection, LanguageModel, Meter,
+    Options, Request, Response, ResponseStream, RetryPolicy, Usage,
     account::{Call, Sums},
     attempts::Attempts,
     budget::{Admitted, Asked},
     cache::{Asking, Found, Key},
-    history::{self, Inspection},
+    history,
     limiter::{Limiter, Limits},
     several::{self, Shared},
 };
@@ -190,7 +190,7 @@ impl LM {
 
     /// The last `n` prompts and answers of models of this name, to print.
     pub fn inspect_history(&self, n: usize) -> Inspection {
-        Inspection(self.history(n))
+        Inspection::new(self.history(n))
     }
 
     /// Sends a request; `request.options` override those of the client.
@@ -215,7 +215,7 @@ impl LM {
         request.options.fill_from(&self.options);
         // A block, because an `async fn` keeps its arguments twice.
         async move {
-            let call = Call::begin(self.id(), &request);
+            let call = Call::begin(self.id(), &mut request);
             let result = match self.deadline {
                 None => self.answer(&request).instrument(call.span()).await,
                 Some(deadline) => {
@@ -243,7 +243,7 @@ impl LM {
         request.options.fill_from(&self.options);
         let lm = self.clone();
         ResponseStream::new(|mut sink| async move {
-            let call = Call::begin(lm.id(), &request);
+            let call = Call::begin(lm.id(), &mut request);
             let answer = lm.answer_streamed(&request, &mut *sink).instrument(call.span());
             let result = match lm.deadline {
                 None => answer.await,
@@ -401,7 +401,8 @@ impl LM {
         mut sink: Option<&mut DeltaSink<'_>>,
     ) -> Result<Response, LmError> {
         let core = &*self.core;
-        let mut attempts = Attempts::new(self.id(), &core.limiter, &core.retry);
+        let probe = request.probe.as_deref();
+        let mut attempts = Attempts::new(self.id(), &core.limiter, &core.retry, probe);
         loop {
             let mut begun = false;
             let place = attempts.begin(|| bytes_of(request)).await?;

@@ -2,12 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use super::{Message, Prompt, Response, Usage, time::format_utc};
+use super::{Message, Prompt, Response, Usage, facts};
 use crate::LmError;
 
 /// How many entries are kept by default, and about how many bytes they may take.
@@ -39,6 +38,16 @@ impl HistoryEntry {
             Ok(_) if self.cached => Usage { cached_calls: 1, ..Usage::default() },
             Ok(response) => response.usage,
             Err(_) => Usage::default(),
+        }
+    }
+
+    /// What it cost in US dollars, by the prices of [`facts`]; `None` when the model's price is not known. What a cache
+    /// answered cost nothing.
+    pub fn usd(&self) -> Option<f64> {
+        let usage = self.usage();
+        match usage.total_tokens() {
+            0 => Some(0.0),
+            _ => Some(facts::of(&self.model).price?.of(&usage)),
         }
     }
 }
@@ -135,91 +144,6 @@ pub(super) fn push(entry: HistoryEntry) {
     std::mem::drop(ring);
     // The oldest entries' prompts are freed outside the lock.
     drop(oldest);
-}
-
-/// The last `n` prompts and answers of this process, formatted for reading.
-///
-/// ```no_run
-/// println!("{}", dspy_core::lm::inspect_history(1));
-/// ```
-pub fn inspect_history(n: usize) -> Inspection {
-    Inspection(recent(n))
-}
-
-/// Prompts and answers to print; see [`inspect_history`].
-#[derive(Debug, Clone)]
-pub struct Inspection(pub(super) Vec<Arc<HistoryEntry>>);
-
-impl fmt::Display for Inspection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("no request has been made\n");
-        }
-        self.0.iter().try_for_each(|entry| entry.fmt(f))
-    }
-}
-
-impl fmt::Display for HistoryEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "──── {}  {}  {:.3} s", format_utc(self.time), self.model, self.duration.as_secs_f64())?;
-        if self.cached {
-            f.write_str("  cached")?;
-        }
-        if let Ok(response) = &self.outcome {
-            let usage = &response.usage;
-            if usage.total_tokens() > 0 {
-                write!(f, "  {} + {} tokens", usage.prompt_tokens, usage.completion_tokens)?;
-            }
-        }
-        f.write_str(" ────\n")?;
-        self.prompt.messages().try_for_each(|message| message_to(f, message))?;
-        match &self.outcome {
-            Err(e) => writeln!(f, "\n[error]\n{e}")?,
-            Ok(response) => {
-                let several = response.choices.len() > 1;
-                for (i, choice) in response.choices.iter().enumerate() {
-                    let number = if several { format!(" {}", i + 1) } else { String::new() };
-                    writeln!(f, "\n[answer{number}]")?;
-                    if let Some(reasoning) = &choice.reasoning {
-                        writeln!(f, "(reasoning) {reasoning}")?;
-                    }
-                    if !choice.text.is_empty() {
-                        writeln!(f, "{}", choice.text)?;
-                    }
-                    calls_to(f, &choice.tool_calls)?;
-                }
-            }
-        }
-        f.write_str("\n")
-    }
-}
-
-fn message_to(f: &mut fmt::Formatter<'_>, message: &Message) -> fmt::Result {
-    match &message.tool_call_id {
-        Some(id) => writeln!(f, "\n[{} {id}]", message.role)?,
-        None => writeln!(f, "\n[{}]", message.role)?,
-    }
-    let text = message.content.text();
-    let mut done = 0;
-    for (at, part) in message.content.parts() {
-        f.write_str(text.get(done..*at).unwrap_or_default())?;
-        done = *at;
-        write!(f, "<{}", part.kind)?;
-        for name in ["url", "filename", "title", "format"] {
-            if let Some(value) = part.data.get(name).and_then(|v| v.as_str()) {
-                write!(f, " {}", crate::error::shorten(value, 60))?;
-            }
-        }
-        f.write_str(">")?;
-    }
-    writeln!(f, "{}", text.get(done..).unwrap_or_default())?;
-    calls_to(f, &message.tool_calls)
-}
-
-fn calls_to(f: &mut fmt::Formatter<'_>, calls: &[super::ToolCall]) -> fmt::Result {
-    calls.iter().try_for_each(|call| {
-        writeln!(f, "(calls) {}({})", call.name, serde_json::to_string(&call.args).unwrap_or_default())
-    })
 }
 
 #[cfg(test)]

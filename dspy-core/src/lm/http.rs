@@ -46,17 +46,27 @@ struct Kind {
     loopback: bool,
 }
 
+impl Kind {
+    fn of(url: &Url, connect: Duration) -> Self {
+        let host = url.host_str().unwrap_or_default();
+        Self {
+            connect,
+            read: None,
+            total: None,
+            tls: url.scheme() == "https",
+            loopback: host == "localhost" || host == "[::1]" || host.starts_with("127."),
+        }
+    }
+}
+
 /// The client for an endpoint: made once for each way of connecting. Answers that are streamed have a client of their
 /// own, because there is no bound to how long they may take altogether.
 pub(crate) fn client(url: &Url, timeouts: &Timeouts, streamed: bool) -> Result<Client, String> {
     static CLIENTS: Mutex<Vec<(Kind, Client)>> = Mutex::new(Vec::new());
-    let host = url.host_str().unwrap_or_default();
     let kind = Kind {
-        connect: timeouts.connect,
         read: (streamed || timeouts.read < timeouts.total).then_some(timeouts.read),
         total: (!streamed).then_some(timeouts.total),
-        tls: url.scheme() == "https",
-        loopback: host == "localhost" || host == "[::1]" || host.starts_with("127."),
+        ..Kind::of(url, timeouts.connect)
     };
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, client)) = clients.iter().find(|(k, _)| *k == kind) {
@@ -72,6 +82,23 @@ pub(crate) fn client(url: &Url, timeouts: &Timeouts, streamed: bool) -> Result<C
 }
 
 fn build(kind: Kind) -> Result<Client, String> {
+    builder(kind)?.build().map_err(|e| describe(&e))
+}
+
+/// A client for a thread of its own, where nothing is awaited.
+#[cfg(feature = "otel")]
+pub(crate) fn blocking_client(url: &Url, timeout: Duration) -> Result<reqwest::blocking::Client, String> {
+    let kind = Kind::of(url, Timeouts::default().connect);
+    let build = move || {
+        let builder = reqwest::blocking::ClientBuilder::from(builder(kind)?).timeout(timeout);
+        builder.build().map_err(|e| describe(&e))
+    };
+    // It must not be made where a runtime of tokio runs.
+    let built = std::thread::spawn(build).join();
+    built.unwrap_or_else(|_| Err("the thread that makes the HTTP client panicked".into()))
+}
+
+fn builder(kind: Kind) -> Result<reqwest::ClientBuilder, String> {
     let mut builder = Client::builder()
         .connect_timeout(kind.connect)
         .tcp_nodelay(true)
@@ -91,7 +118,7 @@ fn build(kind: Kind) -> Result<Client, String> {
     if kind.loopback {
         builder = builder.no_proxy();
     }
-    tls(builder, kind.tls)?.build().map_err(|e| describe(&e))
+    tls(builder, kind.tls)
 }
 
 /// Gives the client its TLS settings here, so that no process-wide default provider is needed or changed.

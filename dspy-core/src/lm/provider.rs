@@ -313,3 +313,16 @@ pub(crate) fn names() -> String {
 pub(crate) const fn server_capabilities() -> Capabilities {
     SERVER
 }
+
+/// The name of a provider in OpenTelemetry's semantic conventions, where it has another one there.
+pub(crate) fn well_known(name: &str) -> &str {
+    match name {
+        "azure" => "azure.ai.openai",
+        "bedrock" => "aws.bedrock",
+        "gemini" => "gcp.gemini",
+        "mistral" => "mistral_ai",
+        "xai" => "x_ai",
+        "vertex_ai" => "gcp.vertex_ai",
+        name => name,
+    }
+}

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Meter, Prompt, ToolSpec};
+use super::{Meter, Probe, Prompt, ToolSpec};
 
 /// Sampling options. A field that is `None` is left to the model's own default.
 ///
@@ -271,6 +271,8 @@ pub struct Request {
     pub cache: bool,
     /// What counts the request, and may refuse it.
     pub(crate) meter: Option<Arc<Meter>>,
+    /// Who is told of what becomes of it.
+    pub(crate) probe: Option<Arc<dyn Probe>>,
 }
 
 impl Request {
@@ -285,6 +287,7 @@ impl Request {
             rollout: 0,
             cache: true,
             meter: None,
+            probe: None,
         }
     }
 }

@@ -5,6 +5,7 @@ mod attempts;
 mod batch;
 mod lanes;
 mod nearest;
+mod observed;
 mod path;
 mod places;
 mod prediction;
@@ -14,14 +15,16 @@ mod state;
 mod state_load;
 mod walk;
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{any::type_name, fmt, future::Future, sync::Arc};
 
+use futures_util::future::Either;
 use serde::Serialize;
 
 pub(crate) use agent::Agent;
 pub(crate) use attempts::{attempt, commit, failed_assertion, failed_suggestion, run};
 pub(crate) use batch::{Flow, fan_out};
 pub use nearest::NearestDemos;
+pub(crate) use observed::ModuleWork;
 pub use path::Path;
 pub(crate) use prediction::Paths;
 pub use prediction::{Prediction, Trace, TraceStep};
@@ -32,7 +35,7 @@ pub use walk::Walk;
 
 use crate::{
     Result,
-    context::{Context, Recorder},
+    context::{Context, Recorded, Recorder},
     lm::BoxFuture,
 };
 
@@ -126,7 +129,7 @@ pub struct WithTeacher<P, T> {
 )]
 pub trait Module: Program + Send + Sync {
     /// The input.
-    type Input: Clone + Send + Sync + 'static;
+    type Input: Serialize + Clone + Send + Sync + 'static;
     /// The output.
     type Output: Serialize + Clone + fmt::Debug + Send + Sync + 'static;
 
@@ -153,7 +156,7 @@ pub trait Module: Program + Send + Sync {
             let context = Context::current();
             let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
             let scope = context.recording(recorder.clone());
-            let output = run(scope, input, |input| self.forward(input)).await?;
+            let output = self::call(self, scope, input).await?;
             Ok(Prediction::new(output, recorder.take(), &|| Paths::of(self)))
         })
     }
@@ -196,6 +199,12 @@ pub trait Module: Program + Send + Sync {
         None
     }
 
+    /// Whether it is an agent: its spans and events say so.
+    #[doc(hidden)]
+    fn is_agent(&self) -> bool {
+        false
+    }
+
     /// The program's own source, if both the struct and this implementation have `#[module]`: the struct
     /// and `forward`, for optimizers that read programs.
     fn source() -> Option<&'static str>
@@ -203,5 +212,42 @@ pub trait Module: Program + Send + Sync {
         Self: Sized,
     {
         None
+    }
+}
+
+/// Runs a program in a context, as [`run`] does, and tells observers of the call.
+pub(crate) fn call<P: Module>(
+    program: &P,
+    context: Context,
+    input: P::Input,
+) -> impl Future<Output = Result<P::Output>> + Send {
+    let (context, work) = begin(program, context, &input);
+    end(work, run(context, input, |input| program.forward(input)))
+}
+
+/// Begins a call of a program, if anybody observes, and gives the context for it.
+pub(crate) fn begin<P: Module>(
+    program: &P,
+    context: Context,
+    input: &P::Input,
+) -> (Context, Option<ModuleWork>) {
+    if !context.is_observed() {
+        return (context, None);
+    }
+    let predictors = program.predictors();
+    match ModuleWork::begin(&context, type_name::<P>(), program.is_agent(), &predictors, input) {
+        None => (context, None),
+        Some(work) => (work.scope(context), Some(work)),
+    }
+}
+
+/// Runs a call to its end, and tells of it.
+pub(crate) fn end<'f, T: Recorded>(
+    work: Option<ModuleWork>,
+    running: impl Future<Output = Result<T>> + Send + 'f,
+) -> impl Future<Output = Result<T>> + Send + 'f {
+    match work {
+        None => Either::Left(running),
+        Some(work) => Either::Right(work.watch(Box::pin(running))),
     }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use tracing::{Instrument as _, field};
+
 use super::{
     CandidateId, Compiled, Engine, Optimizer, Parameters, PredictorInfo, Report, Rows, Split, Stop, Student,
     Task, engine::SearchOptions, program::ProgramTask,
 };
 use crate::{
     Error, Result,
-    context::{Context, Recorder, with},
+    context::{Context, Recorder, begin, observe::EventKind, with},
     data::Example,
     evaluate::Metric,
     lm::{BoxFuture, Meter},
@@ -78,7 +80,7 @@ fn search<'o, O: Optimizer>(
 ) -> BoxFuture<'o, Result<Found>> {
     let name = optimizer.name();
     let options = optimizer.options();
-    Box::pin(async move {
+    let searching = Box::pin(async move {
         let prepared = prepare(task, teacher, rows, options, |rows| optimizer.rows(rows))?;
         let engine = &prepared.engine;
         let searched = prepared.scope(Box::pin(async move {
@@ -90,7 +92,29 @@ fn search<'o, O: Optimizer>(
         let usage = prepared.recorder.take().usage;
         let report = engine.report(name, chosen, ended_early, usage);
         Ok((report, engine.candidates().into_iter().map(|c| c.parameters).collect()))
-    })
+    });
+    Box::pin(observed(name, searching))
+}
+
+/// Runs a search, and tells observers of it.
+async fn observed(optimizer: &str, searching: BoxFuture<'_, Result<Found>>) -> Result<Found> {
+    let begun = begin(|| {
+        let span = tracing::info_span!(
+            "compile",
+            otel.name = format!("compile {optimizer}"),
+            otel.status_code = field::Empty,
+            dspy.optimizer = optimizer,
+            error.r#type = field::Empty,
+        );
+        (span, EventKind::CompileStarted { optimizer })
+    });
+    let Some(work) = begun else { return searching.await };
+    let searching = searching.instrument(work.span().clone());
+    let result = Context::current().within(&work).scope(searching).await;
+    let error = result.as_ref().err();
+    let ended = EventKind::CompileEnded { optimizer, error, duration: work.elapsed() };
+    work.end(ended, error.map(Error::kind));
+    result
 }
 
 /// A search that is ready to begin.

@@ -12,9 +12,9 @@ use crate::{
     Error, Result,
     context::{Context, Recorder, StepOutcome},
     data::Example,
-    evaluate::{Failure, Metric, score_of},
+    evaluate::{Failure, Metric, RowWork, score_of},
     lm::BoxFuture,
-    module::{Module, Paths, Prediction, Program, Trace, TraceStep, run},
+    module::{Module, Paths, Prediction, Program, Trace, TraceStep, call},
     value::write_json_text,
 };
 
@@ -86,13 +86,36 @@ where
         row: usize,
         trace: bool,
     ) -> BoxFuture<'a, Rollout> {
+        match RowWork::begin(row) {
+            None => self.run(parameters, row, trace),
+            Some(work) => {
+                let running = self.run(parameters, row, trace);
+                Box::pin(work.watch(running, |rollout| &rollout.outcome))
+            }
+        }
+    }
+
+    fn source(&self) -> Option<String> {
+        self.source.clone()
+    }
+}
+
+impl<P, E, M, K> ProgramTask<P, E, M, K>
+where
+    P: Module + Clone + 'static,
+    E: Example,
+    E::Input: Into<P::Input>,
+    M: Metric<E, P::Output, K>,
+    K: 'static,
+{
+    fn run<'a>(&'a self, parameters: &'a Arc<Parameters>, row: usize, trace: bool) -> BoxFuture<'a, Rollout> {
         Box::pin(async move {
             let program = self.with(parameters);
             let Some(row) = self.rows.get(row) else {
                 return Rollout::failed(Failure::Program(no_row(row)));
             };
             let (context, recorder) = recording(trace);
-            let output = run(context, row.input().into(), |input| program.forward(input)).await;
+            let output = call(&*program, context, row.input().into()).await;
             let record = recorder.take();
             let output = match output {
                 Ok(output) => output,
@@ -107,10 +130,6 @@ where
             let violations = prediction.violations().iter().map(|v| v.message.clone()).collect();
             Rollout { outcome, output, trace: steps(prediction.trace()), violations }
         })
-    }
-
-    fn source(&self) -> Option<String> {
-        self.source.clone()
     }
 }
 

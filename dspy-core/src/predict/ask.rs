@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     drive::{Ask, Log},
+    observed::PredictorWork,
     run::Run,
     sides::{Sides, no_output},
     watch::Watch,
@@ -66,6 +67,7 @@ async fn run_once(
         guidance.chosen = nearest.choose_by_meaning(&input.to_json()).await?;
     }
     let lm = predictor.lm_or(settings)?;
+    let work = sides.input().and_then(|input| PredictorWork::begin(context, predictor, input));
     let adapter = predictor.adapter_or(settings);
     let capabilities = lm.capabilities();
     let mut ask = Ask {
@@ -80,9 +82,14 @@ async fn run_once(
         unmet: Vec::new(),
         log: Log::default(),
         watch,
+        work: work.as_ref(),
     };
     let mut run = Run { predictor, capabilities, reading: &settings.reading, guidance, sides };
-    let mut result = ask.answer(&mut run).await;
+    let driven = ask.answer(&mut run);
+    let mut result = match &work {
+        None => driven.await,
+        Some(work) => work.watch(context, Box::pin(driven)).await,
+    };
     if result.is_ok() && run.sides.output().is_none() {
         result = Err(no_output());
     }
@@ -90,7 +97,7 @@ async fn run_once(
         context.note(warning.clone());
     }
     let recorder = context.recorder().filter(|r| r.keeps_steps());
-    if recorder.is_some() || context.attempt().is_some() {
+    if recorder.is_some() || context.attempt().is_some() || work.is_some() {
         let outcome = match &result {
             Ok(()) => run.sides.recorded_output().ok_or_else(no_output),
             Err(error) => Err(error.clone()),
@@ -100,6 +107,9 @@ async fn run_once(
             let step = Arc::new(ask.log.into_step(predictor, input, outcome, started.elapsed()));
             if let Some(recorder) = recorder {
                 recorder.keep(sequence, &step);
+            }
+            if let Some(work) = work {
+                work.end(&step);
             }
             if let Some(attempt) = context.attempt() {
                 attempt.log(Logged::new(sequence, step, run.guidance.corrections));

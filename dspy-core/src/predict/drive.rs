@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
+    observed::PredictorWork,
     run::{Opening, Reading, Run},
     watch::{Event, Watch},
 };
@@ -75,6 +76,8 @@ pub(super) struct Ask<'a> {
     pub(super) log: Log,
     /// Who sees answers while they arrive.
     pub(super) watch: Option<Watch>,
+    /// Who is told of prompts and of what is read.
+    pub(super) work: Option<&'a PredictorWork>,
 }
 
 impl Ask<'_> {
@@ -102,6 +105,7 @@ impl Ask<'_> {
                 Ok((reading, sections)) => break (reading, sections.into_owned()),
                 Err(kind) => {
                     let error = self.parse_error(kind, Vec::new(), answer.first());
+                    self.unread(&error);
                     // An answer that was cut off would be cut off again.
                     let further = kind != ParseErrorKind::Truncated && self.repairs > 0;
                     let Some(fallback) = self.adapter.fallback().filter(|_| further) else {
@@ -130,6 +134,7 @@ impl Ask<'_> {
         while !reading.errors.is_empty() {
             let choice = answer.first();
             let error = self.parse_error(kind_of(choice, &reading.errors), reading.errors.clone(), choice);
+            self.unread(&error);
             if choice.finish == FinishReason::Length || self.repairs == 0 {
                 return Err(error);
             }
@@ -250,8 +255,17 @@ impl Ask<'_> {
         }
     }
 
+    fn unread(&self, error: &Error) {
+        if let Some(work) = self.work {
+            work.parsed(self.adapter.name(), Err(error));
+        }
+    }
+
     /// Keeps what came with an output that was read whole.
     fn take(&mut self, reading: Reading) {
+        if let Some(work) = self.work {
+            work.parsed(self.adapter.name(), Ok(&reading.coercions));
+        }
         self.log.coercions = reading.coercions;
         self.unmet = reading.violations;
     }
@@ -268,6 +282,9 @@ impl Ask<'_> {
     /// Sends a request for the outputs of `wanted`.
     async fn request(&mut self, wanted: &SignatureSpec, opening: Opening) -> Result<Answered> {
         let Opening { prompt, response_format, tools } = opening;
+        if let Some(work) = self.work {
+            work.formatted(self.adapter.name(), &prompt);
+        }
         let request = Request {
             options: self.options(),
             rollout: self.settings.rollout,
@@ -309,6 +326,9 @@ impl Ask<'_> {
         tracing::debug!(signature = self.spec.name, "{why}");
         if let Some(watch) = &self.watch {
             watch.tell(Event::Again(why.clone()));
+        }
+        if let Some(work) = self.work {
+            work.again(&why);
         }
         self.log.retries.push(why);
     }

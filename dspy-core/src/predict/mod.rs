@@ -13,6 +13,7 @@ mod ensemble;
 mod guide;
 mod majority;
 mod multi_chain_comparison;
+mod observed;
 mod parallel;
 pub mod react;
 mod refine;

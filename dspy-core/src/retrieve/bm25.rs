@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::{
-    Passage, Retriever,
+    Passage, Retriever, observed,
     passage::numbered,
     vectors::{Scored, Top},
     words::words,
@@ -186,7 +186,7 @@ fn rarity(passages: usize, with: usize) -> f32 {
 
 impl Retriever for Bm25 {
     fn search<'a>(&'a self, query: &'a str, k: usize) -> BoxFuture<'a, Result<Vec<Passage>>> {
-        Box::pin(async move { Ok(self.find(query, k)) })
+        observed::search("Bm25", query, k, Box::pin(async move { Ok(self.find(query, k)) }))
     }
 }
 

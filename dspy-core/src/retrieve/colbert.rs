@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Passage, Retriever,
+    Passage, Retriever, observed,
     store::service::{Service, Setup},
 };
 use crate::{
@@ -115,14 +115,20 @@ impl ColbertBuilder {
 
 impl Retriever for Colbert {
     fn search<'a>(&'a self, query: &'a str, k: usize) -> BoxFuture<'a, Result<Vec<Passage>>> {
-        Box::pin(async move {
-            let Inner { service, path } = &*self.inner;
-            let found = service.find(path, &[("query", query), ("k", &k.to_string())]).await?;
-            let found = found.ok_or_else(|| RetrievalError::new(service.name(), "there is no such path"))?;
-            let Found { topk } = serde_json::from_value(found).map_err(|e| service.unreadable(e))?;
-            // Servers return their own number of passages whatever was asked for.
-            Ok(topk.into_iter().take(k).map(passage).collect())
-        })
+        observed::search(
+            "Colbert",
+            query,
+            k,
+            Box::pin(async move {
+                let Inner { service, path } = &*self.inner;
+                let found = service.find(path, &[("query", query), ("k", &k.to_string())]).await?;
+                let found =
+                    found.ok_or_else(|| RetrievalError::new(service.name(), "there is no such path"))?;
+                let Found { topk } = serde_json::from_value(found).map_err(|e| service.unreadable(e))?;
+                // Servers return their own number of passages whatever was asked for.
+                Ok(topk.into_iter().take(k).map(passage).collect())
+            }),
+        )
     }
 }
 

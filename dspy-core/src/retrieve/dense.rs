@@ -5,6 +5,7 @@ use std::{fmt, path::Path, sync::Arc};
 use super::{
     Passage, Retriever,
     embedded::Embedded,
+    observed,
     passage::numbered,
     saved,
     vectors::{GraphOptions, VectorIndex},
@@ -136,10 +137,15 @@ impl DenseIndexBuilder {
 
 impl Retriever for DenseIndex {
     fn search<'a>(&'a self, query: &'a str, k: usize) -> BoxFuture<'a, Result<Vec<Passage>>> {
-        Box::pin(async move {
-            let nearest = self.embedded.nearest(query, k).await?.into_iter();
-            Ok(nearest.filter_map(|n| Some(self.passages.get(n.place)?.clone().score(n.score))).collect())
-        })
+        observed::search(
+            "DenseIndex",
+            query,
+            k,
+            Box::pin(async move {
+                let nearest = self.embedded.nearest(query, k).await?.into_iter();
+                Ok(nearest.filter_map(|n| Some(self.passages.get(n.place)?.clone().score(n.score))).collect())
+            }),
+        )
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use futures_util::future::try_join_all;
 
 use super::{
-    Passage, Retriever,
+    Passage, Retriever, observed,
     vectors::{Scored, Top},
 };
 use crate::{Result, lm::BoxFuture};
@@ -97,11 +97,17 @@ impl Hybrid {
 
 impl Retriever for Hybrid {
     fn search<'a>(&'a self, query: &'a str, k: usize) -> BoxFuture<'a, Result<Vec<Passage>>> {
-        Box::pin(async move {
-            let depth = self.depth.unwrap_or_else(|| k.saturating_mul(DEPTH.0).max(DEPTH.1)).max(k);
-            let found = try_join_all(self.parts.iter().map(|(part, _)| part.search(query, depth))).await?;
-            Ok(self.fuse(found, k))
-        })
+        observed::search(
+            "Hybrid",
+            query,
+            k,
+            Box::pin(async move {
+                let depth = self.depth.unwrap_or_else(|| k.saturating_mul(DEPTH.0).max(DEPTH.1)).max(k);
+                let found =
+                    try_join_all(self.parts.iter().map(|(part, _)| part.search(query, depth))).await?;
+                Ok(self.fuse(found, k))
+            }),
+        )
     }
 }
 

@@ -20,6 +20,7 @@ mod error;
 mod hybrid;
 mod knn;
 mod module;
+mod observed;
 mod passage;
 #[cfg(feature = "pgvector")]
 mod pgvector;

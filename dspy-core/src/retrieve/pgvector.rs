@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, Config, NoTls};
 
-use super::{Passage, Retriever, passage::numbered};
+use super::{Passage, Retriever, observed, passage::numbered};
 use crate::{
     Error, Result, RetrievalError,
     lm::{
@@ -211,29 +211,34 @@ fn literal(vector: &[f32]) -> String {
 
 impl Retriever for PgVector {
     fn search<'a>(&'a self, query: &'a str, k: usize) -> BoxFuture<'a, Result<Vec<Passage>>> {
-        Box::pin(async move {
-            let inner = &*self.inner;
-            let vector = literal(&inner.embedder.embed_query(query).await?);
-            let sql = format!(
-                "SELECT id, text, metadata::text, 1 - (embedding <=> $1::text::vector) FROM {} \
+        observed::search(
+            "PgVector",
+            query,
+            k,
+            Box::pin(async move {
+                let inner = &*self.inner;
+                let vector = literal(&inner.embedder.embed_query(query).await?);
+                let sql = format!(
+                    "SELECT id, text, metadata::text, 1 - (embedding <=> $1::text::vector) FROM {} \
                  ORDER BY embedding <=> $1::text::vector LIMIT $2",
-                inner.table
-            );
-            let limit = i64::try_from(k).unwrap_or(i64::MAX);
-            let rows = inner.client().await?.query(&sql, &[&vector, &limit]).await;
-            let rows = rows.map_err(|e| inner.failed(&e))?;
-            let passage = |row: &tokio_postgres::Row| {
-                let read = |e: tokio_postgres::Error| inner.failed(&e);
-                let (id, text): (String, String) =
-                    (row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);
-                let (metadata, score): (String, f64) =
-                    (row.try_get(2).map_err(read)?, row.try_get(3).map_err(read)?);
-                let mut passage = Passage::new(text).id(id).score(score as f32);
-                passage.metadata = serde_json::from_str(&metadata)?;
-                Ok(passage)
-            };
-            rows.iter().map(passage).collect()
-        })
+                    inner.table
+                );
+                let limit = i64::try_from(k).unwrap_or(i64::MAX);
+                let rows = inner.client().await?.query(&sql, &[&vector, &limit]).await;
+                let rows = rows.map_err(|e| inner.failed(&e))?;
+                let passage = |row: &tokio_postgres::Row| {
+                    let read = |e: tokio_postgres::Error| inner.failed(&e);
+                    let (id, text): (String, String) =
+                        (row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);
+                    let (metadata, score): (String, f64) =
+                        (row.try_get(2).map_err(read)?, row.try_get(3).map_err(read)?);
+                    let mut passage = Passage::new(text).id(id).score(score as f32);
+                    passage.metadata = serde_json::from_str(&metadata)?;
+                    Ok(passage)
+                };
+                rows.iter().map(passage).collect()
+            }),
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, sync::Arc};
 
-use super::Passage;
+use super::{Passage, observed};
 use crate::{Result, lm::BoxFuture};
 
 /// Something that finds passages for a query: an index in this process, a vector store, a search engine.
@@ -95,7 +95,7 @@ where
     R: Future<Output = Result<Vec<Passage>>> + Send + 'static,
 {
     fn search<'a>(&'a self, query: &'a str, k: usize) -> BoxFuture<'a, Result<Vec<Passage>>> {
-        Box::pin((self.0)(query.to_owned(), k))
+        observed::search("function", query, k, Box::pin((self.0)(query.to_owned(), k)))
     }
 }
 

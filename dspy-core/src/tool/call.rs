@@ -6,12 +6,14 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use tracing::{Instrument as _, field};
 
 use super::{Approval, Arguments, Observation, Tool, ToolFailure};
 use crate::{
     ToolError, ToolErrorKind,
-    context::Context,
+    context::{Context, begin, observe::EventKind},
+    lm::genai,
     value::{ToolCall, hint},
 };
 
@@ -22,6 +24,40 @@ impl Tool {
     /// [`ToolError`] says what became of the call: wrong arguments, no approval, an error, a panic, no result in time.
     /// Dropping the future ends the call.
     pub async fn call(&self, arguments: Map<String, Value>) -> Result<Value, ToolError> {
+        let tool = self.name();
+        let begun = begin(|| {
+            let span = tracing::info_span!(
+                "execute_tool",
+                otel.name = format!("execute_tool {tool}"),
+                otel.status_code = field::Empty,
+                gen_ai.operation.name = "execute_tool",
+                gen_ai.tool.name = tool,
+                gen_ai.tool.r#type = "function",
+                gen_ai.tool.description = self.description(),
+                gen_ai.tool.call.arguments = field::Empty,
+                gen_ai.tool.call.result = field::Empty,
+                error.r#type = field::Empty,
+            );
+            if !span.is_disabled() && genai::captures_content() {
+                span.record("gen_ai.tool.call.arguments", json!(arguments).to_string());
+            }
+            (span, EventKind::ToolStarted { tool, arguments: &arguments })
+        });
+        let Some(work) = begun else { return self.made(arguments).await };
+        let made = Box::pin(self.made(arguments)).instrument(work.span().clone());
+        let result = Context::current().within(&work).scope(made).await;
+        if let Ok(value) = &result
+            && !work.span().is_disabled()
+            && genai::captures_content()
+        {
+            work.span().record("gen_ai.tool.call.result", value.to_string());
+        }
+        let ended = EventKind::ToolEnded { tool, result: result.as_ref(), duration: work.elapsed() };
+        work.end(ended, result.as_ref().err().map(|error| error.kind.as_str()));
+        result
+    }
+
+    async fn made(&self, arguments: Map<String, Value>) -> Result<Value, ToolError> {
         let fail = |kind, message: String| ToolError::new(self.name(), kind, message);
         let name = self.name();
         let mut arguments = arguments;

@@ -24,6 +24,7 @@ use crate::{
         cache::{Asking, Key},
         ledger,
         limiter::{Limiter, Limits},
+        probes, spans,
         wire::embeddings::{from_base64, to_base64},
     },
 };
@@ -148,13 +149,16 @@ impl Embedder for EmbeddingModel {
         texts: &'a [&'a str],
         input: InputType,
     ) -> BoxFuture<'a, Result<Embeddings, LmError>> {
-        let span = tracing::info_span!(
-            "embeddings",
-            gen_ai.operation.name = "embeddings",
-            gen_ai.request.model = self.id(),
-            dspy.texts = texts.len(),
-        );
-        Box::pin(self.core.embed(texts, input).instrument(span))
+        Box::pin(async move {
+            let span = spans::embeddings(self.id(), texts.len());
+            let probe = probes::of_embedding(self.id(), texts);
+            let result = self.core.embed(texts, input).instrument(span.clone()).await;
+            spans::embedded(&span, result.as_ref());
+            if let Some(probe) = probe {
+                probe.ended(self.id(), result.as_ref());
+            }
+            result
+        })
     }
 }
 
@@ -277,7 +281,7 @@ impl Core {
     /// Sends a batch until it is answered or there is no hope.
     async fn attempts(&self, texts: &[&str], input: InputType) -> Result<Embeddings, LmError> {
         let bytes = || texts.iter().map(|text| text.len()).sum();
-        let mut attempts = Attempts::new(self.embedder.id(), &self.limiter, &self.retry);
+        let mut attempts = Attempts::new(self.embedder.id(), &self.limiter, &self.retry, None);
         loop {
             let place = attempts.begin(bytes).await?;
             match self.embedder.embed(texts, input).await.and_then(|found| self.checked(texts, found)) {

@@ -38,6 +38,7 @@ use self::{errors::ErrorBudget, report::ReportBuilder, scores::Scores};
 use super::{Parameters, PredictorInfo, Task};
 use crate::{
     Result,
+    context::{self, observe::EventKind},
     data::Rng,
     lm::{Meter, Spent},
 };
@@ -150,6 +151,8 @@ struct Listeners {
     log: Option<events::Log>,
     bar: events::Bar,
     own: Vec<options::Listener>,
+    /// Whether the observers of the context are told: not where another engine hears it and tells them.
+    observers: bool,
 }
 
 impl Listeners {
@@ -161,6 +164,9 @@ impl Listeners {
         }
         for listener in &self.own {
             listener(event);
+        }
+        if self.observers {
+            context::tell(|| EventKind::Optimizer { event });
         }
     }
 }
@@ -184,6 +190,7 @@ impl Engine {
             log: options.log.as_deref().map(events::Log::create).transpose()?,
             bar: events::Bar::new(options.progress),
             own: options.listeners.clone(),
+            observers: true,
         };
         Ok(Self {
             errors: Arc::new(ErrorBudget::new(options.max_errors)),

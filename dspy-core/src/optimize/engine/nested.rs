@@ -126,6 +126,7 @@ impl Engine {
                 log: None,
                 bar: Bar::new(false),
                 own: vec![self.forwarding(name)],
+                observers: false,
             }),
             rows,
             teacher: self.teacher.clone(),

@@ -2,11 +2,14 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
+use serde::Serialize;
+
 use super::words;
 use crate::optimize::{CandidateId, Parameters, PredictorInfo, Rollout};
 
 /// A text of a program that [`GEPA`](super::GEPA) improves.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Component {
     /// The instruction of a predictor.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
 use dspy_macros::{module, signature};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Component, words::Words};
@@ -111,7 +112,7 @@ pub struct ReviseTool {
 }
 
 /// What a proposer of [`GEPA`](super::GEPA) is given: a text, and runs that show what is wrong with it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Reflection {
     /// The text that is to be improved.
@@ -123,13 +124,14 @@ pub struct Reflection {
     /// The words of the predictor's tools as they are now; empty for one without tools.
     pub tools: Vec<ToolWords>,
     /// The predictor's signature.
+    #[serde(skip)]
     pub spec: Arc<SignatureSpec>,
     /// What the predictor did on some rows, most of which went wrong.
     pub examples: Vec<ReflectionExample>,
 }
 
 /// What a predictor did on one row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ReflectionExample {
     /// The row of the task.

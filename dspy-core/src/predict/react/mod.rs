@@ -19,7 +19,7 @@ use super::{ChainOfThought, Predictor, Rendered, run, sides::SidesOf};
 use crate::{
     Result,
     context::{Attached, Context, Guidance, Recorder},
-    module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
+    module::{self, IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
     tool::{TRAJECTORY, Tool, ToolWords, Trajectory},
 };
@@ -153,8 +153,10 @@ impl<S: Signature> ReAct<S> {
     ) -> Result<Prediction<S::Output>> {
         let context = Context::current();
         let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
-        let work = self.run(input.into_input(), reopened(&self.react, trajectory), None);
-        let output = context.recording(recorder.clone()).scope(work).await?;
+        let input = input.into_input();
+        let (context, observed) = module::begin(self, context.recording(recorder.clone()), &input);
+        let work = context.scope(self.run(input, reopened(&self.react, trajectory), None));
+        let output = module::end(observed, work).await?;
         Ok(Prediction::new(output, recorder.take(), &|| Paths::of(self)))
     }
 
@@ -184,8 +186,9 @@ impl<S: Signature> ReAct<S> {
         let listener = events.clone();
         let work = async move {
             let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
-            let work = agent.run(input, Trajectory::new(), Some(&listener));
-            let output = context.recording(recorder.clone()).scope(work).await?;
+            let (context, observed) = module::begin(&agent, context.recording(recorder.clone()), &input);
+            let work = context.scope(agent.run(input, Trajectory::new(), Some(&listener)));
+            let output = module::end(observed, work).await?;
             Ok(Prediction::new(output, recorder.take(), &move || paths.clone()))
         };
         AgentStream::new(&self.react, self.extract.predictor(), events, Box::pin(work))
@@ -251,6 +254,10 @@ impl<S: Signature> Module for ReAct<S> {
 
     async fn forward(&self, input: S::Input) -> Result<S::Output> {
         self.run(input, Trajectory::new(), None).await
+    }
+
+    fn is_agent(&self) -> bool {
+        true
     }
 
     fn input_fields(&self) -> Option<Vec<String>> {

@@ -1,7 +1,6 @@
 //! The loop of an agent, whatever its signature.
 
 use futures_util::{StreamExt as _, stream};
-use tracing::Instrument as _;
 
 use super::super::{ask, sides::Sides, watch::Watch};
 use crate::{
@@ -99,14 +98,7 @@ impl Work<'_> {
         }
         let ToolCall { name, args, .. } = call;
         let observation = match self.find(&name) {
-            Some(tool) => {
-                let span = tracing::info_span!(
-                    "execute_tool",
-                    gen_ai.operation.name = "execute_tool",
-                    gen_ai.tool.name = tool.name(),
-                );
-                tool.observe(args.clone()).instrument(span).await
-            }
+            Some(tool) => tool.observe(args.clone()).await,
             None if self.is_finish(&name) => Observation::new("done"),
             None => {
                 let known = self.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

@@ -20,7 +20,7 @@ use self::{
     service::Service,
     weaviate::Weaviate,
 };
-use super::{Passage, Retriever, passage::numbered};
+use super::{Passage, Retriever, observed, passage::numbered};
 use crate::{
     Result, RetrievalError,
     lm::{
@@ -188,15 +188,20 @@ fn batch(passages: &[Passage], vectors: &[Vec<f32>]) -> usize {
 
 impl Retriever for VectorStore {
     fn search<'a>(&'a self, query: &'a str, k: usize) -> BoxFuture<'a, Result<Vec<Passage>>> {
-        Box::pin(async move {
-            // Some stores refuse to look for none.
-            if k == 0 {
-                return Ok(Vec::new());
-            }
-            let Inner { service, protocol, embedder, filter } = &*self.inner;
-            let vector = embedder.embed_query(query).await?;
-            protocol.query(service, &vector, k, filter.as_ref()).await
-        })
+        observed::search(
+            "VectorStore",
+            query,
+            k,
+            Box::pin(async move {
+                // Some stores refuse to look for none.
+                if k == 0 {
+                    return Ok(Vec::new());
+                }
+                let Inner { service, protocol, embedder, filter } = &*self.inner;
+                let vector = embedder.embed_query(query).await?;
+                protocol.query(service, &vector, k, filter.as_ref()).await
+            }),
+        )
     }
 }
 

@@ -1,0 +1,15 @@
+//! Whoever is told of a request while it is answered.
+
+use std::{fmt, time::Duration};
+
+use super::HistoryEntry;
+use crate::LmError;
+
+/// Is told of one request. One that is dropped before its end was given up.
+pub(crate) trait Probe: fmt::Debug + Send + Sync {
+    /// An attempt failed, and another one is made after a while.
+    fn retried(&self, error: &LmError, delay: Duration);
+
+    /// The request has ended.
+    fn ended(&self, entry: &HistoryEntry);
+}
