@@ -349,3 +349,38 @@ fn texts_are_compared_as_people_would() {
     assert!(answer_passage_match(["It is the Eiffel Tower!"], ["eiffel tower"]));
     assert!(!answer_passage_match(["the eiffel towers"], ["eiffel tower"]));
 }
+
+#[tokio::test]
+async fn a_metric_sees_the_whole_prediction() {
+    let server = echo();
+    dspy::with(|c| c.lm(model(&server, 0)), async {
+        let rows = rows(4);
+        let metric = |gold: &Echo, found: &Prediction<EchoOutput>| {
+            let paths: Vec<_> = found.trace().iter().filter_map(|step| step.path.as_deref()).collect();
+            let tokens = found.usage().total().prompt_tokens;
+            (gold.copy == found.copy && paths == ["echo"], format!("{tokens} tokens"))
+        };
+        let found = Evaluate::new(&rows, metric).progress(false).run(&Careful::default()).await.unwrap();
+        assert_eq!((found.score, found.rows[0].feedback.as_deref()), (1.0, Some("5 tokens")));
+        // Traces are not kept unless they are asked for.
+        let kept = |found: &Evaluation<Echo, EchoOutput>| {
+            let prediction = found.rows[0].prediction.as_ref().unwrap();
+            (prediction.trace().len(), prediction.usage().total().calls)
+        };
+        assert_eq!(kept(&found), (0, 1));
+        let traced = Evaluate::new(&rows, metric).progress(false).trace(true);
+        assert_eq!(kept(&traced.run(&Careful::default()).await.unwrap()), (1, 1));
+        let streamed = Evaluate::stream(rows.clone(), metric).progress(false).run(&Careful::default()).await;
+        assert_eq!(streamed.unwrap().score, 1.0);
+
+        // An optimizer does not run with traces unless it needs them, and the metric sees them in any case.
+        let search = BootstrapFewShotWithRandomSearch::new().num_candidates(1).progress(false).racing(None);
+        let compiled = search.compile(Careful::default(), &rows, metric).await.unwrap();
+        assert_eq!(compiled.report.val.before, Some(1.0), "{compiled}");
+
+        let brief = |_: &EchoInput, found: &Prediction<EchoOutput>| found.trace().len() == 1;
+        let p = BestOfN::new(Careful::default(), 3, brief, 1.0).call("text").await.unwrap();
+        assert_eq!(p.usage().total().calls, 1);
+    })
+    .await;
+}

@@ -70,7 +70,7 @@ where
         done[index] = Some(Row {
             index,
             example: rows[index].clone(),
-            prediction: judged.prediction,
+            prediction: judged.prediction.map(|p| if trace { p } else { p.without_trace() }),
             score: score.value,
             feedback: score.feedback,
             failure,
@@ -78,7 +78,7 @@ where
         });
         flow
     };
-    with(|c| c.trace(trace), async {
+    with(|c| c.trace(trace || M::READS_TRACE), async {
         let scope = Context::current().recording(recorder.clone()).detached();
         scope.scope(fan_out(rows.len(), concurrency, work, each)).await;
     })
@@ -127,16 +127,20 @@ where
     match called.and_then(|result| result) {
         Err(error) => Judged { prediction: None, score: Err(Failure::Program(error)) },
         Ok(prediction) => {
-            let score = score_of(metric, row, prediction.output()).await;
+            let score = score_of(metric, row, &prediction).await;
             Judged { prediction: Some(prediction), score }
         }
     }
 }
 
 /// What the metric says, as a number that can be compared.
-pub(crate) async fn score_of<E, O, M, K>(metric: &M, row: &E, output: &O) -> Result<Score, Failure>
+pub(crate) async fn score_of<E, O, M, K>(
+    metric: &M,
+    row: &E,
+    prediction: &Prediction<O>,
+) -> Result<Score, Failure>
 where
     M: Metric<E, O, K>,
 {
-    judged(metric, row, output).await.map_err(Failure::Metric)
+    judged(metric, row, prediction).await.map_err(Failure::Metric)
 }

@@ -170,7 +170,7 @@ impl<I, M> Evaluate<Stream<I>, M> {
             Ok(None) => Flow::Drain,
             Err(error) => lock(&state).broken(error),
         };
-        with(|c| c.trace(self.trace), async {
+        with(|c| c.trace(self.trace || M::READS_TRACE), async {
             let context = Context::current();
             let recorder = Recorder::counting(context.recorder().cloned());
             // The rows end where the iterator does.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::score::{IntoScore, Metric, Score};
-use crate::{Result, signature::Reasoned};
+use crate::{Result, module::Prediction, signature::Reasoned};
 
 /// A metric that uses a state: a program that judges, a client, a table. The function takes it first, by reference.
 ///
@@ -66,8 +66,14 @@ where
     Q: 'static,
     R: 'static,
 {
-    fn score<'a>(&'a self, example: &'a E, output: &'a O) -> impl Future<Output = Result<Score>> + Send + 'a {
-        self.judge(example, output.judged_as()).settle()
+    const READS_TRACE: bool = O::WHOLE;
+
+    fn score<'a>(
+        &'a self,
+        example: &'a E,
+        prediction: &'a Prediction<O>,
+    ) -> impl Future<Output = Result<Score>> + Send + 'a {
+        self.judge(example, O::judged_as(prediction)).settle()
     }
 }
 
@@ -75,21 +81,33 @@ where
 #[diagnostic::on_unimplemented(
     message = "a metric for the output `{Q}` cannot judge the output `{Self}`",
     label = "the metric of this call takes `&{Q}`, but the program gives `{Self}`",
-    note = "the second argument of the metric is the output of the program, by reference: `pred: &{Self}`"
+    note = "the second argument of the metric is the output of the program, by reference: `pred: &{Self}`, or \
+            `pred: &Prediction<{Self}>` with its trace and usage"
 )]
-pub trait JudgedAs<Q> {
-    fn judged_as(&self) -> &Q;
+pub trait JudgedAs<Q>: Sized {
+    /// Whether it is the prediction as a whole.
+    const WHOLE: bool = false;
+
+    fn judged_as(prediction: &Prediction<Self>) -> &Q;
 }
 
 impl<O> JudgedAs<O> for O {
-    fn judged_as(&self) -> &O {
-        self
+    fn judged_as(prediction: &Prediction<O>) -> &O {
+        prediction.output()
     }
 }
 
 impl<O> JudgedAs<O> for Reasoned<O> {
-    fn judged_as(&self) -> &O {
-        self
+    fn judged_as(prediction: &Prediction<Self>) -> &O {
+        prediction.output()
+    }
+}
+
+impl<O> JudgedAs<Prediction<O>> for O {
+    const WHOLE: bool = true;
+
+    fn judged_as(prediction: &Prediction<O>) -> &Prediction<O> {
+        prediction
     }
 }
 

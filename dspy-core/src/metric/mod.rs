@@ -13,14 +13,14 @@ pub use function::{WithState, metric_with_state};
 pub use score::{IntoScore, Metric, Score};
 pub use text::{answer_exact_match, answer_passage_match, exact_match, f1, f1_match, max_f1, normalize_text};
 
-use crate::{Error, Result};
+use crate::{Error, Result, module::Prediction};
 
 /// What a metric says, as a number that can be compared.
-pub(crate) async fn judged<E, O, M, K>(metric: &M, example: &E, output: &O) -> Result<Score>
+pub(crate) async fn judged<E, O, M, K>(metric: &M, example: &E, prediction: &Prediction<O>) -> Result<Score>
 where
     M: Metric<E, O, K>,
 {
-    let score = caught("metric", async { metric.score(example, output).await }).await??;
+    let score = caught("metric", async { metric.score(example, prediction).await }).await??;
     if score.value.is_finite() {
         return Ok(score);
     }

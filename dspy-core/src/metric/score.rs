@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, error::Error as StdError, future::Future};
 
-use crate::{Error, Result};
+use crate::{Error, Result, module::Prediction};
 
 /// The score of one output: a number, higher is better, with feedback if there is any.
 ///
@@ -139,6 +139,20 @@ impl<S: IntoScore, E: Into<Box<dyn StdError + Send + Sync>>> IntoScore for Resul
 /// [`ChainOfThought`](crate::predict::ChainOfThought) of it, [`Reasoned`](crate::signature::Reasoned). A metric that
 /// reads the reasoning takes `&Reasoned<QaOutput>`.
 ///
+/// A metric that goes by more than the output takes the [`Prediction`] with its trace, its usage, the steps of an agent and
+/// the suggestions that are not met. Traces are then recorded for it.
+///
+/// ```
+/// # use dspy_core::module::Prediction;
+/// # struct Qa { answer: String }
+/// # struct QaOutput { answer: String }
+/// let metric = |gold: &Qa, pred: &Prediction<QaOutput>| {
+///     let right = if gold.answer == pred.answer { 1.0 } else { 0.0 };
+///     right - 0.01 * pred.trace().len() as f64
+/// };
+/// # let _ = metric;
+/// ```
+///
 /// `K` is inferred: it is the form of the function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a metric",
@@ -149,8 +163,15 @@ impl<S: IntoScore, E: Into<Box<dyn StdError + Send + Sync>>> IntoScore for Resul
     note = "`metric_with_state(state, f)` passes the state to `f` first: `async |state: &State, gold: &{E}, pred: &Output| ...`"
 )]
 pub trait Metric<E, O, K>: Send + Sync + 'static {
-    /// Scores one output.
-    fn score<'a>(&'a self, example: &'a E, output: &'a O) -> impl Future<Output = Result<Score>> + Send + 'a;
+    /// Whether it reads what happened in the call besides the output, so that traces have to be recorded.
+    const READS_TRACE: bool = false;
+
+    /// Scores one prediction.
+    fn score<'a>(
+        &'a self,
+        example: &'a E,
+        prediction: &'a Prediction<O>,
+    ) -> impl Future<Output = Result<Score>> + Send + 'a;
 }
 
 #[cfg(test)]
@@ -170,7 +191,7 @@ mod tests {
     fn judged<M: Metric<Gold, Pred, K>, K>(metric: M) -> Result<Score> {
         let (gold, pred) = (Gold { answer: "a".into() }, Pred { answer: "a".into() });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(metric.score(&gold, &pred))
+        runtime.block_on(metric.score(&gold, &pred.into()))
     }
 
     async fn judge(gold: &Gold, pred: &Pred) -> Result<f64> {
@@ -233,7 +254,7 @@ mod tests {
             let gold = Gold { answer: "a".into() };
             let pred = Reasoned::new("so", Pred { answer: "a".into() });
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            runtime.block_on(metric.score(&gold, &pred)).unwrap().value
+            runtime.block_on(metric.score(&gold, &pred.into())).unwrap().value
         }
 
         fn right(gold: &Gold, pred: &Pred) -> bool {
@@ -248,5 +269,25 @@ mod tests {
             judged(|_: &Gold, pred: &Reasoned<Pred>| pred.reasoning == "so" && pred.answer == "a"),
             1.0
         );
+        let whole =
+            |_: &Gold, pred: &Prediction<Reasoned<Pred>>| pred.reasoning == "so" && pred.answer == "a";
+        assert_eq!(judged(whole), 1.0);
+    }
+
+    #[test]
+    fn a_metric_sees_the_whole_prediction_if_it_asks_for_it() {
+        #[allow(clippy::needless_pass_by_value)]
+        fn reads<M: Metric<Gold, Pred, K>, K>(_: &M) -> bool {
+            M::READS_TRACE
+        }
+        let whole =
+            |gold: &Gold, pred: &Prediction<Pred>| gold.answer == pred.answer && pred.trace().is_empty();
+        let part = |gold: &Gold, pred: &Pred| gold.answer == pred.answer;
+        assert_eq!((reads(&whole), reads(&part)), (true, false));
+        assert_eq!(judged(whole).unwrap().value, 1.0);
+        let later = async |_: &Gold, pred: &Prediction<Pred>| judge(&Gold { answer: "a".into() }, pred).await;
+        assert_eq!(judged(later).unwrap().value, 1.0);
+        let table = |n: &usize, _: &Gold, pred: &Prediction<Pred>| pred.trace().len() == *n;
+        assert_eq!(judged(metric_with_state(0, table)).unwrap().value, 1.0);
     }
 }

@@ -72,6 +72,19 @@ impl<O> Prediction<O> {
         Self { output, details: Details::of(record, &|id| (id == own).then(|| ROOT.clone())) }
     }
 
+    /// The same without the steps.
+    pub(crate) fn without_trace(self) -> Self {
+        let Details { usage, attached, violations, backtracks, .. } = &*self.details;
+        let details = Details {
+            trace: Trace::default(),
+            usage: usage.clone(),
+            attached: attached.clone(),
+            violations: violations.clone(),
+            backtracks: *backtracks,
+        };
+        Self { output: self.output, details: Arc::new(details) }
+    }
+
     /// The output, without the trace and the usage.
     pub fn into_inner(self) -> O {
         self.output
@@ -117,6 +130,13 @@ impl<O> Prediction<O> {
     /// How often the program was run again because an assertion was not met.
     pub fn backtracks(&self) -> usize {
         self.details.backtracks
+    }
+}
+
+/// An output of which nothing else is known, such as one that a metric is tried with.
+impl<O> From<O> for Prediction<O> {
+    fn from(output: O) -> Self {
+        Self { output, details: Arc::default() }
     }
 }
 

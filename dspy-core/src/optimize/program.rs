@@ -114,7 +114,7 @@ where
             let Some(row) = self.rows.get(row) else {
                 return Rollout::failed(Failure::Program(no_row(row)));
             };
-            let (context, recorder) = recording(trace);
+            let (context, recorder) = recording(trace || M::READS_TRACE);
             let output = call(&*program, context, row.input().into()).await;
             let record = recorder.take();
             let output = match output {
@@ -125,10 +125,11 @@ where
                 }
             };
             let prediction = Prediction::new(output, record, &|| Paths::of(&*program));
-            let outcome = score_of(&*self.metric, &**row, prediction.output()).await;
+            let outcome = score_of(&*self.metric, &**row, &prediction).await;
             let output = write_json_text(prediction.output()).ok().map(Arc::from);
             let violations = prediction.violations().iter().map(|v| v.message.clone()).collect();
-            Rollout { outcome, output, trace: steps(prediction.trace()), violations }
+            let trace = if trace { steps(prediction.trace()) } else { Vec::new() };
+            Rollout { outcome, output, trace, violations }
         })
     }
 }

@@ -8,12 +8,15 @@ use crate::{
     context::{Context, Ended, Hints, Recorder, Recording, with},
     lm::BoxFuture,
     metric::{Metric, Score, judged},
-    module::{Module, Paths, Trace, attempt, commit},
+    module::{Module, Paths, Prediction, Trace, attempt, commit},
 };
 
 /// A reward whose form is forgotten.
 pub(super) trait Reward<I, O>: Send + Sync {
-    fn of<'a>(&'a self, input: &'a I, output: &'a O) -> BoxFuture<'a, Result<Score>>;
+    fn of<'a>(&'a self, input: &'a I, prediction: &'a Prediction<O>) -> BoxFuture<'a, Result<Score>>;
+
+    /// Whether it reads the steps of the attempt.
+    fn reads_trace(&self) -> bool;
 }
 
 struct Formed<M, K>(M, PhantomData<fn() -> K>);
@@ -24,8 +27,12 @@ where
     O: Send + Sync,
     M: Metric<I, O, K>,
 {
-    fn of<'a>(&'a self, input: &'a I, output: &'a O) -> BoxFuture<'a, Result<Score>> {
-        Box::pin(judged(&self.0, input, output))
+    fn of<'a>(&'a self, input: &'a I, prediction: &'a Prediction<O>) -> BoxFuture<'a, Result<Score>> {
+        Box::pin(judged(&self.0, input, prediction))
+    }
+
+    fn reads_trace(&self) -> bool {
+        M::READS_TRACE
     }
 }
 
@@ -83,12 +90,19 @@ impl<I: Clone + Send + Sync + 'static, O: Send + Sync + 'static> Attempts<I, O> 
         let mut best: Option<Tried<O>> = None;
         let (mut failures, mut failure) = (0, None);
         let mut rest = Ended::default();
+        let keep_steps = advisor.is_some() || self.reward.reads_trace();
         for index in 0..self.most {
             let scope = || Context::current().hinting(hints.clone());
-            let (result, mut tried) = self.attempt(module, &input, index, scope, advisor.is_some()).await;
+            let (result, mut tried) = self.attempt(module, &input, index, scope, keep_steps).await;
             let mut reached = false;
             let outcome = match result {
-                Ok(output) => self.rewarded(&context, &input, output, &mut rest).await,
+                Ok(output) => {
+                    let prediction = match self.reward.reads_trace() {
+                        true => Prediction::new(output, tried.record.clone(), &|| Paths::of(module)),
+                        false => output.into(),
+                    };
+                    self.rewarded(&context, &input, prediction, &mut rest).await
+                }
                 Err(error) => Err(error),
             };
             let mut failed = None;
@@ -183,12 +197,12 @@ impl<I: Clone + Send + Sync + 'static, O: Send + Sync + 'static> Attempts<I, O> 
         &self,
         context: &Context,
         input: &I,
-        output: O,
+        prediction: Prediction<O>,
         rest: &mut Ended,
     ) -> Result<(O, Score)> {
-        let (score, ended) = judging(context, || self.reward.of(input, &output)).await;
+        let (score, ended) = judging(context, || self.reward.of(input, &prediction)).await;
         rest.log.extend(ended.log);
-        score.map(|score| (output, score))
+        score.map(|score| (prediction.into_inner(), score))
     }
 }
 

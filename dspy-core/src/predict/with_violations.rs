@@ -9,7 +9,7 @@ use crate::{
     Result,
     context::{Context, Recorder},
     metric::JudgedAs,
-    module::{Module, Path, Program, Walk, attempt, commit},
+    module::{Module, Path, Prediction, Program, Walk, attempt, commit},
     signature::Violation,
 };
 
@@ -67,8 +67,8 @@ impl<O: Serialize> Serialize for Checked<O> {
 }
 
 impl<O> JudgedAs<O> for Checked<O> {
-    fn judged_as(&self) -> &O {
-        &self.output
+    fn judged_as(prediction: &Prediction<Self>) -> &O {
+        &prediction.output
     }
 }
 
