@@ -127,6 +127,33 @@ async fn failures_of_the_program_are_bad_scores_and_failures_of_the_metric_are_n
 }
 
 #[tokio::test]
+async fn failing_does_not_pay() {
+    let (server, _) = server(None);
+    let train = train();
+    // Nothing is better than a failure, which counts 0 unless set.
+    let loss = |gold: &Sort, found: &SortOutput| if gold.topic == found.topic { -1.0 } else { -5.0 };
+    dspy::with(|c| c.lm(model(&server, "demo")), async {
+        let picky = || Picky { sort: Predict::new() };
+        let search = BootstrapFewShotWithRandomSearch::new().num_candidates(1).progress(false).racing(None);
+        let found = search.clone().compile(picky(), &train, loss).await.unwrap().report;
+        let says = |words: &str| found.notes.iter().any(|note| note.contains(words));
+        assert!(says("`failure_score`") && says("without `metric_threshold`"), "{found}");
+
+        let search = search.failure_score(-5.0).metric_threshold(-1.0);
+        let found = search.clone().compile(picky(), &train, loss).await.unwrap().report;
+        assert!(!found.notes.iter().any(|note| note.contains("failure_score")), "{found}");
+        let student = &found.candidates[0];
+        let even = |row: &Sort| row.message.len() % 2 == 0;
+        assert!(student.scores.iter().zip(&train).all(|(s, row)| !even(row) || *s == Some(-5.0)));
+        assert!(found.val.after > found.val.before, "{found}");
+
+        let error = search.failure_score(f64::NAN).compile(picky(), &train, loss).await.unwrap_err();
+        assert!(error.to_string().contains("finite number"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_a_model_or_rows_nothing_is_compiled() {
     let search = BootstrapFewShotWithRandomSearch::new();
     let error = search.compile(Predict::<Sort>::new(), &train(), right).await.unwrap_err();

@@ -131,6 +131,10 @@ const SEARCHES: [&str; 9] = [
 
 /// The compile of the optimizer of this name; `None` when it was killed.
 fn compile(name: &str, setup: &Setup) -> Option<Found> {
+    try_compile(name, setup).map(Result::unwrap)
+}
+
+fn try_compile(name: &str, setup: &Setup) -> Option<Result<Found>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let kill = Arc::new(Notify::new());
@@ -146,7 +150,7 @@ fn compile(name: &str, setup: &Setup) -> Option<Found> {
         tokio::select! {
             biased;
             () = kill.notified(), if setup.killed_after.is_some() => None,
-            found = dspy::with(|c| c.lm(lm), search(name, setup)) => Some(found.unwrap()),
+            found = dspy::with(|c| c.lm(lm), search(name, setup)) => Some(found),
         }
     })
 }
@@ -251,14 +255,32 @@ proptest! {
     }
 
     #[test]
-    fn the_units_of_the_metric_change_nothing(seed in any::<u64>(), power in 1_i32..6) {
+    fn the_units_of_the_metric_change_nothing(seed in any::<u64>(), power in 1_i32..6, low in -64_i32..64) {
         let factor = 2_f64.powi(power);
+        let low = f64::from(low);
         for name in SEARCHES.into_iter().chain(BLIND) {
             let plain = compile(name, &Setup::new(seed)).unwrap();
-            let scale = Scale { wrong: 0.0, right: factor };
-            let scaled = compile(name, &Setup { scale, ..Setup::new(seed) }).unwrap();
-            assert_eq!(scaled.program, plain.program, "{name}: {}\n{}", plain.report, scaled.report);
-            assert_eq!(scaled.best(), plain.best().map(|score| score * factor), "{name}");
+            // Scores of no sign but one, and anywhere.
+            for (wrong, right) in [(-factor, 0.0), (low, low + factor)] {
+                let scale = Scale { wrong, right };
+                let scaled = compile(name, &Setup { scale, ..Setup::new(seed) }).unwrap();
+                assert_eq!(
+                    scaled.program, plain.program,
+                    "{name} {scale:?}: {}\n{}", plain.report, scaled.report
+                );
+                let near = |(a, b): (f64, f64)| (a - (wrong + b * factor)).abs() < 1e-9;
+                assert!(scaled.best().zip(plain.best()).is_none_or(near), "{name} {:?}", scaled.best());
+            }
+        }
+    }
+
+    #[test]
+    fn a_metric_that_gives_no_number_is_refused(seed in any::<u64>(), which in 0_usize..3) {
+        let score = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][which];
+        for name in SEARCHES {
+            let setup = Setup { scale: Scale { wrong: score, right: score }, ..Setup::new(seed) };
+            let error = try_compile(name, &setup).unwrap().err().unwrap();
+            assert!(error.kind() == "limit" && error.to_string().contains("a finite number"), "{name}: {error}");
         }
     }
 }

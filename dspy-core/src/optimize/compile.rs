@@ -145,6 +145,9 @@ fn prepare(
             "the error of racing is a probability above 0 and below 0.5, not {racing}"
         )));
     }
+    if let Some(score) = options.failure_score.filter(|score| !score.is_finite()) {
+        return Err(Error::other(format!("what a failed row counts is a finite number, not {score}")));
+    }
     if let Some(teacher) = &teacher {
         check_teacher(task.predictors(), teacher.predictors())?;
     }
@@ -174,6 +177,7 @@ impl Engine {
             Err(Stop::Cancelled) => (self.leader(), Some("the user asked for an end".to_owned())),
         };
         self.note_copies(chosen)?;
+        self.note_failures_that_pay();
         if reason.is_none() {
             self.confirm(chosen).await?;
         }

@@ -129,7 +129,7 @@ where
             let output = write_json_text(prediction.output()).ok().map(Arc::from);
             let violations = prediction.violations().iter().map(|v| v.message.clone()).collect();
             let trace = if trace { steps(prediction.trace()) } else { Vec::new() };
-            Rollout { outcome, output, trace, violations }
+            Rollout { output, trace, violations, ..Rollout::of(outcome) }
         })
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Parameters;
 use crate::{
-    Result,
+    Error, Result,
     evaluate::{Failure, Score},
     lm::BoxFuture,
     predict::Predictor,
@@ -112,17 +112,33 @@ pub struct Rollout {
     pub trace: Vec<RolloutStep>,
     /// The suggestions that are not met, in words.
     pub violations: Vec<String>,
+    /// What it counts when it failed through its own fault; the engine sets it.
+    pub(super) failure_score: f64,
 }
 
 impl Rollout {
     /// A run that was scored.
     pub fn scored(score: impl Into<Score>) -> Self {
-        Self { outcome: Ok(score.into()), output: None, trace: Vec::new(), violations: Vec::new() }
+        Self::of(Ok(score.into()))
     }
 
     /// A run that failed.
     pub fn failed(failure: Failure) -> Self {
-        Self { outcome: Err(failure), output: None, trace: Vec::new(), violations: Vec::new() }
+        Self::of(Err(failure))
+    }
+
+    pub(super) fn of(outcome: Result<Score, Failure>) -> Self {
+        Self { outcome, output: None, trace: Vec::new(), violations: Vec::new(), failure_score: 0.0 }
+    }
+
+    /// The same with what a failure counts. A score that is no number is none.
+    pub(super) fn counted(mut self, failure_score: f64) -> Self {
+        self.failure_score = failure_score;
+        if let Some(value) = self.outcome.as_ref().ok().map(|score| score.value).filter(|v| !v.is_finite()) {
+            let error = Error::other(format!("the score is {value}; it must be a finite number"));
+            self.outcome = Err(Failure::Metric(error));
+        }
+        self
     }
 
     /// Adds the output.
@@ -139,13 +155,14 @@ impl Rollout {
         self
     }
 
-    /// What the run counts: its score, 0 when it failed through its own fault, and nothing when the fault lies
-    /// elsewhere (the model could not be reached, the metric could not judge).
+    /// What the run counts: its score, the [`failure_score`](super::SearchOptions::failure_score) (0 unless set) when it
+    /// failed through its own fault, and nothing when the fault lies elsewhere (the model could not be reached, the metric
+    /// could not judge).
     pub fn score(&self) -> Option<f64> {
         match &self.outcome {
             Ok(score) => Some(score.value),
             Err(failure) if failure.is_no_fault_of_the_program() => None,
-            Err(_) => Some(0.0),
+            Err(_) => Some(self.failure_score),
         }
     }
 

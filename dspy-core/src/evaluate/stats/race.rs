@@ -14,8 +14,8 @@ const BETS: usize = 24;
 /// row, at odds that are fair or worse when it is as good as the leader; so it grows by `1 / alpha` with a probability
 /// of at most `alpha`. No level has to be divided among looks that are planned beforehand.
 ///
-/// The bound is exact for scores from 0 to 1 and rows that are drawn at random. Of scores beyond that, the range is
-/// taken from those at hand, which makes it approximate. A leader that was chosen for its scores on these very rows is
+/// The bound is exact for scores from 0 to 1 and rows that are drawn at random. Where there are scores beyond that, their
+/// range is taken from those at hand, which makes it approximate. A leader that was chosen for its scores on these very rows is
 /// partly lucky; candidates are then ruled out more often than against another run of it.
 ///
 /// ```
@@ -27,13 +27,13 @@ const BETS: usize = 24;
 /// ```
 pub fn ruled_out(candidate: &[Option<f64>], leader: &[Option<f64>], alpha: f64) -> bool {
     let pairs = || candidate.iter().zip(leader).filter_map(|(a, b)| Some(((*a)?, (*b)?)));
-    let (mut low, mut high) = (0.0_f64, 1.0_f64);
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for (a, b) in pairs() {
         low = low.min(a).min(b);
         high = high.max(a).max(b);
     }
-    let range = high - low;
-    if alpha.is_nan() || alpha <= 0.0 || !range.is_finite() {
+    let range = if low >= 0.0 && high <= 1.0 { 1.0 } else { high - low };
+    if alpha.is_nan() || alpha <= 0.0 || !(range > 0.0 && range.is_finite()) {
         return false;
     }
     // Logarithms of the stakes: a hundred thousand rows lead far beyond the largest number.

@@ -119,6 +119,8 @@ enum Outcome {
 pub struct Bootstrapped {
     outcomes: BTreeMap<Place, Outcome>,
     rows: usize,
+    /// The lowest and the highest score, when no threshold was set.
+    judged: Option<(f64, f64)>,
 }
 
 impl Engine {
@@ -200,6 +202,10 @@ impl Bootstrapped {
             Some(Outcome::Open(rounds, _)) => *rounds + 1,
             _ => 1,
         };
+        if let (Ok(score), None) = (&rollout.outcome, attempts.threshold) {
+            let (low, high) = self.judged.unwrap_or((score.value, score.value));
+            self.judged = Some((low.min(score.value), high.max(score.value)));
+        }
         let rejected_before = matches!(self.outcomes.get(&place), Some(Outcome::Open(_, None)));
         let failure = match &rollout.outcome {
             // What does not meet a wish of the program is no example of how it is to be done.
@@ -271,6 +277,11 @@ impl Bootstrapped {
                 self.rows
             ),
         };
+        if let Some((low, high)) = self.judged.filter(|(low, high)| *low < 0.0 && *high <= 0.0) {
+            text.push_str(&format!(
+                "; without `metric_threshold`, runs with a score above 0 are, and the scores were {low} to {high}"
+            ));
+        }
         if unmet > 0 {
             text.push_str(&format!(", {unmet} did not meet a suggestion"));
         }

@@ -88,6 +88,18 @@ impl Engine {
         self.state().scores.set(candidate, row, cell);
     }
 
+    /// Tells when failing pays, because the metric gives scores below what a failed run counts.
+    pub(in crate::optimize) fn note_failures_that_pay(&self) {
+        let paying = self.state().scores.failures_that_pay();
+        if let Some((runs, lowest)) = paying {
+            let counted = self.options.failure_score.unwrap_or_default();
+            self.note(format!(
+                "{runs} failed runs count {counted}, more than the lowest score of the metric, {lowest}: set \
+                 `failure_score` to the lowest score that there is, so that programs do not gain by failing"
+            ));
+        }
+    }
+
     /// A run whose score is that of a candidate.
     pub fn run_of(&self, candidate: CandidateId, row: usize) -> Run {
         Run { candidate: Some(candidate), ..Run::new(self.parameters(candidate), row) }

@@ -109,6 +109,7 @@ impl Engine {
         let task: Arc<dyn Task> = Arc::new(Based { task: self.task.clone(), parameters });
         options.concurrency = options.concurrency.or(self.options.concurrency);
         options.prompt_model = options.prompt_model.or_else(|| self.options.prompt_model.clone());
+        options.failure_score = options.failure_score.or(self.options.failure_score);
         options.cancellation = self.options.cancellation.clone();
         let mut state = State {
             candidates: vec![Candidate {

@@ -19,6 +19,8 @@ pub struct SearchOptions {
     pub concurrency: Option<usize>,
     /// How many rows may fail through no fault of the program before the compile fails.
     pub max_errors: Option<usize>,
+    /// What a row counts that fails through the program's own fault; without it, 0.
+    pub failure_score: Option<f64>,
     /// How much the compile may spend.
     pub budget: Budget,
     /// Whether a bar is shown.
@@ -46,6 +48,7 @@ impl Default for SearchOptions {
             seed: 0,
             concurrency: None,
             max_errors: Some(10),
+            failure_score: None,
             budget: Budget::unlimited(),
             progress: true,
             racing: None,
@@ -99,9 +102,17 @@ macro_rules! search_options {
 
         /// Sets how many rows may fail through no fault of the program (the model could not be reached, the metric
         /// could not judge) in the whole compile before it fails: 10 unless set, `None` for any number. Rows that
-        /// fail through the program's own fault are not counted here: they count 0 in its score.
+        /// fail through the program's own fault are not counted here: they count in its score, see
+        /// [`failure_score`](Self::failure_score).
         pub fn max_errors(mut self, errors: impl Into<Option<usize>>) -> Self {
             self.search.max_errors = errors.into();
+            self
+        }
+
+        /// Sets what a row counts that fails through the program's own fault: 0 unless set. Where a metric gives scores
+        /// below 0, it should be the lowest of them, because a program would gain by failing otherwise.
+        pub fn failure_score(mut self, score: f64) -> Self {
+            self.search.failure_score = Some(score);
             self
         }
 

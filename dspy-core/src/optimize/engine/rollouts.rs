@@ -188,6 +188,7 @@ struct Queue {
     errors: Arc<ErrorBudget>,
     cancellation: Cancellation,
     listeners: Arc<Listeners>,
+    failure_score: f64,
     state: Mutex<Progress>,
 }
 
@@ -209,6 +210,7 @@ impl Queue {
             errors: engine.errors.clone(),
             cancellation: engine.options.cancellation.clone(),
             listeners: engine.listeners.clone(),
+            failure_score: engine.options.failure_score.unwrap_or_default(),
             state: Mutex::new(Progress { next: 0, rollouts }),
         }
     }
@@ -217,7 +219,7 @@ impl Queue {
         while let Some((index, run)) = self.next() {
             let rollout = caught("program", self.rollout(run)).await;
             let rollout = rollout.unwrap_or_else(|error| Rollout::failed(Failure::Program(error)));
-            self.ended(index, run, rollout);
+            self.ended(index, run, rollout.counted(self.failure_score));
             // A model that answers at once would keep all others from running.
             tokio::task::consume_budget().await;
         }

@@ -79,6 +79,18 @@ impl Scores {
         rows.iter().filter(|row| self.get(candidate, **row).is_some_and(|cell| cell.failed)).count()
     }
 
+    /// How many runs failed through their own fault and count more than the lowest score of a run that did not fail, and
+    /// that score; `None` when there are none.
+    pub(super) fn failures_that_pay(&self) -> Option<(usize, f64)> {
+        let scored = |failed: bool| {
+            let cells = self.cells.iter().flat_map(HashMap::values).filter(move |cell| cell.failed == failed);
+            cells.filter_map(|cell| cell.score)
+        };
+        let lowest = scored(false).fold(f64::INFINITY, f64::min);
+        let paying = scored(true).filter(|score| *score > lowest).count();
+        (paying > 0).then_some((paying, lowest))
+    }
+
     /// On how many of these rows the candidate was run and has no score, through no fault of its own.
     pub(super) fn unanswered(&self, candidate: CandidateId, rows: &[usize]) -> usize {
         let unanswered = |row: &&usize| self.get(candidate, **row).is_some_and(|cell| cell.score.is_none());

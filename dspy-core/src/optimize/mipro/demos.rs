@@ -95,7 +95,9 @@ impl Learnt {
         let mut learnt = Self::default();
         for (row, rollout) in rows.into_iter().zip(rollouts) {
             match rollout.score() {
-                Some(score) if options.attempts.accepts(score) => learnt.accepted.push((row, rollout.trace)),
+                Some(score) if rollout.outcome.is_ok() && options.attempts.accepts(score) => {
+                    learnt.accepted.push((row, rollout.trace))
+                }
                 Some(_) => learnt.failed.push((row, rollout)),
                 None => {}
             }
