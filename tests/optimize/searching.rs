@@ -46,7 +46,7 @@ async fn the_search_takes_the_best_candidate_and_saves_where_it_comes_from() {
         let names: Vec<&str> = compiled.report.candidates.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(
             names,
-            ["student", "labels only", "in order", "random 0", "random 1", "random 2", "random 3"]
+            ["student", "labels only", "in order", "random 0", "spread 1", "random 2", "spread 3"]
         );
         let best = compiled.report.ranking()[0];
         assert_eq!(

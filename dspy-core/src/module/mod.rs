@@ -24,6 +24,7 @@ pub(crate) use agent::Agent;
 pub(crate) use attempts::{attempt, commit, failed_assertion, failed_suggestion, run};
 pub(crate) use batch::{Flow, fan_out};
 pub use nearest::NearestDemos;
+pub(crate) use nearest::representative;
 pub(crate) use observed::ModuleWork;
 pub use path::Path;
 pub(crate) use prediction::Paths;

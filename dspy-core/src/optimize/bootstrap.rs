@@ -150,13 +150,38 @@ impl DemoOptions {
         LabeledFewShot::new().k(self.max_labeled).show(engine, &teacher, &engine.rng("teacher"))
     }
 
-    /// The student's parameters with the demonstrations that a wish gave, filled up with rows of the data.
+    /// The student's parameters with the demonstrations that a wish gave, filled up with rows of the data that are drawn at
+    /// random.
     pub(super) fn show(
         &self,
         engine: &Engine,
         found: &Bootstrapped,
         wish: &Bootstrap,
         rng: &Rng,
+    ) -> Result<Parameters> {
+        self.show_with(engine, found, wish, rng, |path, usable, missing| {
+            rng.fork("labeled").fork(path).sample(usable, missing)
+        })
+    }
+
+    /// The same, filled up with the first rows in the order of the wish.
+    pub(super) fn show_in_order(
+        &self,
+        engine: &Engine,
+        found: &Bootstrapped,
+        wish: &Bootstrap,
+        rng: &Rng,
+    ) -> Result<Parameters> {
+        self.show_with(engine, found, wish, rng, |_, usable, missing| (0..missing.min(usable)).collect())
+    }
+
+    fn show_with(
+        &self,
+        engine: &Engine,
+        found: &Bootstrapped,
+        wish: &Bootstrap,
+        rng: &Rng,
+        fill: impl Fn(&str, usize, usize) -> Vec<usize>,
     ) -> Result<Parameters> {
         let accepted = found.accepted(wish);
         let rest: Vec<usize> = wish
@@ -177,7 +202,7 @@ impl DemoOptions {
                 .iter()
                 .filter_map(|row| engine.labeled(path, *row).transpose())
                 .collect::<Result<_>>()?;
-            for i in rng.fork("labeled").fork(path).sample(usable.len(), missing) {
+            for i in fill(path, usable.len(), missing) {
                 own.add_demo(usable[i].clone());
             }
         }

@@ -1,23 +1,26 @@
 //! Many choices of demonstrations, and the best of them.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Amount, Attempts, Bootstrap, CandidateId, Engine, LabeledFewShot, Optimizer, PlannedStage, SearchOptions,
     Stop, TaskShape,
     bootstrap::{DemoOptions, bootstrap_options, rounds},
+    describe,
     engine::search_options,
 };
-use crate::{Result, data::Rng, lm::BoxFuture};
+use crate::{Result, data::Rng, lm::BoxFuture, module::representative};
 
 /// Makes several choices of demonstrations as [`BootstrapFewShot`](super::BootstrapFewShot) does, judges each by the
 /// metric, and takes the best (Khattab et al. 2023, "DSPy: Compiling Declarative Language Model Calls into
 /// Self-Improving Pipelines", §4).
 ///
-/// The candidates are the program without demonstrations (the student itself, when it has none), with rows of the data only, with demonstrations from the
-/// first rows that go well, and [`num_candidates`](Self::num_candidates) with those from rows in random order, of
-/// random number. Of equally good candidates the first is taken. The teacher runs on a row once, whatever number of
-/// candidates learn from it.
+/// The candidates are the program without demonstrations (the student itself, when it has none), with rows of the data only,
+/// with demonstrations from the first rows that go well, and [`num_candidates`](Self::num_candidates) with a random number
+/// of those from other rows. For every other one of these, the rows come in random order; for the rest, those rows come first
+/// that stand for a random half of all rows, by the words they have in common, so that each kind of row is shown before a kind
+/// is shown twice. Of equally good candidates the first is taken. The teacher runs on a row once, whatever number of candidates
+/// learn from it.
 ///
 /// Candidates are judged by the validation rows, if there are any, otherwise by the rows that they learnt from: each
 /// row is then answered without the demonstrations that were made from it.
@@ -82,20 +85,57 @@ impl BootstrapFewShotWithRandomSearch {
     bootstrap_options!();
     search_options!();
 
-    /// The wishes of the candidates that are bootstrapped, with their names and generators.
-    fn wishes(&self, train: &[usize], rng: &Rng) -> Vec<(String, Bootstrap, Rng)> {
-        let most = self.demos.max_bootstrapped;
+    /// What the candidates are bootstrapped from.
+    fn choices(&self, engine: &Engine, rng: &Rng) -> Result<Vec<Choice>> {
+        let (train, most) = (engine.train(), self.demos.max_bootstrapped);
         let in_order = Bootstrap::new(train.to_vec(), most);
-        let random = (0..self.num_candidates).map(|i| {
-            let rng = rng.fork_index(i as u64);
+        let mut choices = vec![Choice {
+            name: "in order".into(),
+            wish: in_order,
+            rng: rng.fork("in order"),
+            spread: false,
+        }];
+        for i in 0..self.num_candidates {
+            let (rng, spread) = (rng.fork_index(i as u64), i % 2 == 1);
             let mut order = train.to_vec();
             rng.fork("order").shuffle(&mut order);
+            if spread {
+                self.spread(engine, &mut order)?;
+            }
             let size = rng.fork("size").range(most.min(1)..most + 1);
-            (format!("random {i}"), Bootstrap::new(order, size), rng)
-        });
-        std::iter::once(("in order".to_owned(), in_order, rng.fork("in order"))).chain(random).collect()
+            let name = format!("{} {i}", if spread { "spread" } else { "random" });
+            choices.push(Choice { name, wish: Bootstrap::new(order, size), rng, spread });
+        }
+        Ok(choices)
+    }
+
+    /// Puts rows first that stand for half of the rows: which half, the order that they have decides.
+    fn spread(&self, engine: &Engine, order: &mut Vec<usize>) -> Result<()> {
+        let some = (order.len() / 2).min(MOST_COMPARED);
+        let wanted = self.demos.max_labeled.max(self.demos.max_bootstrapped).saturating_mul(2);
+        let text = |row: &usize| Ok(describe::row(&engine.record(*row)?, LONGEST));
+        let texts: Vec<String> = order[..some].iter().map(text).collect::<Result<_>>()?;
+        let first: Vec<usize> = representative(&texts, wanted).into_iter().map(|at| order[at]).collect();
+        let known: HashSet<usize> = first.iter().copied().collect();
+        let rest = order.iter().copied().filter(|row| !known.contains(row));
+        *order = first.iter().copied().chain(rest).collect();
+        Ok(())
     }
 }
+
+/// What a candidate is bootstrapped from.
+struct Choice {
+    name: String,
+    wish: Bootstrap,
+    rng: Rng,
+    /// Whether the rows at the beginning are chosen to stand for the others.
+    spread: bool,
+}
+
+/// Of how many rows those are chosen that stand for them.
+const MOST_COMPARED: usize = 256;
+/// How many characters of a field are looked at.
+const LONGEST: usize = 1_000;
 
 impl Optimizer for BootstrapFewShotWithRandomSearch {
     fn name(&self) -> &'static str {
@@ -134,11 +174,11 @@ impl BootstrapFewShotWithRandomSearch {
     fn run<'s>(&'s self, engine: &'s Engine) -> BoxFuture<'s, Result<CandidateId, Stop>> {
         Box::pin(async move {
             let rng = engine.rng("candidates");
-            let wishes = self.wishes(engine.train(), &rng);
+            let choices = self.choices(engine, &rng)?;
 
             engine.stage("bootstrap", engine.train().len());
             let teacher = Arc::new(self.demos.teacher(engine)?);
-            let orders: Vec<Bootstrap> = wishes.iter().map(|(_, wish, _)| wish.clone()).collect();
+            let orders: Vec<Bootstrap> = choices.iter().map(|choice| choice.wish.clone()).collect();
             let found = engine.bootstrap(&teacher, &self.attempts, &orders).await?;
             engine.note(found.summary());
 
@@ -149,8 +189,12 @@ impl BootstrapFewShotWithRandomSearch {
                 vec![if bare == *student { CandidateId::STUDENT } else { propose("zero-shot", bare) }];
             let labels = LabeledFewShot::new().k(self.demos.max_labeled).show(engine, &student, &rng)?;
             candidates.push(propose("labels only", labels));
-            for (name, wish, rng) in &wishes {
-                candidates.push(propose(name, self.demos.show(engine, &found, wish, rng)?));
+            for Choice { name, wish, rng, spread } in &choices {
+                let shown = match spread {
+                    true => self.demos.show_in_order(engine, &found, wish, rng)?,
+                    false => self.demos.show(engine, &found, wish, rng)?,
+                };
+                candidates.push(propose(name, shown));
             }
 
             engine.stage("evaluate", candidates.len() * engine.val().len());

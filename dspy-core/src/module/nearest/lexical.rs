@@ -45,6 +45,15 @@ impl Index {
 
     /// The places of the `k` nearest texts, the nearest first, without those that are excluded.
     pub(super) fn nearest(&self, text: &str, k: usize, excluded: &[usize]) -> Vec<usize> {
+        let scores = self.nearness(text);
+        let mut places: Vec<usize> = (0..self.texts).filter(|place| !excluded.contains(place)).collect();
+        places.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+        places.truncate(k);
+        places
+    }
+
+    /// How near each text is to another one, up to a factor.
+    pub(super) fn nearness(&self, text: &str) -> Vec<f32> {
         let mut scores = vec![0.0_f32; self.texts];
         let mut asked: Vec<(u64, f32)> = features(text).into_iter().collect();
         asked.sort_unstable_by_key(|(feature, _)| *feature);
@@ -56,10 +65,7 @@ impl Index {
                 }
             }
         }
-        let mut places: Vec<usize> = (0..self.texts).filter(|place| !excluded.contains(place)).collect();
-        places.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
-        places.truncate(k);
-        places
+        scores
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod lexical;
 mod meaning;
+mod representative;
 
 use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::representative::representative;
 use self::{lexical::Index, meaning::Meaning};
 use crate::{Error, Result, StateError, adapter::Demo, lm::embed::Embedder, signature::SignatureSpec};
 
