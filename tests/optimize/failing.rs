@@ -143,7 +143,7 @@ async fn failing_does_not_pay() {
         let found = search.clone().compile(picky(), &train, loss).await.unwrap().report;
         assert!(!found.notes.iter().any(|note| note.contains("failure_score")), "{found}");
         let student = &found.candidates[0];
-        let even = |row: &Sort| row.message.len() % 2 == 0;
+        let even = |row: &Sort| row.message.len().is_multiple_of(2);
         assert!(student.scores.iter().zip(&train).all(|(s, row)| !even(row) || *s == Some(-5.0)));
         assert!(found.val.after > found.val.before, "{found}");
 

@@ -96,7 +96,7 @@ impl Learnt {
         for (row, rollout) in rows.into_iter().zip(rollouts) {
             match rollout.score() {
                 Some(score) if rollout.outcome.is_ok() && options.attempts.accepts(score) => {
-                    learnt.accepted.push((row, rollout.trace))
+                    learnt.accepted.push((row, rollout.trace));
                 }
                 Some(_) => learnt.failed.push((row, rollout)),
                 None => {}
