@@ -57,6 +57,14 @@ mod with_constraints {
 }
 
 /// Its code needs the feature.
+#[cfg(feature = "sandbox")]
+mod with_sandbox {
+    pages! {
+        sandbox = "../docs/src/sandbox.md";
+    }
+}
+
+/// Its code needs the feature.
 #[cfg(feature = "local")]
 mod with_local {
     pages! {

@@ -39,6 +39,7 @@
 //! | use structs and enums of your own as fields | [`#[value]`](macro@value), [`value`](mod@value) |
 //! | run a step | [`Predict`], [`ChainOfThought`] |
 //! | let a model call functions | [`#[tool]`](macro@tool), [`ReAct`], [`tool`](mod@tool) |
+//! | let a model write code, and run it | `sandbox`, `ProgramOfThought`, `CodeAct`, `RLM` (feature `sandbox`) |
 //! | combine steps | [`#[module]`](macro@module), [`Module`] |
 //! | put programs together at run time | [`DynModule`], [`Sequence`], [`DynPredict`] |
 //! | demand something of them | [`assert!`](macro@assert), [`suggest!`](macro@suggest) |
@@ -67,6 +68,7 @@
 //! | `local-metal` | no | `local` on Apple GPUs |
 //! | `mcp` | no | tools of servers of the Model Context Protocol, and programs as such servers (rmcp) |
 //! | `otel` | no | traces by OTLP, for OpenTelemetry collectors, MLflow and the like (opentelemetry) |
+//! | `sandbox` | no | code that a model wrote, run in a subset of Python without access to the machine (monty); needs Rust 1.95 |
 //! | `parquet` | no | data sets in Parquet (without Arrow) |
 //! | `bedrock` | no | models of Amazon Bedrock |
 //! | `pgvector` | no | passages in PostgreSQL with the extension pgvector |
@@ -90,6 +92,10 @@ pub use dspy_core::local;
 pub use dspy_core::mcp;
 #[cfg(feature = "otel")]
 pub use dspy_core::otel;
+#[cfg(feature = "sandbox")]
+pub use dspy_core::predict::{CodeAct, ProgramOfThought, RLM};
+#[cfg(feature = "sandbox")]
+pub use dspy_core::sandbox;
 pub use dspy_core::{
     AssertionError, FieldError, LmError, LmErrorKind, ParseError, ParseErrorKind, RetrievalError, StateError,
     ToolError, ToolErrorKind,
@@ -133,6 +139,9 @@ pub use dspy_macros::{Example, module, predict, signature, tool, value};
 /// What most programs use: `use dspy::prelude::*;`.
 pub mod prelude {
     pub use std::sync::Arc;
+
+    #[cfg(feature = "sandbox")]
+    pub use crate::{CodeAct, ProgramOfThought, RLM};
 
     pub use crate::{
         Adapter, AsMetric, Auto, BestOfN, BootstrapFewShot, BootstrapFewShotWithRandomSearch,

@@ -23,6 +23,9 @@ pub mod context;
 
 pub mod tool;
 
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
 pub mod module;
 
 pub mod data;

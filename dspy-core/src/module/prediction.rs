@@ -111,6 +111,13 @@ impl<O> Prediction<O> {
         self.details.attached.iter().filter_map(|attached| attached.downcast_ref())
     }
 
+    /// The code that [`ProgramOfThought`](crate::predict::ProgramOfThought), [`CodeAct`](crate::predict::CodeAct) or
+    /// [`RLM`](crate::predict::RLM) had run; of several calls of such modules, that of the last one that ended.
+    #[cfg(feature = "sandbox")]
+    pub fn code(&self) -> Option<&crate::sandbox::CodeTrajectory> {
+        self.details.attached.iter().rev().find_map(|attached| attached.downcast_ref())
+    }
+
     /// The last response of a model in the call, with all `n` of its answers as they came: with reasoning, citations and log
     /// probabilities. `None` when the settings do not record traces, or no model answered.
     pub fn response(&self) -> Option<&Response> {

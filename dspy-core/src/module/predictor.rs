@@ -28,6 +28,8 @@ pub struct Predictor {
     nearest: Option<NearestDemos>,
     /// The tools that it may have called.
     agent: Option<Box<Agent>>,
+    /// What the module that it belongs to tells the model of its work, after the instructions.
+    protocol: Option<Arc<str>>,
     lm: Option<LM>,
     options: Options,
     adapter: Option<Arc<dyn Adapter>>,
@@ -67,6 +69,7 @@ impl Predictor {
             demos: Arc::default(),
             nearest: None,
             agent: None,
+            protocol: None,
             lm: None,
             options: Options::default(),
             adapter: None,
@@ -215,6 +218,18 @@ impl Predictor {
         self.agent.as_deref()
     }
 
+    /// Sets what the model is told of the work of the module that it belongs to, after the instructions. It is not learnt.
+    #[cfg(feature = "sandbox")]
+    pub(crate) fn set_protocol(&mut self, protocol: &str) {
+        self.protocol = Some(format!("\n\n{protocol}").into());
+        self.changed();
+    }
+
+    /// What stands after the instructions.
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
     /// What its tools are called natively with, if they are.
     pub(crate) fn native_agent(&self, capabilities: Capabilities) -> Option<&Agent> {
         self.agent().filter(|agent| agent.is_native(capabilities))
@@ -336,6 +351,9 @@ impl Predictor {
     /// that the provider takes apart from the prompt, and without the reasoning of a model that thinks on its own.
     pub(crate) fn shown(&self, capabilities: Capabilities) -> SignatureSpec {
         let mut spec = (*self.spec).clone();
+        if let Some(protocol) = &self.protocol {
+            spec.instructions.push_str(protocol);
+        }
         if let Some(agent) = &self.agent {
             spec = agent.shown(spec, capabilities);
         }
@@ -392,6 +410,7 @@ impl Predictor {
             demos: self.demos.clone(),
             nearest: self.nearest.clone(),
             agent: self.agent.clone(),
+            protocol: self.protocol.clone(),
             lm: self.lm.clone(),
             options: self.options.clone(),
             adapter: self.adapter.clone(),

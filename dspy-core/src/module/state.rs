@@ -68,6 +68,9 @@ fn state_of(predictor: &Predictor) -> Result<Map<String, Value>> {
     let demos: Vec<Value> = predictor.demos().iter().map(|demo| saved_demo(spec, demo)).collect();
     // DSPy keeps the list of the tools with the instructions, and would not know of them otherwise.
     let mut instructions = spec.instructions.clone();
+    if let Some(protocol) = predictor.protocol() {
+        instructions.push_str(protocol);
+    }
     if let Some(agent) = predictor.agent() {
         instructions.push_str(&agent.protocol());
     }

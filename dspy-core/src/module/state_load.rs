@@ -190,7 +190,8 @@ fn told(
     predictor.clone().set_tools(&tools)?;
     let protocol = predictor.agent().and_then(|agent| agent.protocol_with(&tools));
     // A list that another program wrote, as DSPy does, stays part of the instructions.
-    let own = protocol.and_then(|protocol| instructions.strip_suffix(protocol.as_str()));
+    let own = protocol.as_deref().or(predictor.protocol());
+    let own = own.and_then(|protocol| instructions.strip_suffix(protocol));
     Ok((own.unwrap_or(instructions).to_owned(), tools))
 }
 

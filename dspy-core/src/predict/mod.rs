@@ -4,12 +4,15 @@ mod advice;
 mod ask;
 mod best_of_n;
 mod chain_of_thought;
+#[cfg(feature = "sandbox")]
+pub mod code;
 mod conversation;
 mod correct;
 mod demo_of;
 mod drive;
 mod dyn_module;
 mod ensemble;
+mod fitted;
 mod guide;
 mod majority;
 mod multi_chain_comparison;
@@ -32,6 +35,8 @@ use self::sides::SidesOf;
 pub use crate::module::Predictor;
 pub use best_of_n::BestOfN;
 pub use chain_of_thought::ChainOfThought;
+#[cfg(feature = "sandbox")]
+pub use code::{CodeAct, CodeActBuilder, ProgramOfThought, ProgramOfThoughtBuilder, RLM, RlmBuilder};
 pub(crate) use conversation::Conversation;
 pub use demo_of::DemoOf;
 pub use dyn_module::{DynChainOfThought, DynModule, DynPredict, DynReAct, Sequence};

@@ -83,8 +83,8 @@ pub struct FieldWriter<'a> {
     native_tools: bool,
     out: &'a mut Content,
     beside: &'a mut Beside,
-    /// The input that a signature around the one at hand writes.
-    aside: Option<&'static str>,
+    /// The inputs that a signature around the one at hand writes.
+    aside: &'static [&'static str],
 }
 
 impl fmt::Debug for FieldWriter<'_> {
@@ -105,7 +105,7 @@ impl<'a> FieldWriter<'a> {
         out: &'a mut Content,
         beside: &'a mut Beside,
     ) -> Self {
-        Self { spec, layout, native_tools, out, beside, aside: None }
+        Self { spec, layout, native_tools, out, beside, aside: &[] }
     }
 
     /// The specification that is being written.
@@ -116,25 +116,36 @@ impl<'a> FieldWriter<'a> {
     /// The inputs that the signature at hand writes: all but those of a signature around it.
     pub fn inputs(&self) -> impl Iterator<Item = &'a Field> + use<'a> {
         let aside = self.aside;
-        self.spec.inputs().filter(move |field| Some(field.name.as_str()) != aside)
+        self.spec.inputs().filter(move |field| !aside.contains(&field.name.as_str()))
     }
 
     /// Has a signature write its inputs, then writes one that is around it: the steps of an agent, as messages of their own
     /// where tools are native, otherwise as text.
     pub(crate) fn with_steps(
         &mut self,
-        name: &'static str,
+        names: &'static [&'static str; 1],
         steps: &(impl Serialize + fmt::Display),
         inner: impl FnOnce(&mut Self) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
-        self.aside = Some(name);
-        inner(self)?;
-        self.aside = None;
+        self.without(names, inner)?;
+        let [name] = names;
         if self.native_tools {
             self.beside.steps = Some(tree(&steps)?);
             return Ok(());
         }
         self.put(name, &&steps.to_string())
+    }
+
+    /// Has a signature write its inputs, which are not these.
+    pub(crate) fn without(
+        &mut self,
+        names: &'static [&'static str],
+        inner: impl FnOnce(&mut Self) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        let around = std::mem::replace(&mut self.aside, names);
+        let written = inner(self);
+        self.aside = around;
+        written
     }
 
     /// Writes one field.

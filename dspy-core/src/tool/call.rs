@@ -102,9 +102,19 @@ impl Tool {
     /// Calls it, and gives what the model is told: the result, or what went wrong.
     pub async fn observe(&self, arguments: Map<String, Value>) -> Observation {
         match self.call(arguments).await {
-            Ok(value) => Observation::of(&value, self.max_output),
-            Err(error) => Observation::failed(&error, self.max_output),
+            Ok(value) => self.shown(&value),
+            Err(error) => self.shown_failure(&error),
         }
+    }
+
+    /// A result as the model is told of it.
+    pub(crate) fn shown(&self, value: &Value) -> Observation {
+        Observation::of(value, self.max_output)
+    }
+
+    /// A failure as the model is told of it.
+    pub(crate) fn shown_failure(&self, error: &ToolError) -> Observation {
+        Observation::failed(error, self.max_output)
     }
 }
 

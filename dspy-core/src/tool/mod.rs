@@ -305,6 +305,12 @@ impl Tool {
         &self.spec.description
     }
 
+    /// How many characters of a result are shown.
+    #[cfg(feature = "sandbox")]
+    pub(crate) fn most_output(&self) -> Option<usize> {
+        self.max_output
+    }
+
     /// Whether several calls in one step may run at the same time.
     pub fn is_parallel(&self) -> bool {
         self.parallel

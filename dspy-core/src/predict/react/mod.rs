@@ -12,10 +12,15 @@ pub use signature::{FromSteps, NextStepFor, WithSteps};
 pub use stream::{AgentStream, AgentUpdate};
 
 use self::{
-    steps::{Listener, Work, fitted, reopened, taken},
+    steps::{Listener, Work, reopened},
     stream::Events,
 };
-use super::{ChainOfThought, Predictor, Rendered, run, sides::SidesOf};
+use super::{
+    ChainOfThought, Predictor, Rendered,
+    fitted::{fitted, taken},
+    run,
+    sides::SidesOf,
+};
 use crate::{
     Result,
     context::{Attached, Context, Guidance, Recorder},

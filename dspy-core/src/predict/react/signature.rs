@@ -28,7 +28,7 @@ impl<S: Signature> Signature for NextStepFor<S> {
     type Output = NextStep;
 
     fn write_input(input: &Self::Input, writer: &mut FieldWriter<'_>) -> Result<(), WriteError> {
-        writer.with_steps(TRAJECTORY, &input.trajectory, |writer| S::write_input(&input.input, writer))
+        writer.with_steps(&[TRAJECTORY], &input.trajectory, |writer| S::write_input(&input.input, writer))
     }
 
     fn read_output(reader: &mut FieldReader<'_>) -> Option<NextStep> {
@@ -45,7 +45,7 @@ impl<S: Signature> Signature for FromSteps<S> {
     type Output = S::Output;
 
     fn write_input(input: &Self::Input, writer: &mut FieldWriter<'_>) -> Result<(), WriteError> {
-        writer.with_steps(TRAJECTORY, &input.trajectory, |writer| S::write_input(&input.input, writer))
+        writer.with_steps(&[TRAJECTORY], &input.trajectory, |writer| S::write_input(&input.input, writer))
     }
 
     fn read_output(reader: &mut FieldReader<'_>) -> Option<S::Output> {

@@ -2,10 +2,12 @@
 
 use futures_util::{StreamExt as _, stream};
 
-use super::super::{ask, sides::Sides, watch::Watch};
+use super::super::{
+    fitted::{MakeSides, fitted, overflows, taken},
+    watch::Watch,
+};
 use crate::{
-    Error, LmErrorKind, Result, ToolError, ToolErrorKind,
-    context::Recorded,
+    Error, Result, ToolError, ToolErrorKind,
     lm::BoxFuture,
     module::Predictor,
     tool::{Action, AgentStep, FINISH, NextStep, Observation, Stop, Tool, Trajectory},
@@ -14,9 +16,6 @@ use crate::{
 
 /// Most calls of one step that run at the same time.
 const AT_ONCE: usize = 16;
-
-/// Makes the two sides of a request from the steps so far.
-pub(super) type MakeSides<'a> = dyn Fn(Trajectory) -> Box<dyn Sides + 'a> + Send + Sync + 'a;
 
 /// Is told of what an agent does.
 pub(super) trait Listener: Send + Sync {
@@ -41,7 +40,7 @@ impl Work<'_> {
     /// Makes steps until the model ends the work or no further step is allowed.
     pub(super) fn run<'w>(
         self,
-        sides: &'w MakeSides<'_>,
+        sides: &'w MakeSides<'_, Trajectory>,
         mut trajectory: Trajectory,
     ) -> BoxFuture<'w, Result<Trajectory>>
     where
@@ -124,41 +123,6 @@ impl Work<'_> {
     fn is_finish(&self, name: &str) -> bool {
         self.place(name).is_some_and(|at| at >= self.tools.len())
     }
-}
-
-/// Asks with the steps that fit: when they are too many for the model, the oldest are left out, ever more of them.
-pub(super) async fn fitted<'s>(
-    predictor: &Predictor,
-    sides: &'s MakeSides<'_>,
-    trajectory: &mut Trajectory,
-    watch: impl Fn() -> Option<Watch>,
-) -> Result<Box<dyn Sides + 's>> {
-    let mut less = 1;
-    loop {
-        let mut asked = sides(trajectory.clone());
-        match ask::run(predictor, &mut *asked, watch()).await {
-            Ok(()) => return Ok(asked),
-            Err(error) if overflows(&error) && trajectory.hide(less) => {
-                tracing::debug!(
-                    "{} of {} steps are left out: {error}",
-                    trajectory.hidden(),
-                    trajectory.len()
-                );
-                less *= 2;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn overflows(error: &Error) -> bool {
-    matches!(error, Error::Lm(error) if error.kind == LmErrorKind::ContextWindow)
-}
-
-/// The output of a run.
-pub(super) fn taken<T: Clone + 'static>(sides: &dyn Sides) -> Result<T> {
-    let output = sides.output().map(Recorded::as_any).and_then(|output| output.downcast_ref::<T>());
-    output.cloned().ok_or_else(super::super::sides::no_output)
 }
 
 /// The steps of earlier work, ready for further ones.

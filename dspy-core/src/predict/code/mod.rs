@@ -1,0 +1,17 @@
+//! Modules that write code and have it run.
+
+mod code_act;
+mod kit;
+mod preview;
+mod program_of_thought;
+mod query;
+mod rlm;
+mod signature;
+mod stream;
+mod words;
+
+pub use code_act::{CodeAct, CodeActBuilder};
+pub use program_of_thought::{ProgramOfThought, ProgramOfThoughtBuilder};
+pub use rlm::{FromRepl, NextAction, RLM, ReplAction, ReplState, RlmBuilder};
+pub use signature::{CodeFor, FromCode, GeneratedCode, NextCode, NextCodeFor, WithCode};
+pub use stream::{CodeStream, CodeUpdate};
