@@ -20,6 +20,8 @@ mod sdk;
 #[cfg(feature = "disk-cache")]
 #[path = "providers/secrets.rs"]
 mod secrets;
+#[path = "providers/servers.rs"]
+mod servers;
 mod support;
 
 use std::sync::{Arc, Mutex};

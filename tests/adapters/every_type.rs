@@ -244,10 +244,10 @@ fn citations() -> impl Strategy<Value = Citations> {
     let place = (inner(), any::<u16>(), option::of(inner()), option::of(any::<u16>()));
     let citation = place.prop_map(|(cited_text, index, document_title, start)| Citation {
         cited_text,
-        document_index: index.into(),
+        document_index: Some(index.into()),
         document_title,
         start: start.map(usize::from),
-        end: None,
+        ..Citation::default()
     });
     vec(citation, 0..3).prop_map(Citations)
 }

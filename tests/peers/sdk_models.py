@@ -352,9 +352,36 @@ def cohere_chat():
         answer = {"id": "r1", "finish_reason": reason, "message": {"role": "assistant", **message}, "usage": usage}
         return cohere.V2ChatResponse.model_validate(answer)
 
+    started = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    events = TypeAdapter(cohere.V2ChatStreamResponse)
+
+    def event(kind, **members):
+        made = events.validate_python({"type": kind, **members})
+        no_extra(made)
+        return made
+
     return {
         "plain": whole("COMPLETE", content=[{"type": "text", "text": "Hello"}]),
         "called": whole("TOOL_CALL", content=[{"type": "thinking", "thinking": "hm"}], tool_calls=[call]),
+        "events": [
+            event("message-start", id="r1", delta={"message": {"role": "assistant"}}),
+            event("content-start", index=0, delta={"message": {"content": {"type": "text", "text": ""}}}),
+            event("content-delta", index=0, delta={"message": {"content": {"text": "Hel"}}}),
+            event("content-delta", index=0, delta={"message": {"content": {"text": "lo"}}}),
+            event("content-end", index=0),
+            event("message-end", delta={"finish_reason": "COMPLETE", "usage": usage}),
+        ],
+        "called_events": [
+            event("message-start", id="r1", delta={"message": {"role": "assistant"}}),
+            event("content-start", index=0, delta={"message": {"content": {"type": "thinking", "thinking": ""}}}),
+            event("content-delta", index=0, delta={"message": {"content": {"thinking": "hm"}}}),
+            event("content-end", index=0),
+            event("tool-call-start", index=0, delta={"message": {"tool_calls": started}}),
+            event("tool-call-delta", index=0, delta={"message": {"tool_calls": {"function": {"arguments": '{"a"'}}}}),
+            event("tool-call-delta", index=0, delta={"message": {"tool_calls": {"function": {"arguments": ": 1}"}}}}),
+            event("tool-call-end", index=0),
+            event("message-end", delta={"finish_reason": "TOOL_CALL", "usage": usage}),
+        ],
     }
 
 

@@ -22,6 +22,8 @@ pub struct Capabilities {
     pub files: bool,
     /// The log probabilities of tokens.
     pub logprobs: bool,
+    /// The places of documents of the input that an answer rests on, apart from the answer.
+    pub citations: bool,
 }
 
 impl Capabilities {
@@ -46,6 +48,7 @@ impl Capabilities {
             audio: yes,
             files: yes,
             logprobs: yes,
+            citations: yes,
         }
     }
 
@@ -61,6 +64,7 @@ impl Capabilities {
             audio: self.audio && other.audio,
             files: self.files && other.files,
             logprobs: self.logprobs && other.logprobs,
+            citations: self.citations && other.citations,
         }
     }
 
@@ -124,6 +128,13 @@ impl Capabilities {
     #[must_use]
     pub const fn logprobs(mut self, yes: bool) -> Self {
         self.logprobs = yes;
+        self
+    }
+
+    /// Sets whether the places of documents arrive that an answer rests on.
+    #[must_use]
+    pub const fn citations(mut self, yes: bool) -> Self {
+        self.citations = yes;
         self
     }
 }

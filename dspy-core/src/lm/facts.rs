@@ -68,6 +68,9 @@ pub struct Facts {
     /// See [`Capabilities::logprobs`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
+    /// See [`Capabilities::citations`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub citations: Option<bool>,
     /// Whether the end of a constant prefix can be marked for the provider's prompt cache, where not all models of a
     /// provider have one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,6 +155,7 @@ impl Facts {
             audio: self.audio.or(under.audio),
             files: self.files.or(under.files),
             logprobs: self.logprobs.or(under.logprobs),
+            citations: self.citations.or(under.citations),
             prompt_caching: self.prompt_caching.or(under.prompt_caching),
         }
     }
@@ -166,6 +170,7 @@ impl Facts {
             (self.audio, &mut able.audio),
             (self.files, &mut able.files),
             (self.logprobs, &mut able.logprobs),
+            (self.citations, &mut able.citations),
         ] {
             *able = known.unwrap_or(*able);
         }

@@ -69,8 +69,8 @@ pub(crate) enum Base {
 }
 
 /// A server of open models: formats can be forced, tools depend on how it was started.
-const SERVER: Capabilities = Capabilities::all().tools(false).reasoning(false);
-const HOSTED: Capabilities = Capabilities::all().reasoning(false);
+const SERVER: Capabilities = Capabilities::all().tools(false).reasoning(false).citations(false);
+const HOSTED: Capabilities = Capabilities::all().reasoning(false).citations(false);
 
 pub(crate) const PROVIDERS: &[Provider] = &[
     Provider {
@@ -80,7 +80,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
             api_base: Base::At("https://api.anthropic.com/v1"),
             base_vars: &["ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"],
             key_vars: &["ANTHROPIC_API_KEY"],
-            capabilities: HOSTED.json_object(false).audio(false).logprobs(false),
+            capabilities: HOSTED.json_object(false).audio(false).logprobs(false).citations(true),
         }),
     },
     Provider {

@@ -307,6 +307,10 @@ impl Predictor {
             reminder: if native { String::new() } else { adapter.reminder(&shown) },
             response_format: match native {
                 true => ResponseFormat::Text,
+                // Providers do not cite in answers whose form they enforce.
+                false if self.native_citations(capabilities).is_some() => {
+                    adapter.response_format(&shown, capabilities.json_schema(false))
+                }
                 false => adapter.response_format(&shown, capabilities),
             },
             native_tools: native || self.native_tools(capabilities).is_some(),
@@ -347,8 +351,15 @@ impl Predictor {
         self.spec.tool_fields().filter(|_| capabilities.tools)
     }
 
+    /// The field of the places of documents that the answer rests on, when the model names them apart from the answer.
+    pub(crate) fn native_citations(&self, capabilities: Capabilities) -> Option<usize> {
+        // What an agent shows is another signature.
+        if capabilities.citations && self.agent.is_none() { self.spec.cited_output() } else { None }
+    }
+
     /// The signature as the prompt shows it: without a conversation's history, which becomes messages, without tools
-    /// that the provider takes apart from the prompt, and without the reasoning of a model that thinks on its own.
+    /// that the provider takes apart from the prompt, and without what a model gives on its own: its reasoning, and the
+    /// places of documents that it cites.
     pub(crate) fn shown(&self, capabilities: Capabilities) -> SignatureSpec {
         let mut spec = (*self.spec).clone();
         if let Some(protocol) = &self.protocol {
@@ -358,10 +369,12 @@ impl Predictor {
             spec = agent.shown(spec, capabilities);
         }
         let tools = self.native_tools(capabilities);
+        let cited = self.native_citations(capabilities);
         let mut at = 0..;
         spec.fields.retain(|f| {
             let index = at.next();
-            let native = tools.is_some_and(|(tools, calls)| [Some(tools), Some(calls)].contains(&index));
+            let native = index.is_some() && index == cited
+                || tools.is_some_and(|(tools, calls)| [Some(tools), Some(calls)].contains(&index));
             let thought = f.role == FieldRole::Output && *f.kind() == Kind::Reasoning;
             let beside = native || thought && capabilities.reasoning || *f.kind() == Kind::History;
             !beside

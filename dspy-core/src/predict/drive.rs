@@ -240,7 +240,7 @@ impl Ask<'_> {
         Ok((reading, sections))
     }
 
-    /// Adds what the provider gave apart from the text: reasoning and tool calls.
+    /// Adds what the provider gave apart from the text: reasoning, citations and tool calls.
     fn add_native<'r>(&self, spec: &SignatureSpec, choice: &'r Choice, sections: &mut Sections<'r>) {
         if let Some(at) = spec.reasoning_output() {
             // A model that thinks on its own was not asked to write its thinking down.
@@ -248,6 +248,12 @@ impl Ask<'_> {
             if let Some(reasoning) = choice.reasoning.as_deref().or(unasked.then_some("")) {
                 sections.insert(at, Section::text(reasoning));
             }
+        }
+        if let Some(at) = spec.citations_output()
+            && (!choice.citations.is_empty() || self.cites())
+            && let Ok(citations) = serde_json::to_string(&choice.citations)
+        {
+            sections.replace(at, Section::json(citations));
         }
         if let Some((_, at)) = spec.tool_fields().filter(|_| !choice.tool_calls.is_empty()) {
             let calls: Vec<_> = choice.tool_calls.iter().map(written).collect();
@@ -270,8 +276,16 @@ impl Ask<'_> {
         self.unmet = reading.violations;
     }
 
+    /// Whether the model names the places of documents apart from its answer.
+    fn cites(&self) -> bool {
+        self.lm.capabilities().citations && self.spec.cited_output().is_some()
+    }
+
     fn response_format(&self, spec: &SignatureSpec) -> ResponseFormat {
-        self.adapter.response_format(spec, self.lm.capabilities())
+        let capabilities = self.lm.capabilities();
+        // Providers do not cite in answers whose form they enforce.
+        let capabilities = if self.cites() { capabilities.json_schema(false) } else { capabilities };
+        self.adapter.response_format(spec, capabilities)
     }
 
     /// The sampling options. Those of the program are meant for the model that answers, not for the one that copies.

@@ -95,6 +95,15 @@ impl Field {
     }
 }
 
+/// Whether values of a schema have documents in them.
+fn holds_documents(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => Kind::is_document(schema) || members.values().any(holds_documents),
+        Value::Array(items) => items.iter().any(holds_documents),
+        _ => false,
+    }
+}
+
 /// A signature as data: the instruction and the fields. Predictors own one each, so that an optimizer can change
 /// the words of one step without touching another.
 #[derive(Debug, Clone)]
@@ -158,6 +167,18 @@ impl SignatureSpec {
     /// The position of the output that holds the model's reasoning.
     pub fn reasoning_output(&self) -> Option<usize> {
         self.position_of(FieldRole::Output, |f| f.kind == Kind::Reasoning || f.name == "reasoning")
+    }
+
+    /// The position of the output that holds the places of documents that the answer rests on.
+    pub(crate) fn citations_output(&self) -> Option<usize> {
+        self.position_of(FieldRole::Output, |f| f.kind == Kind::Citations)
+    }
+
+    /// The same where there are documents to cite.
+    pub(crate) fn cited_output(&self) -> Option<usize> {
+        let at = self.citations_output()?;
+        let mut inputs = self.fields.iter().filter(|f| f.role == FieldRole::Input);
+        inputs.any(|f| holds_documents(f.schema().as_value())).then_some(at)
     }
 
     /// The position of the input that holds the tools, and of the output that holds the calls to them.

@@ -251,6 +251,19 @@ async fn files_and_documents_are_blocks_of_their_own() {
 }
 
 #[tokio::test]
+async fn nothing_is_cited_in_answers_whose_form_is_enforced() {
+    let mut content = Content::from("");
+    content.push_part(Part::new("document", json!({"text": "body"})));
+    let mut request = Request::new(vec![Message::user(content)]);
+    request.format = schema();
+    let body = sent(|b| b, &provider(), request).await;
+    assert_eq!(
+        body["messages"][0]["content"],
+        json!([{"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "body"}}])
+    );
+}
+
+#[tokio::test]
 async fn citations_cached_tokens_and_reasons_are_read() {
     let response = provider()
         .answered(Reply::json(200, &json!({
@@ -271,8 +284,9 @@ async fn citations_cached_tokens_and_reasons_are_read() {
     let cited = &choice.citations[0];
     assert_eq!(
         (&*cited.cited_text, cited.document_index, cited.start, cited.end),
-        ("body", 1, Some(3), Some(7))
+        ("body", Some(1), Some(3), Some(7))
     );
+    assert_eq!(cited.supported(&choice.text), Some("so"));
     let usage = response.usage;
     assert_eq!((usage.prompt_tokens, usage.cached_prompt_tokens, usage.cache_write_tokens), (321, 20, 300));
     assert_eq!((usage.completion_tokens, usage.reasoning_tokens), (5, 2));

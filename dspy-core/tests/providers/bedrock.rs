@@ -321,7 +321,8 @@ async fn citations_cached_tokens_and_reasons_are_read() {
     let response = provider().answered(Reply::json(200, &body)).await.unwrap();
     let cited = &response.choices[0].citations[0];
     assert_eq!((&*response.choices[0].text, &*cited.cited_text), ("so", "body"));
-    assert_eq!((cited.document_index, cited.start, cited.end), (1, Some(3), Some(7)));
+    assert_eq!((cited.document_index, cited.start, cited.end), (Some(1), Some(3), Some(7)));
+    assert_eq!(cited.supported("so"), Some("so"));
     let usage = response.usage;
     assert_eq!((usage.prompt_tokens, usage.cached_prompt_tokens, usage.cache_write_tokens), (321, 20, 300));
     for (reason, finish) in [

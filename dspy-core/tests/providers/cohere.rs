@@ -141,7 +141,8 @@ async fn citations_tokens_and_probabilities_are_read() {
             "id": "r", "finish_reason": "MAX_TOKENS",
             "message": {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "so"}],
                 "citations": [{"start": 0, "end": 2, "text": "so", "type": "TEXT_CONTENT",
-                    "sources": [{"type": "document", "id": "doc:0", "document": {"text": "x"}}]}]},
+                    "sources": [{"type": "document", "id": "doc:0", "document": {"snippet": "x", "title": "T"}},
+                        {"type": "tool", "id": "t:1", "tool_output": {}}]}]},
             "usage": {"tokens": {"input_tokens": 100.0, "output_tokens": 5.0}, "cached_tokens": 60.0},
             "logprobs": [{"text": "so", "token_ids": [1, 2], "logprobs": [-0.5, -0.25]}]
         })))
@@ -152,7 +153,9 @@ async fn citations_tokens_and_probabilities_are_read() {
         (&*choice.text, choice.reasoning.as_deref(), &choice.finish),
         ("so", Some("hm"), &FinishReason::Length)
     );
-    assert_eq!(choice.citations[0].document_title.as_deref(), Some("doc:0"));
+    let [document, tool] = &*choice.citations else { panic!("{choice:?}") };
+    assert_eq!((&*document.cited_text, document.document_title.as_deref()), ("x", Some("T")));
+    assert_eq!((tool.document_title.as_deref(), tool.supported("so")), (Some("t:1"), Some("so")));
     assert_eq!((&*choice.logprobs[0].token, choice.logprobs[0].logprob), ("so", -0.75));
     assert_eq!((response.usage.prompt_tokens, response.usage.cached_prompt_tokens), (100, 60));
     let failed =

@@ -239,6 +239,11 @@ async fn blocks_reasons_tokens_and_probabilities_are_read() {
                     "chosenCandidates": [{"token": "one", "logProbability": -0.5, "tokenId": 3}],
                     "topCandidates": [{"candidates": [{"token": "uno", "logProbability": -1.5}]}]},
                  "citationMetadata": {"citations": [{"startIndex": 1, "endIndex": 3, "uri": "https://x"}]}},
+                {"index": 2, "content": {"parts": [{"text": "é three"}]}, "finishReason": "STOP", "groundingMetadata": {
+                    "groundingChunks": [{"web": {"uri": "https://x", "title": "X"}},
+                        {"retrievedContext": {"uri": "https://y", "title": "Y", "text": "three it is"}}],
+                    "groundingSupports": [{"segment": {"startIndex": 3, "endIndex": 8, "text": "three"},
+                        "groundingChunkIndices": [0, 1, 9]}]}},
             ],
             "usageMetadata": {"promptTokenCount": 100, "cachedContentTokenCount": 60, "candidatesTokenCount": 5,
                 "thoughtsTokenCount": 20, "toolUsePromptTokenCount": 2},
@@ -246,10 +251,14 @@ async fn blocks_reasons_tokens_and_probabilities_are_read() {
         .await
         .unwrap();
     let texts: Vec<_> = response.choices.iter().map(|c| &*c.text).collect();
-    assert_eq!(texts, ["one", "two"]);
+    assert_eq!(texts, ["one", "two", "é three"]);
+    let [page, found] = &*response.choices[2].citations else { panic!("{response:?}") };
+    assert_eq!((page.url.as_deref(), &*found.cited_text), (Some("https://x"), "three it is"));
+    assert_eq!((page.supported(texts[2]), found.supported(texts[2])), (Some("three"), Some("three")));
     let token = &response.choices[0].logprobs[0];
     assert_eq!((&*token.token, token.logprob, &token.top), ("one", -0.5, &vec![("uno".to_owned(), -1.5)]));
-    assert_eq!(response.choices[0].citations[0].document_title.as_deref(), Some("https://x"));
+    let cited = &response.choices[0].citations[0];
+    assert_eq!((cited.url.as_deref(), cited.supported(texts[0])), (Some("https://x"), Some("ne")));
     let usage = response.usage;
     assert_eq!((usage.prompt_tokens, usage.completion_tokens), (102, 25));
     assert_eq!((usage.cached_prompt_tokens, usage.reasoning_tokens), (60, 20));

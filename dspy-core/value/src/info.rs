@@ -51,6 +51,11 @@ impl Kind {
     pub fn of(schema: &Schema) -> Self {
         kind_of(schema.as_value(), schema.as_value(), 16)
     }
+
+    /// Whether this is the schema of a [`Document`](crate::Document).
+    pub fn is_document(schema: &Value) -> bool {
+        schema.get(KIND_KEY).is_some_and(|kind| kind == "document")
+    }
 }
 
 /// Looks through at most `depth` references: those of a schema that arrived as data may go in a circle.

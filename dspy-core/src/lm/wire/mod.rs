@@ -7,6 +7,8 @@
 mod anthropic;
 #[cfg(feature = "bedrock")]
 mod bedrock;
+mod cited;
+mod claude;
 mod cohere;
 pub(super) mod embeddings;
 pub(super) mod endpoint;
@@ -25,7 +27,6 @@ mod served;
 #[cfg(feature = "bedrock")]
 mod signer;
 mod sse;
-mod thinking;
 mod write;
 
 pub(super) use endpoint::Address;

@@ -101,6 +101,10 @@ impl Events {
             }
             return Ok(());
         }
+        // Older servers of llama.cpp end a stream with a line of their own when they fail.
+        if let Some(error) = line.strip_prefix(b"error: ").filter(|error| error.starts_with(b"{")) {
+            return event(&[b"{\"error\":", error, b"}"].concat());
+        }
         // Comments, names, ids and retry times tell nothing about an answer.
         let Some(value) = line.strip_prefix(b"data") else { return Ok(()) };
         let value = match value {

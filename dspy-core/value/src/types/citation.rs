@@ -103,29 +103,60 @@ impl JsonSchema for Document {
     }
 }
 
-/// One place of a document that an answer rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A source that an answer rests on: a place of a document, or a page of the web.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Citation {
-    /// The words of the document, as they stand there.
-    pub cited_text: String,
-    /// Which of the documents of the request, counted from 0.
+    /// The words of the source, as they stand there; empty where the provider does not repeat them.
     #[serde(default)]
-    pub document_index: usize,
-    /// The document's title.
+    pub cited_text: String,
+    /// Which of the documents of the request, counted from 0; `None` for sources that were not part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_index: Option<usize>,
+    /// The source's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_title: Option<String>,
+    /// The source's address, if it is one of the web.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Where the words begin, in characters of the document.
     #[serde(default, alias = "start_char_index", skip_serializing_if = "Option::is_none")]
     pub start: Option<usize>,
     /// Where they end, in characters of the document, exclusive.
     #[serde(default, alias = "end_char_index", skip_serializing_if = "Option::is_none")]
     pub end: Option<usize>,
+    /// Where the part of the answer begins that rests on the source, in characters of the answer's whole text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_start: Option<usize>,
+    /// Where it ends, exclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_end: Option<usize>,
+}
+
+impl Citation {
+    /// The part of an answer that rests on the source, if the provider tells it. The answer is the whole text of a model's
+    /// response, as it came.
+    ///
+    /// ```
+    /// # use dspy_value::Citation;
+    /// let cited = Citation { answer_start: Some(4), answer_end: Some(10), ..Citation::default() };
+    /// assert_eq!(cited.supported("The Danube."), Some("Danube"));
+    /// ```
+    pub fn supported<'a>(&self, answer: &'a str) -> Option<&'a str> {
+        let mut places = answer.char_indices().map(|(at, _)| at).chain([answer.len()]);
+        let (start, end) = (self.answer_start?, self.answer_end?);
+        let from = places.nth(start)?;
+        let to = match end.checked_sub(start)? {
+            0 => from,
+            length => places.nth(length - 1)?,
+        };
+        answer.get(from..to)
+    }
 }
 
 /// The places of documents that an answer rests on.
 ///
-/// With a provider that cites on its own, the field is left out of the prompt and filled from the response. It is a
-/// list in JSON; DSPy's `{"citations": […]}` is read as well.
+/// Where the model cites the documents of its input on its own, the field is left out of the prompt; and what the provider
+/// names takes the place of what the model wrote. It is a list in JSON; DSPy's `{"citations": […]}` is read as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Citations(pub Vec<Citation>);
 

@@ -170,7 +170,10 @@ fn conversations_and_citations_survive() {
         "start_char_index": 3, "end_char_index": 4, "supported_text": null,
     }]});
     let citations: Citations = read_json(&theirs).unwrap();
-    assert_eq!((citations[0].start, citations[0].end, citations[0].document_index), (Some(3), Some(4), 1));
+    assert_eq!(
+        (citations[0].start, citations[0].end, citations[0].document_index),
+        (Some(3), Some(4), Some(1))
+    );
     assert_eq!(read_json::<Citations>(&write_json(&citations).unwrap()).unwrap(), citations);
 }
 

@@ -8,9 +8,9 @@ use crate::{
         Message, ReasoningEffort, Request, ResponseFormat, Role, ToolChoice,
         facts::Thinking,
         wire::{
+            claude,
             interface::Setup,
             schema,
-            thinking::budget,
             write::{List, Piece, as_text, bytes_of, extra, json, member, name_of, pieces},
         },
     },
@@ -27,7 +27,11 @@ const BREAKPOINT: &[u8] = br#","cache_control":{"type":"ephemeral"}"#;
 
 /// The names under which a prefix remembers its parts, by whether its end is marked.
 const SYSTEM: [&str; 2] = ["anthropic system", "anthropic system, marked"];
-const MESSAGES: [&str; 2] = ["anthropic messages", "anthropic messages, marked"];
+/// The same for the others, by whether documents are cited, too.
+const MESSAGES: [[&str; 2]; 2] = [
+    ["anthropic messages", "anthropic messages, marked"],
+    ["anthropic messages with citations", "anthropic messages with citations, marked"],
+];
 
 pub(super) fn body(setup: &Setup, request: &Request, stream: bool) -> Result<Vec<u8>, String> {
     let options = &request.options;
@@ -87,7 +91,7 @@ fn thinking(out: &mut Vec<u8>, setup: &Setup, request: &Request, max_tokens: u64
                 thinks = true;
             }
             (Some(asked), Some(Thinking::Budget) | None) => {
-                let budget = budget(asked, Some(max_tokens))?;
+                let budget = claude::budget(asked, Some(max_tokens))?;
                 out.extend_from_slice(br#","thinking":{"type":"enabled","budget_tokens":"#);
                 json(out, &budget);
                 out.push(b'}');
@@ -174,9 +178,10 @@ fn conversation(out: &mut Vec<u8>, setup: &Setup, request: &Request) {
         out.extend_from_slice(&later);
         out.push(b']');
     }
-    let remembered = prefix.rendered(MESSAGES[usize::from(marked)], |all| {
+    let cites = claude::cites(request);
+    let remembered = prefix.rendered(MESSAGES[usize::from(cites)][usize::from(marked)], |all| {
         let mut out = Vec::new();
-        messages(&mut out, all, marked);
+        messages(&mut out, all, marked, cites);
         out
     });
     out.extend_from_slice(b",\"messages\":[");
@@ -184,7 +189,7 @@ fn conversation(out: &mut Vec<u8>, setup: &Setup, request: &Request) {
     if !remembered.is_empty() && tail.iter().any(|m| !is_system(m)) {
         out.push(b',');
     }
-    messages(out, tail, false);
+    messages(out, tail, false, cites);
     out.push(b']');
 }
 
@@ -207,7 +212,7 @@ fn system(out: &mut Vec<u8>, messages: &[Message], marked: bool) {
 
 /// All messages but those of the system, separated by commas. The results of the tools that one answer calls are one
 /// message.
-fn messages(out: &mut Vec<u8>, all: &[Message], marked: bool) {
+fn messages(out: &mut Vec<u8>, all: &[Message], marked: bool, cites: bool) {
     let spoken: Vec<_> = all.iter().filter(|m| m.role != Role::System).collect();
     let turns = spoken.chunk_by(|a, b| a.role == Role::Tool && b.role == Role::Tool);
     let last = turns.clone().count();
@@ -225,7 +230,7 @@ fn messages(out: &mut Vec<u8>, all: &[Message], marked: bool) {
             }
             turn => {
                 out.extend_from_slice(b"\"content\":");
-                blocks(out, turn, mark);
+                blocks(out, turn, mark, cites);
             }
         }
         out.push(b'}');
@@ -238,7 +243,7 @@ fn is_plain(m: &Message) -> bool {
 }
 
 /// The contents of the messages of one turn as a list of blocks.
-fn blocks(out: &mut Vec<u8>, turn: &[&Message], marked: bool) {
+fn blocks(out: &mut Vec<u8>, turn: &[&Message], marked: bool, cites: bool) {
     let mut list = List::default();
     for m in turn {
         if let Some(items) = m.replay.as_ref().and_then(|replay| replay.items(WIRE)) {
@@ -253,12 +258,12 @@ fn blocks(out: &mut Vec<u8>, turn: &[&Message], marked: bool) {
                 json(out, m.content.text());
             } else {
                 let mut inner = List::default();
-                content(out, &mut inner, m);
+                content(out, &mut inner, m, cites);
                 inner.end(out);
             }
             out.push(b'}');
         } else {
-            content(out, &mut list, m);
+            content(out, &mut list, m, cites);
             for call in &m.tool_calls {
                 list.next(out);
                 out.extend_from_slice(br#"{"type":"tool_use","id":"#);
@@ -278,12 +283,12 @@ fn blocks(out: &mut Vec<u8>, turn: &[&Message], marked: bool) {
 }
 
 /// The pieces of a content as blocks of a list.
-fn content(out: &mut Vec<u8>, list: &mut List, m: &Message) {
+fn content(out: &mut Vec<u8>, list: &mut List, m: &Message, cites: bool) {
     pieces(m.content.text(), m.content.parts(), |piece| {
         list.next(out);
         match piece {
             Piece::Text(text) => text_block(out, text),
-            Piece::Part(part) => medium(out, part),
+            Piece::Part(part) => medium(out, part, cites),
         }
     });
 }
@@ -294,7 +299,7 @@ fn text_block(out: &mut Vec<u8>, text: &str) {
     out.push(b'}');
 }
 
-fn medium(out: &mut Vec<u8>, part: &Part) {
+fn medium(out: &mut Vec<u8>, part: &Part, cites: bool) {
     match part.kind {
         "image" => image(out, part),
         "file" => match bytes_of(part) {
@@ -327,7 +332,10 @@ fn medium(out: &mut Vec<u8>, part: &Part) {
             if let Some(context) = part.get("context") {
                 member(out, "context", context);
             }
-            out.extend_from_slice(br#","citations":{"enabled":true}}"#);
+            if cites {
+                out.extend_from_slice(br#","citations":{"enabled":true}"#);
+            }
+            out.push(b'}');
         }
         _ => text_block(out, &as_text(part)),
     }

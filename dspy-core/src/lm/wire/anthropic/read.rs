@@ -9,7 +9,7 @@ use crate::{
     LmError,
     lm::{
         Choice, FinishReason, Replay, Response, ToolCall, Usage, call,
-        wire::{endpoint::Endpoint, failure::Reply},
+        wire::{cited, endpoint::Endpoint, failure::Reply},
     },
     value::Citation,
 };
@@ -59,8 +59,8 @@ impl Answer {
     pub(super) fn add(&mut self, block: RawBlock<'_>) {
         match &*block.kind {
             "text" => {
-                self.text.push_str(&block.text.unwrap_or_default());
-                self.citations.extend(block.citations.unwrap_or_default().into_iter().map(Citation::from));
+                let citations = block.citations.unwrap_or_default().into_iter().map(Citation::from);
+                self.add_text(&block.text.unwrap_or_default(), citations.collect());
             }
             "thinking" => self.reasoning.push_str(&block.thinking.unwrap_or_default()),
             "tool_use" => {
@@ -71,6 +71,11 @@ impl Answer {
             // What the provider's own tools did is no part of the answer.
             _ => {}
         }
+    }
+
+    pub(super) fn add_text(&mut self, text: &str, mut citations: Vec<Citation>) {
+        cited::add(&mut self.text, text, &mut citations);
+        self.citations.append(&mut citations);
     }
 
     pub(super) fn finish(self, reason: Option<&str>, replay: Option<String>) -> Choice {
@@ -161,10 +166,12 @@ pub(super) fn block(kind: &str, members: &[(&str, Value)]) -> Value {
 pub(super) struct RawCitation {
     #[serde(default)]
     cited_text: Option<String>,
-    #[serde(default, alias = "search_result_index")]
+    #[serde(default)]
     document_index: Option<usize>,
     #[serde(default, alias = "title")]
     document_title: Option<String>,
+    #[serde(default, alias = "source")]
+    url: Option<String>,
     #[serde(default)]
     start_char_index: Option<usize>,
     #[serde(default)]
@@ -175,10 +182,12 @@ impl From<RawCitation> for Citation {
     fn from(raw: RawCitation) -> Self {
         Self {
             cited_text: raw.cited_text.unwrap_or_default(),
-            document_index: raw.document_index.unwrap_or(0),
+            document_index: raw.document_index,
             document_title: raw.document_title,
+            url: raw.url,
             start: raw.start_char_index,
             end: raw.end_char_index,
+            ..Self::default()
         }
     }
 }

@@ -104,10 +104,7 @@ impl Pieces for Partial {
         let mut answer = Answer::default();
         for block in self.blocks {
             match &*block.kind {
-                "text" => {
-                    answer.text.push_str(&block.content);
-                    answer.citations.extend(block.citations);
-                }
+                "text" => answer.add_text(&block.content, block.citations),
                 "thinking" => answer.reasoning.push_str(&block.content),
                 "tool_use" => answer.calls.push(call::tool_call(block.mark, block.name, &block.content)),
                 _ => {}

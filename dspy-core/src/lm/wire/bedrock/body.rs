@@ -8,8 +8,9 @@ use crate::{
         Message, ReasoningEffort, Request, ResponseFormat, Role, ToolChoice,
         facts::Thinking,
         wire::{
+            claude,
             interface::Setup,
-            schema, thinking,
+            schema,
             write::{List, Piece, as_text, bytes_of, json as write, member, pieces},
         },
     },
@@ -133,7 +134,7 @@ fn reason(
                 json!({"type": "adaptive"})
             }
             Some(Thinking::Budget) | None => {
-                let budget = thinking::budget(effort, max_tokens.map(u64::from))?;
+                let budget = claude::budget(effort, max_tokens.map(u64::from))?;
                 json!({"type": "enabled", "budget_tokens": budget})
             }
         };
@@ -193,7 +194,7 @@ fn conversation(out: &mut Vec<u8>, setup: &Setup, request: &Request) {
     let ends_in_system = constant.iter().all(|m| m.role == Role::System);
     out.extend_from_slice(b"{\"messages\":[");
     // The last turn of the prefix is left open, because the next message may belong to it.
-    let cites = setup.name.contains("anthropic.");
+    let cites = setup.facts.citations == Some(true) && claude::cites(request);
     out.extend_from_slice(&prefix.rendered(TURNS[usize::from(cites)][mark], |all| {
         let mut turns = Turns { cites, ..Turns::default() };
         turns.add_all(all);

@@ -7,7 +7,7 @@ use crate::{
     LmError,
     lm::{
         Choice, FinishReason, Replay, Response, ToolCall, Usage, call,
-        wire::{endpoint::Endpoint, failure::Reply},
+        wire::{cited, endpoint::Endpoint, failure::Reply},
     },
     value::Citation,
 };
@@ -64,11 +64,14 @@ impl Answer {
             self.calls.push(call::tool_call(tool.tool_use_id, tool.name, &call::arguments(tool.input)));
         }
         if let Some(cited) = block.citations_content {
-            for content in cited.content {
-                self.text.push_str(&content.text.unwrap_or_default());
-            }
-            self.citations.extend(cited.citations.into_iter().map(Citation::from));
+            let text: String = cited.content.into_iter().filter_map(|piece| piece.text).collect();
+            self.add_text(&text, cited.citations.into_iter().map(Citation::from).collect());
         }
+    }
+
+    pub(super) fn add_text(&mut self, text: &str, mut citations: Vec<Citation>) {
+        cited::add(&mut self.text, text, &mut citations);
+        self.citations.append(&mut citations);
     }
 
     pub(super) fn finish(self, reason: Option<&str>, replay: Option<String>) -> Choice {
@@ -198,6 +201,8 @@ pub(super) struct RawCitation {
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
     source_content: Vec<RawPiece>,
     #[serde(default)]
     location: Option<RawLocation>,
@@ -210,29 +215,36 @@ struct RawLocation {
     document_char: Option<RawPlace>,
     document_page: Option<RawPlace>,
     document_chunk: Option<RawPlace>,
-    search_result_location: Option<RawPlace>,
+    web: Option<RawSite>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct RawPlace {
-    #[serde(alias = "searchResultIndex")]
-    document_index: usize,
+    document_index: Option<usize>,
     start: Option<usize>,
     end: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct RawSite {
+    #[serde(default)]
+    url: Option<String>,
 }
 
 impl From<RawCitation> for Citation {
     fn from(raw: RawCitation) -> Self {
         let location = raw.location.unwrap_or_default();
         let chars = location.document_char.unwrap_or_default();
-        let other = location.document_page.or(location.document_chunk).or(location.search_result_location);
+        let other = location.document_page.or(location.document_chunk);
         Self {
             cited_text: raw.source_content.into_iter().filter_map(|piece| piece.text).collect(),
             document_index: other.map_or(chars.document_index, |place| place.document_index),
             document_title: raw.title,
+            url: location.web.and_then(|site| site.url).or(raw.source),
             start: chars.start,
             end: chars.end,
+            ..Self::default()
         }
     }
 }

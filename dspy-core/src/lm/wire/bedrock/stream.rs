@@ -125,9 +125,8 @@ impl Pieces for Partial {
         });
         let mut answer = Answer::default();
         for block in self.blocks {
-            answer.text.push_str(&block.text);
+            answer.add_text(&block.text, block.citations);
             answer.reasoning.push_str(&block.thought);
-            answer.citations.extend(block.citations);
             if let Some((id, name)) = block.call {
                 answer.calls.push(call::tool_call(id, name, &block.arguments));
             }

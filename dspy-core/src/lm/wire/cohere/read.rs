@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     LmError, LmErrorKind,
@@ -33,7 +33,9 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8], model: &str) -> Result<
     for raw in message.tool_calls.unwrap_or_default() {
         answer.calls.push(PartialCall::from(raw));
     }
-    answer.citations.extend(message.citations.unwrap_or_default().into_iter().map(Citation::from));
+    answer
+        .citations
+        .extend(message.citations.unwrap_or_default().into_iter().flat_map(RawCitation::citations));
     answer.logprobs.extend(raw.logprobs.unwrap_or_default().into_iter().map(TokenLogprob::from));
     answer.finish(
         endpoint,
@@ -172,7 +174,7 @@ impl Pieces for Partial {
             }
             "citation-start" => {
                 let citation = message.citations.and_then(OneOrMany::one);
-                self.answer.citations.extend(citation.map(Citation::from));
+                self.answer.citations.extend(citation.into_iter().flat_map(RawCitation::citations));
             }
             "message-end" => {
                 self.finish = Some(delta.finish_reason.unwrap_or_default().into_owned());
@@ -266,15 +268,13 @@ impl From<RawCall<'_>> for PartialCall {
     }
 }
 
-/// Where the words of the answer stand that rest on a source.
+/// Where the words of the answer stand that rest on sources.
 #[derive(Deserialize)]
 struct RawCitation {
     #[serde(default)]
     start: Option<usize>,
     #[serde(default)]
     end: Option<usize>,
-    #[serde(default)]
-    text: Option<String>,
     #[serde(default)]
     sources: Option<Vec<RawSource>>,
 }
@@ -283,17 +283,29 @@ struct RawCitation {
 struct RawSource {
     #[serde(default)]
     id: Option<String>,
+    /// What was given as a document: texts by their names.
+    #[serde(default)]
+    document: Option<Map<String, Value>>,
 }
 
-impl From<RawCitation> for Citation {
-    fn from(raw: RawCitation) -> Self {
-        Self {
-            cited_text: raw.text.unwrap_or_default(),
-            document_index: 0,
-            document_title: raw.sources.unwrap_or_default().into_iter().find_map(|source| source.id),
-            start: raw.start,
-            end: raw.end,
-        }
+impl RawCitation {
+    /// One for each source.
+    fn citations(self) -> impl Iterator<Item = Citation> {
+        let (answer_start, answer_end) = (self.start, self.end);
+        self.sources.unwrap_or_default().into_iter().map(move |source| {
+            let document = source.document.unwrap_or_default();
+            let text = |names: &[&str]| {
+                names.iter().find_map(|name| document.get(*name)?.as_str()).map(str::to_owned)
+            };
+            Citation {
+                cited_text: text(&["snippet", "text"]).unwrap_or_default(),
+                document_title: text(&["title"]).or(source.id),
+                url: text(&["url"]),
+                answer_start,
+                answer_end,
+                ..Citation::default()
+            }
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     LmError, LmErrorKind,
     lm::{
         Choice, Delta, DeltaSink, FinishReason, Replay, Response, TokenLogprob, ToolCall, Usage,
-        wire::{endpoint::Endpoint, failure::Reply, interface::Pieces},
+        wire::{cited, endpoint::Endpoint, failure::Reply, interface::Pieces},
     },
     value::Citation,
 };
@@ -160,12 +160,15 @@ impl PartialChoice {
         }
         let citations = raw.citation_metadata.and_then(|metadata| metadata.citations).unwrap_or_default();
         self.citations.extend(citations.into_iter().map(|raw| Citation {
-            cited_text: String::new(),
-            document_index: 0,
-            document_title: raw.title.or(raw.uri),
-            start: raw.start_index,
-            end: raw.end_index,
+            document_title: raw.title,
+            url: raw.uri,
+            answer_start: raw.start_index,
+            answer_end: raw.end_index,
+            ..Citation::default()
         }));
+        if let Some(grounding) = raw.grounding_metadata {
+            self.citations.extend(grounding.citations());
+        }
         delta
     }
 
@@ -196,7 +199,13 @@ impl PartialChoice {
         });
     }
 
-    fn finish(self) -> Choice {
+    fn finish(mut self) -> Choice {
+        // Places are counted in bytes here.
+        for citation in &mut self.citations {
+            for place in [&mut citation.answer_start, &mut citation.answer_end] {
+                *place = place.map(|byte| cited::characters(&self.text, byte));
+            }
+        }
         let signed = self.parts.iter().any(|part| part.thought_signature.is_some());
         let back = || {
             let parts: Vec<_> =
@@ -265,6 +274,8 @@ struct RawCandidate<'a> {
     logprobs_result: Option<RawLogprobs>,
     #[serde(default)]
     citation_metadata: Option<RawCitations>,
+    #[serde(default)]
+    grounding_metadata: Option<RawGrounding>,
 }
 
 #[derive(Deserialize)]
@@ -294,6 +305,67 @@ struct RawCall<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(default)]
     args: Option<Map<String, Value>>,
+}
+
+/// What a search found, and what of the answer rests on it.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawGrounding {
+    grounding_chunks: Vec<RawFound>,
+    grounding_supports: Vec<RawSupport>,
+}
+
+/// One of these members is there.
+#[derive(Deserialize, Default, Clone)]
+#[serde(rename_all = "camelCase", default)]
+struct RawFound {
+    web: Option<RawSource>,
+    retrieved_context: Option<RawSource>,
+}
+
+#[derive(Deserialize, Default, Clone)]
+#[serde(default)]
+struct RawSource {
+    uri: Option<String>,
+    title: Option<String>,
+    text: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawSupport {
+    segment: RawSegment,
+    grounding_chunk_indices: Vec<usize>,
+}
+
+/// In bytes; a beginning of 0 is not said.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawSegment {
+    start_index: usize,
+    end_index: Option<usize>,
+}
+
+impl RawGrounding {
+    /// One for each part of the answer and each source of it.
+    fn citations(self) -> Vec<Citation> {
+        let mut citations = Vec::new();
+        for support in &self.grounding_supports {
+            for index in &support.grounding_chunk_indices {
+                let Some(found) = self.grounding_chunks.get(*index).cloned() else { continue };
+                let source = found.web.or(found.retrieved_context).unwrap_or_default();
+                citations.push(Citation {
+                    cited_text: source.text.unwrap_or_default(),
+                    document_title: source.title,
+                    url: source.uri,
+                    answer_start: support.segment.end_index.map(|_| support.segment.start_index),
+                    answer_end: support.segment.end_index,
+                    ..Citation::default()
+                });
+            }
+        }
+        citations
+    }
 }
 
 #[derive(Deserialize)]

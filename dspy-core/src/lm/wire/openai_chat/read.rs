@@ -15,6 +15,7 @@ use crate::{
         Choice, FinishReason, Response, TokenLogprob, ToolCall, Usage, call,
         wire::{endpoint::Endpoint, failure::Reply},
     },
+    value::Citation,
 };
 
 /// Reads a whole answer.
@@ -30,6 +31,10 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
         return Err(endpoint.unreadable("it has no choices"));
     }
     let mut choices = completion.choices;
+    let sources = found(completion.search_results, completion.citations);
+    for (_, choice) in &mut choices {
+        choice.citations.extend(sources.iter().cloned());
+    }
     // Asked for several, servers may answer in any order.
     choices.sort_by_key(|(index, _)| *index);
     Ok(Response {
@@ -41,6 +46,12 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
     })
 }
 
+/// The sources of an answer, where a server names them beside it: as what a search found, else as addresses.
+pub(super) fn found(results: Option<Vec<RawSource>>, addresses: Option<Vec<RawSource>>) -> Vec<Citation> {
+    let sources = results.filter(|found| !found.is_empty()).or(addresses).unwrap_or_default();
+    sources.into_iter().map(Citation::from).collect()
+}
+
 fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
     let message = raw.message.unwrap_or_default();
     let tool_calls: Vec<_> = message.tool_calls.unwrap_or_default().into_iter().map(tool_call).collect();
@@ -50,22 +61,30 @@ fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
         true => FinishReason::Refusal,
         false => finish(raw.finish_reason.as_deref(), !tool_calls.is_empty()),
     };
+    let (content, thought) = message.content.unwrap_or_default().parted();
     let choice = Choice {
-        text: match (message.content, message.refusal) {
-            (Some(text), _) if !text.is_empty() => text.into_owned(),
-            (_, refusal) => refusal.unwrap_or_default().into_owned(),
+        text: match message.refusal {
+            Some(refusal) if content.is_empty() => refusal.into_owned(),
+            _ => content,
         },
         reasoning: [message.reasoning_content, message.reasoning]
             .into_iter()
             .flatten()
-            .find(|text| !text.is_empty())
-            .map(Text::into_owned),
+            .map(Text::into_owned)
+            .chain(thought)
+            .find(|text| !text.is_empty()),
         tool_calls,
         finish,
         logprobs: logprobs(raw.logprobs).collect(),
+        citations: citations(message.annotations).collect(),
         ..Choice::default()
     };
     (raw.index.unwrap_or(0), choice)
+}
+
+/// What the annotations of a text cite.
+pub(super) fn citations(raw: Option<Vec<RawAnnotation>>) -> impl Iterator<Item = Citation> {
+    raw.unwrap_or_default().into_iter().filter_map(|annotation| annotation.url_citation).map(Citation::from)
 }
 
 fn tool_call(raw: RawCall<'_>) -> ToolCall {
@@ -111,7 +130,11 @@ pub(super) fn usage(raw: Option<RawUsage>) -> Usage {
         completion_tokens: raw.completion_tokens.unwrap_or(0),
         cached_prompt_tokens: prompt.cached_tokens.or(raw.prompt_cache_hit_tokens).unwrap_or(0),
         cache_write_tokens: prompt.cache_write_tokens.unwrap_or(0),
-        reasoning_tokens: raw.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or(0),
+        reasoning_tokens: raw
+            .completion_tokens_details
+            .and_then(|d| d.reasoning_tokens)
+            .or(raw.reasoning_tokens)
+            .unwrap_or(0),
     }
 }
 
@@ -126,7 +149,52 @@ struct Completion<'a> {
     #[serde(default)]
     usage: Option<RawUsage>,
     #[serde(default)]
+    search_results: Option<Vec<RawSource>>,
+    #[serde(default)]
+    citations: Option<Vec<RawSource>>,
+    #[serde(default)]
     error: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawAnnotation {
+    #[serde(default)]
+    url_citation: Option<RawSource>,
+}
+
+/// A page of the web: its address alone, or with what is known of it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawSource {
+    Address(String),
+    Known {
+        #[serde(default)]
+        url: Option<String>,
+        #[serde(default)]
+        title: Option<String>,
+        #[serde(default)]
+        snippet: Option<String>,
+        #[serde(default)]
+        start_index: Option<usize>,
+        #[serde(default)]
+        end_index: Option<usize>,
+    },
+}
+
+impl From<RawSource> for Citation {
+    fn from(raw: RawSource) -> Self {
+        match raw {
+            RawSource::Address(url) => Self { url: Some(url), ..Self::default() },
+            RawSource::Known { url, title, snippet, start_index, end_index } => Self {
+                cited_text: snippet.unwrap_or_default(),
+                document_title: title,
+                url,
+                answer_start: start_index,
+                answer_end: end_index,
+                ..Self::default()
+            },
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,6 +235,8 @@ struct RawMessage<'a> {
     reasoning: Option<Text<'a>>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<RawCall<'a>>>,
+    #[serde(default)]
+    annotations: Option<Vec<RawAnnotation>>,
 }
 
 #[derive(Deserialize)]
@@ -195,6 +265,9 @@ pub(super) struct RawUsage {
     prompt_tokens_details: Option<PromptDetails>,
     #[serde(default)]
     completion_tokens_details: Option<CompletionDetails>,
+    /// Where Perplexity has it.
+    #[serde(default)]
+    reasoning_tokens: Option<u64>,
     /// DeepSeek's name for cached prompt tokens.
     #[serde(default)]
     prompt_cache_hit_tokens: Option<u64>,
@@ -244,12 +317,17 @@ pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     Ok(Option::deserialize(d)?.unwrap_or_default())
 }
 
-/// Text in any of the forms in which servers send it: a string, a list of parts with `text` in them, or an object, whose
-/// JSON is the text.
+/// Text in any of the forms in which servers send it: a string, a list of parts with `text` in them, some of which may be
+/// thinking, or an object, whose JSON is the text.
 #[derive(Default)]
-pub(super) struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a>(Cow<'a, str>, Option<String>);
 
 impl Text<'_> {
+    /// The text, and the thinking that came in the same list.
+    pub(super) fn parted(self) -> (String, Option<String>) {
+        (self.0.into_owned(), self.1)
+    }
+
     pub(super) fn into_owned(self) -> String {
         self.0.into_owned()
     }
@@ -273,30 +351,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
                 f.write_str("text, or a list of parts")
             }
             fn visit_borrowed_str<E: de::Error>(self, s: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(s.into()))
+                Ok(Text(s.into(), None))
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Self::Value, E> {
                 self.visit_string(s.to_owned())
             }
             fn visit_string<E: de::Error>(self, s: String) -> Result<Self::Value, E> {
-                Ok(Text(s.into()))
+                Ok(Text(s.into(), None))
             }
             fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
                 Ok(Text::default())
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut all = String::new();
+                let (mut all, mut thought) = (String::new(), String::new());
                 while let Some(part) = seq.next_element::<ContentPart>()? {
                     match part {
                         ContentPart::Plain(text) => all.push_str(&text),
-                        ContentPart::Block { text } => all.push_str(&text.unwrap_or_default()),
+                        ContentPart::Block { text, summary, thinking } => {
+                            all.push_str(&text.unwrap_or_default());
+                            let thoughts = summary.into_iter().chain(thinking).flatten();
+                            thought.extend(thoughts.filter_map(|part| part.text));
+                        }
                     }
                 }
-                Ok(Text(all.into()))
+                Ok(Text(all.into(), Some(thought).filter(|thought| !thought.is_empty())))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let value = Value::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(Text(value.to_string().into()))
+                Ok(Text(value.to_string().into(), None))
             }
         }
         d.deserialize_any(TextVisitor)
@@ -310,5 +392,17 @@ enum ContentPart {
     Block {
         #[serde(default)]
         text: Option<String>,
+        /// The thinking of models behind Databricks.
+        #[serde(default)]
+        summary: Option<Vec<ThoughtPart>>,
+        /// That of Mistral's.
+        #[serde(default)]
+        thinking: Option<Vec<ThoughtPart>>,
     },
+}
+
+#[derive(Deserialize)]
+struct ThoughtPart {
+    #[serde(default)]
+    text: Option<String>,
 }

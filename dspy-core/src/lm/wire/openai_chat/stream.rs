@@ -10,6 +10,7 @@ use crate::{
         Choice, Delta, DeltaSink, FinishReason, Response, TokenLogprob, call,
         wire::{endpoint::Endpoint, failure::Reply, interface::Pieces},
     },
+    value::Citation,
 };
 
 /// The answer as far as it has arrived.
@@ -18,6 +19,8 @@ pub(super) struct Partial {
     response: Response,
     choices: Vec<PartialChoice>,
     usage: Option<RawUsage>,
+    /// What a server names beside the answer, as it came last.
+    sources: Vec<Citation>,
     done: bool,
 }
 
@@ -29,6 +32,7 @@ struct PartialChoice {
     calls: Vec<PartialCall>,
     finish: Option<String>,
     logprobs: Vec<TokenLogprob>,
+    citations: Vec<Citation>,
 }
 
 #[derive(Default)]
@@ -60,6 +64,10 @@ impl Pieces for Partial {
         if let Some(name) = event.model.filter(|_| self.response.model.is_empty()) {
             self.response.model = name.into_owned();
         }
+        let sources = read::found(event.search_results, event.citations);
+        if !sources.is_empty() {
+            self.sources = sources;
+        }
         if event.usage.is_some() {
             self.usage = event.usage;
         }
@@ -84,15 +92,17 @@ impl Pieces for Partial {
                     partial.arguments.push_str(&call::arguments(function.arguments));
                 }
             }
-            let text = delta.content.unwrap_or_default();
-            let reasoning = delta.reasoning_content.or(delta.reasoning).unwrap_or_default();
+            choice.citations.extend(read::citations(delta.annotations));
+            let (text, thought) = delta.content.unwrap_or_default().parted();
+            let apart = delta.reasoning_content.or(delta.reasoning).map(Text::into_owned);
+            let reasoning = apart.or(thought).unwrap_or_default();
             if let Some(refusal) = delta.refusal.filter(|refusal| !refusal.is_empty()) {
                 choice.refusal.push_str(&refusal);
             }
             choice.text.push_str(&text);
             choice.reasoning.push_str(&reasoning);
             if !text.is_empty() || !reasoning.is_empty() {
-                sink(Delta { choice: index, text: text.into_owned(), reasoning: reasoning.into_owned() });
+                sink(Delta { choice: index, text, reasoning });
             }
         }
         Ok(())
@@ -108,7 +118,9 @@ impl Pieces for Partial {
             let message = "the answer broke off before its end";
             return Err(LmError::new(LmErrorKind::Transport, endpoint.id(), message));
         }
-        let choices = self.choices.into_iter().map(|c| {
+        let sources = self.sources;
+        let choices = self.choices.into_iter().map(|mut c| {
+            c.citations.extend(sources.iter().cloned());
             let tool_calls: Vec<_> =
                 c.calls.into_iter().map(|c| call::tool_call(c.id, c.name, &c.arguments)).collect();
             let refused = c.text.is_empty() && !c.refusal.is_empty();
@@ -122,6 +134,7 @@ impl Pieces for Partial {
                 reasoning: Some(c.reasoning).filter(|r| !r.is_empty()),
                 tool_calls,
                 logprobs: c.logprobs,
+                citations: c.citations,
                 ..Choice::default()
             }
         });
@@ -151,6 +164,10 @@ struct Event<'a> {
     #[serde(default)]
     usage: Option<RawUsage>,
     #[serde(default)]
+    search_results: Option<Vec<read::RawSource>>,
+    #[serde(default)]
+    citations: Option<Vec<read::RawSource>>,
+    #[serde(default)]
     error: Option<IgnoredAny>,
 }
 
@@ -178,6 +195,8 @@ struct EventDelta<'a> {
     refusal: Option<Text<'a>>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<EventCall<'a>>>,
+    #[serde(default)]
+    annotations: Option<Vec<read::RawAnnotation>>,
 }
 
 #[derive(Deserialize)]

@@ -185,8 +185,6 @@ struct RawAnnotation {
     #[serde(default)]
     url: Option<String>,
     #[serde(default)]
-    index: Option<usize>,
-    #[serde(default)]
     start_index: Option<usize>,
     #[serde(default)]
     end_index: Option<usize>,
@@ -194,12 +192,15 @@ struct RawAnnotation {
 
 impl RawAnnotation {
     fn citation(self) -> Option<Citation> {
+        if self.title.is_none() && self.filename.is_none() && self.url.is_none() {
+            return None;
+        }
         Some(Citation {
-            cited_text: String::new(),
-            document_index: self.index.unwrap_or(0),
-            document_title: Some(self.title.or(self.filename).or(self.url)?),
-            start: self.start_index,
-            end: self.end_index,
+            document_title: self.title.or(self.filename),
+            url: self.url,
+            answer_start: self.start_index,
+            answer_end: self.end_index,
+            ..Citation::default()
         })
     }
 }

@@ -1,11 +1,11 @@
-//! How long models of Anthropic think, where that is said by a number of tokens.
+//! What is peculiar to Anthropic's models, wherever they are served.
 
-use crate::lm::ReasoningEffort;
+use crate::lm::{ReasoningEffort, Request, ResponseFormat};
 
 /// The fewest tokens of thinking that can be asked for.
 const LEAST: u64 = 1024;
 
-/// The tokens for thinking, which are part of the longest answer.
+/// The tokens for thinking, where it is asked for by a number. They are part of the longest answer.
 pub(super) fn budget(effort: ReasoningEffort, max_tokens: Option<u64>) -> Result<u64, String> {
     let wanted = match effort {
         ReasoningEffort::None | ReasoningEffort::Minimal => LEAST,
@@ -24,4 +24,9 @@ pub(super) fn budget(effort: ReasoningEffort, max_tokens: Option<u64>) -> Result
         ));
     }
     Ok(budget)
+}
+
+/// Whether documents are cited: not in answers whose form is enforced.
+pub(super) fn cites(request: &Request) -> bool {
+    !matches!(request.format, ResponseFormat::JsonSchema { .. })
 }
