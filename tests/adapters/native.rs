@@ -3,7 +3,7 @@
 use dspy::{
     lm::{Cache, Capabilities},
     prelude::*,
-    value::{Reasoning, ToolCalls, ToolSpec},
+    value::{Citations, Document, Reasoning, ToolCalls, ToolSpec},
 };
 use serde_json::{Value, json};
 
@@ -318,5 +318,69 @@ fn arguments_that_cannot_be_read_are_an_error_that_shows_them() {
             let told = model.asked()[1].last();
             assert!(told.contains("`weather`") && told.contains("the eternal city"), "{told}");
         }
+    });
+}
+
+/// Answer from the documents.
+#[signature]
+struct Cite {
+    #[input]
+    documents: Vec<Document>,
+    #[input]
+    question: String,
+    #[output]
+    sources: Citations,
+    #[output]
+    answer: String,
+}
+
+const CITED: &str = "[[ ## answer ## ]]\n4\n\n[[ ## completed ## ]]";
+
+fn citing(content: &'static str, annotations: Value) -> Reply {
+    choices(&[json!({"role": "assistant", "content": content, "annotations": annotations})], "stop")
+}
+
+#[test]
+fn a_model_that_cites_on_its_own_is_not_asked_to() {
+    run(async {
+        let page = json!([{"type": "url_citation", "url_citation":
+            {"url": "https://x", "title": "X", "start_index": 19, "end_index": 20}}]);
+        for (annotations, cited) in [(page, 1), (json!([]), 0)] {
+            let model = Model::replying(move |_| citing(CITED, annotations.clone())).await;
+            let program = Predict::<Cite>::new().lm(with(&model, Capabilities::all()));
+            let p = program.call((vec![Document::new("2 + 2 is 4")], "2 + 2?")).await.unwrap();
+            assert_eq!((p.sources.len(), p.answer.as_str(), model.count()), (cited, "4", 1));
+            for source in p.sources.iter() {
+                assert_eq!(source.url.as_deref(), Some("https://x"));
+                assert_eq!(source.supported(&p.response().unwrap().choices[0].text), Some("4"));
+            }
+            let asked = &model.asked()[0];
+            assert!(!asked.texts("system").concat().contains("sources") && !asked.last().contains("sources"));
+        }
+        // Answers whose form is enforced have no citations.
+        let model = Model::replying(|_| citing(r#"{"answer": "4"}"#, Value::Null)).await;
+        let able = Capabilities::all();
+        let program = Predict::<Cite>::new().lm(with(&model, able)).adapter(JsonAdapter::default());
+        let p = program.call((vec![Document::new("2 + 2 is 4")], "2 + 2?")).await.unwrap();
+        assert_eq!((p.sources.len(), p.answer.as_str()), (0, "4"));
+        assert_ne!(model.asked()[0].body["response_format"]["type"], "json_schema");
+    });
+}
+
+#[test]
+fn another_model_writes_its_sources_into_the_answer() {
+    run(async {
+        let answer = "[[ ## sources ## ]]\n[{\"cited_text\": \"is 4\", \"document_index\": 0}]\n\n\
+                      [[ ## answer ## ]]\n4\n\n[[ ## completed ## ]]";
+        let model = Model::script(&[answer]).await;
+        let program = Predict::<Cite>::new().lm(with(&model, Capabilities::none()));
+        let p = program.call((vec![Document::new("2 + 2 is 4")], "2 + 2?")).await.unwrap();
+        assert_eq!((&*p.sources[0].cited_text, p.sources[0].document_index), ("is 4", Some(0)));
+        // What a provider names is what there is.
+        let found = json!([{"type": "url_citation", "url_citation": {"url": "https://x"}}]);
+        let model = Model::replying(move |_| citing(answer, found.clone())).await;
+        let program = program.lm(with(&model, Capabilities::none()));
+        let p = program.call((vec![Document::new("2 + 2 is 4")], "2 + 2?")).await.unwrap();
+        assert_eq!(p.sources[0].url.as_deref(), Some("https://x"));
     });
 }

@@ -1,5 +1,8 @@
 //! Who asks Amazon's services.
 
+// Without the feature all of this is set, and nothing is made of it.
+#![cfg_attr(not(feature = "bedrock"), allow(dead_code))]
+
 use secrecy::SecretString;
 
 use super::place::Place;

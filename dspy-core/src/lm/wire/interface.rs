@@ -73,5 +73,6 @@ pub(crate) struct Setup {
     /// The version of the API, where a provider wants one.
     pub(crate) api_version: Option<String>,
     /// How requests are signed, where they are.
+    #[cfg_attr(not(feature = "bedrock"), allow(dead_code))]
     pub(crate) signing: Option<Signing>,
 }
