@@ -1,6 +1,6 @@
 //! The protocols of providers other than OpenAI's chat completions: what is sent, and how answers, streams and refusals
 //! are read.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::needless_pass_by_value)]
 
 #[path = "providers/anthropic.rs"]
 mod anthropic;
