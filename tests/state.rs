@@ -472,3 +472,38 @@ async fn a_model_is_saved_without_key_and_endpoint() {
     let error = loaded.call("q".to_owned()).await.unwrap_err();
     assert!(error.kind() == "configuration" && error.to_string().contains("nobody"), "{error}");
 }
+
+#[tokio::test]
+async fn a_predictor_of_several_models_is_saved_with_all_of_them() {
+    use dspy::lm::Cache;
+
+    let one = |name: &str| {
+        LM::builder(name).api_base("http://127.0.0.1:1/v1").cache(Cache::off()).retries(0).build().unwrap()
+    };
+    let chain = LM::fallback([one("openai/first"), LM::round_robin([one("groq/a"), one("groq/b")]).unwrap()]);
+    let chain = chain.unwrap();
+    let folder = Folder::new();
+    let mut program = Predict::<Query>::new().lm(chain.clone());
+    program.save(folder.file()).unwrap();
+    // Into a program without a model: all of them are there, each as it can be set up here, and it is saved again as it was.
+    let loaded = Predict::<Query>::new().load(folder.file()).unwrap();
+    let lm = loaded.predictor().lm().unwrap();
+    assert_eq!(lm.id(), "fallback(openai/first, round-robin(groq/a, groq/b))");
+    assert_eq!(loaded.to_json().unwrap()["lm"], program.to_json().unwrap()["lm"]);
+    // A program that has these models keeps them, with their endpoints.
+    program.restore(&loaded.to_json().unwrap()).unwrap();
+    assert_eq!(program.predictor().lm().unwrap().model().endpoint(), chain.model().endpoint());
+    // What is wrong in one of them is named.
+    let mut state = loaded.to_json().unwrap();
+    state["lm"]["models"][1]["models"][0]["temperature"] = json!("warm");
+    let error = Predict::<Query>::new().load_json(&state).unwrap_err();
+    assert!(error.to_string().contains("lm.models[1].models[0].temperature"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_before_it_is_read() {
+    let folder = Folder::new();
+    std::fs::File::create(folder.file()).unwrap().set_len(257 << 20).unwrap();
+    let error = qa().load(folder.file()).unwrap_err();
+    assert!(error.to_string().contains("larger than 256 MiB"), "{error}");
+}

@@ -218,8 +218,9 @@ mod disk {
     /// Asks from `DSPY_TEST_FROM` on, in a process of its own, and tells of each answer whether it was kept: until it is
     /// killed, or a few were not kept.
     #[tokio::test]
-    #[allow(clippy::print_stderr)]
     async fn in_a_process_that_tells() {
+        use std::io::Write;
+
         use futures_util::{StreamExt, stream};
         let variables =
             ["DSPY_TEST_BASE", "DSPY_TEST_FOLDER", "DSPY_TEST_FROM"].map(|name| std::env::var(name).ok());
@@ -233,7 +234,9 @@ mod disk {
         let mut answers = stream::iter((from..from + 1000).map(ask)).buffer_unordered(16);
         let mut unsaved = 0;
         while let Some((n, lost)) = answers.next().await {
-            eprintln!("{} {n}", if lost { "lost" } else { "kept" });
+            // In one piece, so that no half of a line is left when it is killed.
+            let line = format!("{} {n}\n", if lost { "lost" } else { "kept" });
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
             unsaved += usize::from(lost);
             if unsaved > 20 {
                 break;
@@ -313,15 +316,21 @@ mod disk {
                 assert_eq!(text(&answer), long(n));
             }
         }
-        assert!(all > 1000, "{all}");
+        assert!(all > 800, "{all}");
         // What it had sent when it was killed is there as a whole or not at all.
-        let lm = lm(&server, Cache::disk(folder.path()));
-        let whole =
-            async |n: usize| assert_eq!(text(&lm.generate(ask(&n.to_string())).await.unwrap()), long(n));
-        futures_util::future::join_all(
-            (0..50).flat_map(|kill| (0..60).map(move |n| kill * 1000 + n)).map(whole),
-        )
-        .await;
+        let lm = lm(&server, Cache::disk(folder.path()).replay());
+        let mut there = 0;
+        for n in (0..50).flat_map(|kill| kill * 1000..kill * 1000 + 100) {
+            match lm.generate(ask(&n.to_string())).await {
+                Ok(answer) => assert_eq!(text(&answer), long(n)),
+                Err(error) => {
+                    assert_eq!(error.kind, LmErrorKind::Cache, "{error}");
+                    continue;
+                }
+            }
+            there += 1;
+        }
+        assert!(there >= all, "{there} of {all}");
         assert!(!folder.path().join("lm.sqlite3.corrupt").exists());
         assert_eq!(lm.cache().stats().trouble, None);
     }

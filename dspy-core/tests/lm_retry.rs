@@ -206,6 +206,45 @@ async fn what_is_withheld_is_an_error_that_is_neither_repeated_nor_kept() {
 }
 
 #[tokio::test]
+async fn a_time_that_cannot_be_read_does_not_hide_one_that_can() {
+    for (millis, seconds, expected) in [
+        ("1500.5", "7", Some(Duration::from_micros(1_500_500))),
+        ("soon", "0.25", Some(Duration::from_millis(250))),
+        ("", "Sun, 06 Nov 1994 08:49:37 GMT", Some(Duration::ZERO)),
+        ("-1", "later", None),
+    ] {
+        let refusal = Reply::error(429, "m").with_header("retry-after-ms", millis);
+        let server = Server::replying(vec![refusal.with_header("retry-after", seconds)]).await;
+        let builder = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off());
+        let error = builder.retry(RetryPolicy::none()).build().unwrap().generate(hello()).await.unwrap_err();
+        assert_eq!((error.kind, error.retry_after), (LmErrorKind::RateLimit, expected), "{millis} {seconds}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_longer_than_any_answer_is_not_held() {
+    let megabytes = |n: usize| vec![vec![b' '; 1 << 20]; n];
+    let mut event = vec![b"data: ".to_vec()];
+    event.extend(megabytes(17));
+    let chunks = |chunks| Reply::Chunks { headers: Vec::new(), chunks, ending: support::Ending::Proper };
+    for (reply, streamed, message) in [
+        (Reply::text(200, &" ".repeat(65 << 20)), false, "longer than 64 MiB"),
+        (chunks(megabytes(65)), false, "longer than 64 MiB"),
+        (chunks(event), true, "an event of the stream is longer than 16 MiB"),
+    ] {
+        let server = Server::replying(vec![reply]).await;
+        let builder = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off()).retries(0);
+        let lm = builder.build().unwrap();
+        let outcome = match streamed {
+            false => lm.generate(hello()).await,
+            true => lm.stream(hello()).finish().await,
+        };
+        let error = outcome.unwrap_err();
+        assert!(error.kind == LmErrorKind::InvalidResponse && error.message.contains(message), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_answer_of_the_api_is_named() {
     let page = "<!DOCTYPE html><html><head><title>Sign in to Wi-Fi</title></head><body>...</body></html>";
     let html = |status| Reply::Full {

@@ -59,10 +59,11 @@ impl Kind {
     }
 }
 
+static CLIENTS: Mutex<Vec<(Kind, Client)>> = Mutex::new(Vec::new());
+
 /// The client for an endpoint: made once for each way of connecting. Answers that are streamed have a client of their
 /// own, because there is no bound to how long they may take altogether.
 pub(crate) fn client(url: &Url, timeouts: &Timeouts, streamed: bool) -> Result<Client, String> {
-    static CLIENTS: Mutex<Vec<(Kind, Client)>> = Mutex::new(Vec::new());
     let kind = Kind {
         read: (streamed || timeouts.read < timeouts.total).then_some(timeouts.read),
         total: (!streamed).then_some(timeouts.total),
@@ -178,4 +179,26 @@ fn describe(error: &dyn StdError) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_shared_and_few_are_kept() {
+        let url = Url::parse("http://127.0.0.1:1/v1").unwrap();
+        for seconds in 1..200 {
+            let timeouts = Timeouts { total: Duration::from_secs(seconds), ..Timeouts::default() };
+            client(&url, &timeouts, false).unwrap();
+            client(&url, &timeouts, true).unwrap();
+            assert!(CLIENTS.lock().unwrap().len() <= KINDS);
+        }
+        // Those of equal timeouts are one.
+        let last = Timeouts { total: Duration::from_secs(199), ..Timeouts::default() };
+        let kinds =
+            || CLIENTS.lock().unwrap().iter().filter(|(kind, _)| kind.total == Some(last.total)).count();
+        client(&url, &last, false).unwrap();
+        assert_eq!(kinds(), 1);
+    }
 }

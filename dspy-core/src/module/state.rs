@@ -176,12 +176,19 @@ pub(super) fn write(path: &Path, state: &Value) -> Result<()> {
 /// The largest file that is read: demonstrations may hold images.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// The content of a file, or a little more of it than is read at most.
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+/// The content of a file, unless it is longer than what is read at most.
+fn read_bounded(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let file = std::fs::File::open(path)?;
+    // Told at once; and of what has no length, as a pipe, no more than that is read.
+    if file.metadata()?.len() <= MAX_BYTES {
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 <= MAX_BYTES {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads the tree that a file holds.
@@ -195,9 +202,9 @@ pub(super) fn read(path: &Path) -> Result<Value> {
         return Err(fail(folder(path)).into());
     }
     let bytes = read_bounded(path).map_err(|e| fail(format!("the file cannot be read: {e}")))?;
-    if bytes.len() as u64 > MAX_BYTES {
+    let Some(bytes) = bytes else {
         return Err(fail("the file is larger than 256 MiB, which no saved program is".into()).into());
-    }
+    };
     if is_pickle(&bytes) {
         return Err(fail(format!(
             "the file is a pickle of Python, which would have to be run to be read; {CURE}"
