@@ -220,6 +220,9 @@ fn known_name(model: &str) -> Cow<'_, str> {
     if let Some(name) = model.strip_prefix("azure/") {
         return format!("openai/{name}").into();
     }
+    if let Some(name) = model.strip_prefix("vertex_ai/") {
+        return format!("gemini/{name}").into();
+    }
     let Some(name) = model.strip_prefix("bedrock/") else { return model.into() };
     // The profile of an ARN, and the regions between which a profile chooses, as in `us.amazon.nova-lite-v1:0`.
     let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
@@ -305,6 +308,16 @@ mod tests {
         let mini = of("openai/gpt-4o-mini");
         assert_eq!(of("openai/gpt-4o-mini-2024-07-18"), mini);
         assert_eq!(of("azure/gpt-4o-mini"), mini);
+        assert_eq!(of("vertex_ai/gemini-2.5-flash"), of("gemini/gemini-2.5-flash"));
+        let claude = of("bedrock/anthropic.claude-haiku-4-5");
+        assert_eq!((claude.max_output, claude.citations), (Some(64_000), Some(true)));
+        for name in [
+            "anthropic.claude-haiku-4-5-20251001-v1:0",
+            "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "arn:aws:bedrock:eu-west-3:1:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+        ] {
+            assert_eq!(of(&format!("bedrock/{name}")), claude, "{name}");
+        }
         assert_eq!(of("openai/o3-mini-new").max_completion_tokens, Some(true));
         assert_eq!(of("openai/o3-mini-new").price, None);
         assert_eq!(of("openai/gpt-5-chat-latest").max_completion_tokens, Some(false));

@@ -31,6 +31,8 @@ pub(crate) enum Protocol {
     Anthropic,
     /// Google's `generateContent`.
     Gemini,
+    /// The same, as Google's Vertex AI serves it.
+    VertexGemini,
     /// Cohere's chat.
     Cohere,
     /// Amazon Bedrock's `Converse`.
@@ -284,6 +286,16 @@ pub(crate) const PROVIDERS: &[Provider] = &[
             api_base: Base::At("https://api.together.xyz/v1"),
             base_vars: &["TOGETHERAI_API_BASE"],
             key_vars: &["TOGETHERAI_API_KEY", "TOGETHER_API_KEY"],
+            capabilities: HOSTED,
+        }),
+    },
+    Provider {
+        name: "vertex_ai",
+        access: Access::Served(Endpoint {
+            protocol: Protocol::VertexGemini,
+            api_base: Base::Own,
+            base_vars: &["VERTEXAI_API_BASE"],
+            key_vars: &["VERTEXAI_ACCESS_TOKEN"],
             capabilities: HOSTED,
         }),
     },

@@ -267,3 +267,17 @@ async fn blocks_reasons_tokens_and_probabilities_are_read() {
     let error = provider.answered(Reply::json(429, &busy)).await.unwrap_err();
     assert_eq!(error.retry_after, Some(std::time::Duration::from_millis(1500)));
 }
+
+#[tokio::test]
+async fn vertex_takes_a_token() {
+    let server = Server::replying(vec![Reply::json(200, &provider().plain)]).await;
+    let vertex = Provider { model: "vertex_ai/gemini-2.5-flash", ..provider() };
+    let lm = vertex.builder(&server).build().unwrap();
+    lm.generate(hello()).await.unwrap();
+    let call = server.last();
+    assert_eq!(call.path, "/v1/models/gemini-2.5-flash:generateContent");
+    assert_eq!(
+        (call.header("authorization"), call.header("x-goog-api-key")),
+        (Some("Bearer sk-topsecret-key"), None)
+    );
+}

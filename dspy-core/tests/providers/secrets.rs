@@ -7,6 +7,7 @@ use std::{
 };
 
 use dspy_core::{
+    lm::AwsCredentials,
     module::{Module, Program},
     predict::Predict,
     signature::{DynSignature, Record},
@@ -17,7 +18,7 @@ use tracing::{
     span,
 };
 
-use super::*;
+use super::{support::Ending, *};
 
 const KEY: &str = "sk-topsecret-key";
 const HEADER: &str = "hidden-value-of-a-header";
@@ -119,16 +120,21 @@ async fn no_key_is_seen_where_everything_fails() {
     let logged = Logged::all();
     let mut all: Vec<_> = providers()
         .into_iter()
-        .map(|provider| (provider.model, provider.setup, provider.plain, provider.stream))
+        .map(|provider| (provider.model, provider.setup, provider.plain, provider.stream, false))
         .collect();
+    #[cfg(feature = "bedrock")]
+    {
+        let signed = bedrock::provider();
+        all.push((signed.model, signed.setup, signed.plain, signed.stream, true));
+    }
     let chat = support::completion("Hello");
     let piece = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n".to_owned();
     for model in ["openai/m", "azure/m", "groq/m"] {
-        all.push((model, |builder| builder, chat.clone(), piece.clone()));
+        all.push((model, |builder| builder, chat.clone(), piece.clone(), false));
     }
     // What leaves this process, or stays in it to be seen, with what it is: whatever else does is put here, too.
     let mut shown: Vec<(String, Vec<u8>)> = Vec::new();
-    for (model, setup, plain, stream) in all {
+    for (model, setup, plain, stream, signed) in all {
         let folder = tempfile::tempdir().unwrap();
         let sent = Arc::new(Mutex::new(Vec::new()));
         let (heard, good) = (sent.clone(), plain.clone());
@@ -144,7 +150,13 @@ async fn no_key_is_seen_where_everything_fails() {
         })
         .await;
         let policy = RetryPolicy::new().retries(1).base(std::time::Duration::ZERO);
-        let builder = LM::builder(model).api_base(server.api_base()).api_key(KEY).header("x-team", HEADER);
+        let builder = LM::builder(model).api_base(server.api_base()).header("x-team", HEADER);
+        let builder = match signed {
+            true => builder.aws_credentials(
+                AwsCredentials::new("topsecret-id", "topsecret-secret-key").session_token(KEY),
+            ),
+            false => builder.api_key(KEY),
+        };
         let builder = setup(builder).retry(policy).cache(Cache::disk(folder.path()));
         let what = |what: &str| format!("{model}: {what}");
         shown.push((what("the builder"), format!("{builder:?} {builder:#?}").into_bytes()));

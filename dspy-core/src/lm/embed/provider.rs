@@ -15,7 +15,11 @@ fn find(name: &str) -> Option<(&'static Endpoint, Protocol)> {
         Spoken::OpenAiChat => Protocol::OpenAi,
         Spoken::Gemini => Protocol::Gemini,
         Spoken::Cohere => Protocol::Cohere,
-        Spoken::AzureChat | Spoken::OpenAiResponses | Spoken::Anthropic | Spoken::Bedrock => return None,
+        Spoken::AzureChat
+        | Spoken::VertexGemini
+        | Spoken::OpenAiResponses
+        | Spoken::Anthropic
+        | Spoken::Bedrock => return None,
     };
     Some((endpoint, protocol))
 }

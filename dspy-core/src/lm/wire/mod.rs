@@ -60,6 +60,7 @@ pub(super) fn connect(
         }
         Protocol::Cohere => (cohere::site(), Box::new(cohere::Cohere::new(setup))),
         Protocol::Gemini => (gemini::site(&setup), Box::new(gemini::Gemini::new(setup))),
+        Protocol::VertexGemini => (gemini::vertex_site(&setup), Box::new(gemini::Gemini::new(setup))),
         Protocol::OpenAiResponses => {
             (openai_responses::site(), Box::new(openai_responses::OpenAiResponses::new(setup)))
         }

@@ -36,6 +36,12 @@ pub(super) fn site(setup: &Setup) -> Site {
     }
 }
 
+/// Where Vertex AI speaks it: with an access token.
+pub(super) fn vertex_site(setup: &Setup) -> Site {
+    let Site { path, stream_path, .. } = site(setup);
+    Site { stream_path, refine, ..Site::bearer(path) }
+}
+
 /// A wrong key is a wrong request here, and the time to wait stands in the body.
 fn refine(reply: &Reply<'_>, error: &mut LmError) {
     let parsed: Option<Value> = serde_json::from_slice(reply.body).ok();
