@@ -133,6 +133,22 @@ async fn what_the_interpreter_does_not_notice_ends_the_worker_and_nothing_else()
 }
 
 #[tokio::test]
+async fn a_run_that_does_not_heed_its_time_is_ended_with_its_worker() {
+    dspy::sandbox::init();
+    let mut session = Python::new().limits(limits("time")).open(Setup::new().input("kept", 7)).await.unwrap();
+    session.run("m = 1").await.unwrap();
+    // One operation, which takes minutes and looks at no clock.
+    let error = session.run("n = (10 ** 5_000) ** 3_000").await.unwrap_err();
+    assert_eq!((error.kind, error.lost), (Time, true), "{error}");
+    assert!(
+        error.to_string().contains("ran longer than 200ms (variables of earlier code are gone)"),
+        "{error}"
+    );
+    assert_eq!(session.run("kept").await.unwrap().value, 7);
+    assert!(session.run("m").await.unwrap_err().message.contains("NameError"));
+}
+
+#[tokio::test]
 async fn in_this_process_the_same_is_refused() {
     for (class, code, kind, said) in ATTEMPTS.iter().filter(|(class, ..)| *class != "memory") {
         let error = tried(&Python::in_process().limits(limits(class)), code).await;

@@ -5,14 +5,13 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use super::{
     kit::{Kit, Listener, Parts, attach, code_options, variables},
     signature::{CODE, FINISHED, FromCode, NextCode, NextCodeFor, TRAJECTORY, WithCode, asking, code, text},
-    stream::{CodeStream, Events},
+    stream::{CodeStream, Streamed, stream},
     words::{flaw, functions},
 };
 use crate::{
     Error, Result,
     adapter::prompt,
-    context::{Context, Recorder},
-    module::{IntoInput, Module, Path, Paths, Prediction, Predictor, Program, Walk},
+    module::{IntoInput, Module, Path, Predictor, Program, Walk},
     predict::{
         ChainOfThought, Predict, Rendered,
         fitted::{MakeSides, fitted, overflows, taken},
@@ -225,16 +224,7 @@ impl<S: Signature> CodeAct<S> {
     ///
     /// It owns all that it needs. Nothing is done before it is polled, and dropping it stops the work.
     pub fn stream(&self, input: impl Into<S::Input>) -> CodeStream<S::Output> {
-        let (agent, paths, input) = (self.same(), Paths::of(self), input.into());
-        let (context, events) = (Context::current(), Events::default());
-        let listener = events.clone();
-        let work = async move {
-            let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
-            let work = agent.run(input, Some(&listener));
-            let output = context.recording(recorder.clone()).scope(work).await?;
-            Ok(Prediction::new(output, recorder.take(), &move || paths.clone()))
-        };
-        CodeStream::new(events, Box::pin(work))
+        stream(self.same(), input.into())
     }
 
     /// The exact messages of the first request of a call with this input, without sending them.
@@ -311,9 +301,23 @@ impl<S: Signature> Module for CodeAct<S> {
         self.run(input, None).await
     }
 
+    fn is_agent(&self) -> bool {
+        true
+    }
+
     fn input_fields(&self) -> Option<Vec<String>> {
         let inputs = self.codeact.predictor().spec().inputs().filter(|field| field.name != TRAJECTORY);
         Some(inputs.map(|field| field.name.clone()).collect())
+    }
+}
+
+impl<S: Signature> Streamed for CodeAct<S> {
+    fn work(
+        &self,
+        input: S::Input,
+        listener: &dyn Listener,
+    ) -> impl Future<Output = Result<S::Output>> + Send {
+        self.run(input, Some(listener))
     }
 }
 

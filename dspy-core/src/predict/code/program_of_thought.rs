@@ -5,14 +5,13 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use super::{
     kit::{Kit, Listener, Parts, attach, code_options, variables},
     signature::{CODE, CodeFor, ERROR, FINAL, FromCode, OUTPUT, PREVIOUS, WithCode, asking, code, text},
-    stream::{CodeStream, Events},
+    stream::{CodeStream, Streamed, stream},
     words::{flaw, functions},
 };
 use crate::{
     Error, Result,
     adapter::prompt,
-    context::{Context, Recorder},
-    module::{IntoInput, Module, Path, Paths, Prediction, Predictor, Program, Walk},
+    module::{IntoInput, Module, Path, Predictor, Program, Walk},
     predict::{ChainOfThought, Rendered},
     sandbox::{CodeStep, CodeTrajectory},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
@@ -232,16 +231,7 @@ impl<S: Signature> ProgramOfThought<S> {
     ///
     /// It owns all that it needs. Nothing is done before it is polled, and dropping it stops the work.
     pub fn stream(&self, input: impl Into<S::Input>) -> CodeStream<S::Output> {
-        let (module, paths, input) = (self.same(), Paths::of(self), input.into());
-        let (context, events) = (Context::current(), Events::default());
-        let listener = events.clone();
-        let work = async move {
-            let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
-            let work = module.run(input, Some(&listener));
-            let output = context.recording(recorder.clone()).scope(work).await?;
-            Ok(Prediction::new(output, recorder.take(), &move || paths.clone()))
-        };
-        CodeStream::new(events, Box::pin(work))
+        stream(self.same(), input.into())
     }
 
     /// The exact messages of the first request of a call with this input, without sending them.
@@ -311,6 +301,16 @@ fn fault(step: &CodeStep, last: bool) -> Result<Option<&str>> {
         Ok(_) => Ok(Some(NOTHING)),
         Err(error) if last => Err(Error::other(error.clone())),
         Err(_) => Ok(Some(&step.output)),
+    }
+}
+
+impl<S: Signature> Streamed for ProgramOfThought<S> {
+    fn work(
+        &self,
+        input: S::Input,
+        listener: &dyn Listener,
+    ) -> impl Future<Output = Result<S::Output>> + Send {
+        self.run(input, Some(listener))
     }
 }
 

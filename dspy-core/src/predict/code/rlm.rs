@@ -10,15 +10,15 @@ use super::{
     preview::described,
     query::{BATCHED, QUERY, queries},
     signature::text,
-    stream::{CodeStream, Events},
+    stream::{CodeStream, Streamed, stream},
     words::{flaw, functions},
 };
 use crate::{
     Error, Result,
     adapter::prompt,
-    context::{Context, Recorder},
+    context::Context,
     lm::LM,
-    module::{IntoInput, Module, Path, Paths, Prediction, Predictor, Program, Walk},
+    module::{IntoInput, Module, Path, Predictor, Program, Walk},
     predict::{
         Predict, Rendered,
         fitted::{fitted, overflows, taken},
@@ -365,16 +365,7 @@ impl<S: Signature> RLM<S> {
     ///
     /// It owns all that it needs. Nothing is done before it is polled, and dropping it stops the work.
     pub fn stream(&self, input: impl Into<S::Input>) -> CodeStream<S::Output> {
-        let (module, paths, input) = (self.same(), Paths::of(self), input.into());
-        let (context, events) = (Context::current(), Events::default());
-        let listener = events.clone();
-        let work = async move {
-            let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
-            let work = module.run(input, Some(&listener));
-            let output = context.recording(recorder.clone()).scope(work).await?;
-            Ok(Prediction::new(output, recorder.take(), &move || paths.clone()))
-        };
-        CodeStream::new(events, Box::pin(work))
+        stream(self.same(), input.into())
     }
 
     /// The exact messages of the first request of a call with this input, without sending them.
@@ -534,8 +525,22 @@ impl<S: Signature> Module for RLM<S> {
         self.run(input, None).await
     }
 
+    fn is_agent(&self) -> bool {
+        true
+    }
+
     fn input_fields(&self) -> Option<Vec<String>> {
         Some(self.spec.inputs().map(|field| field.name.clone()).collect())
+    }
+}
+
+impl<S: Signature> Streamed for RLM<S> {
+    fn work(
+        &self,
+        input: S::Input,
+        listener: &dyn Listener,
+    ) -> impl Future<Output = Result<S::Output>> + Send {
+        self.run(input, Some(listener))
     }
 }
 

@@ -12,7 +12,13 @@ use std::{
 use futures_util::Stream;
 
 use super::kit::Listener;
-use crate::{Error, Result, lm::BoxFuture, module::Prediction, sandbox::CodeStep};
+use crate::{
+    Error, Result,
+    context::{Context, Recorder},
+    lm::BoxFuture,
+    module::{Module, Paths, Prediction, begin, end},
+    sandbox::CodeStep,
+};
 
 /// What a module does that writes code.
 #[derive(Debug, Clone)]
@@ -36,7 +42,7 @@ pub struct CodeStream<O> {
 
 /// The steps that were not looked at yet: shared by the work and the stream.
 #[derive(Clone, Default)]
-pub(super) struct Events(Arc<Mutex<VecDeque<Arc<CodeStep>>>>);
+struct Events(Arc<Mutex<VecDeque<Arc<CodeStep>>>>);
 
 impl Events {
     fn next(&self) -> Option<Arc<CodeStep>> {
@@ -50,11 +56,31 @@ impl Listener for Events {
     }
 }
 
-impl<O> CodeStream<O> {
-    pub(super) fn new(events: Events, work: BoxFuture<'static, Result<Prediction<O>>>) -> Self {
-        Self { work: Some(work), events, end: None }
-    }
+/// A module whose work can be told of.
+pub(super) trait Streamed: Module + 'static {
+    /// Does the work of a call.
+    fn work(
+        &self,
+        input: Self::Input,
+        listener: &dyn Listener,
+    ) -> impl Future<Output = Result<Self::Output>> + Send;
+}
 
+/// The work of a module on an input.
+pub(super) fn stream<M: Streamed>(module: M, input: M::Input) -> CodeStream<M::Output> {
+    let (context, events) = (Context::current(), Events::default());
+    let listener = events.clone();
+    let work = async move {
+        let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
+        let (context, observed) = begin(&module, context.recording(recorder.clone()), &input);
+        let work = context.scope(module.work(input, &listener));
+        let output = end(observed, work).await?;
+        Ok(Prediction::new(output, recorder.take(), &|| Paths::of(&module)))
+    };
+    CodeStream { work: Some(Box::pin(work)), events, end: None }
+}
+
+impl<O> CodeStream<O> {
     /// The next update; `None` after the last one. Nothing is lost when this is dropped before it is done.
     pub async fn next(&mut self) -> Option<Result<CodeUpdate<O>>> {
         poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
