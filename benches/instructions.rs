@@ -18,6 +18,8 @@
     clippy::print_stdout
 )]
 
+#[path = "support/agents.rs"]
+mod agents;
 mod support;
 
 use std::{process::Command, time::Duration};
@@ -34,6 +36,12 @@ const KINDS: &[(&str, &str, Option<&str>)] = &[
     ("own-batch", "the same, a row of `batch`", Some("own-call")),
     ("own-evaluate", "the same, a row of `Evaluate`", Some("own-call")),
     ("own-compile", "the same, a row of a candidate in a compile", Some("own-call")),
+    (
+        "loop-by-hand",
+        "an agent by hand, three calls of a tool: five answers of a model in this process",
+        None,
+    ),
+    ("own-agent", "`ReAct::call` that does the same", Some("loop-by-hand")),
 ];
 
 const FEW: usize = 400;
@@ -105,6 +113,18 @@ fn run(kind: &str, count: usize) {
                 let inputs = (0..count).map(|i| QaInput { question: question(i) });
                 let outputs = own.batch(inputs).await;
                 assert!(outputs.into_iter().all(|output| output.unwrap().answer == "Paris"));
+            }
+            "loop-by-hand" => {
+                let by_hand = agents::ByHand::default();
+                for i in 0..count {
+                    assert_eq!(by_hand.run(&question(i)).await, "Paris");
+                }
+            }
+            "own-agent" => {
+                let agent = agents::agent();
+                for i in 0..count {
+                    assert_eq!(agent.call(question(i)).await.unwrap().answer, "Paris");
+                }
             }
             "own-evaluate" => {
                 let rows: Vec<_> = rows.collect();

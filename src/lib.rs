@@ -72,6 +72,7 @@
 //! | `parquet` | no | data sets in Parquet (without Arrow) |
 //! | `bedrock` | no | models of Amazon Bedrock |
 //! | `pgvector` | no | passages in PostgreSQL with the extension pgvector |
+//! | `tantivy` | no | passages in an index on disk, found by their words |
 //! | `full` | no | all of these but the two for GPUs |
 //! | `constraints` | no | bounds, lengths, patterns and formats given by `#[schemars(...)]`, checked on every answer |
 //! | `chrono`, `jiff`, `rust_decimal`, `url`, `uuid` | no | the types of these crates as field types |

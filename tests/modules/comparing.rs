@@ -1,6 +1,7 @@
 //! Attempts compared, votes, calls at the same time.
 
 use dspy::{Error, draws, majority, prelude::*};
+use serde_json::json;
 
 use crate::world::{chat, question, world};
 
@@ -50,6 +51,9 @@ async fn attempts_are_shown_and_the_answer_is_reasoned() {
         (names.len(), names[2], names[12], names[13]),
         (16, "reasoning_attempt_2", "reasoning_attempt_12", "reasoning")
     );
+    let shown = json!({"question": "Who?", "reasoning_attempt_1": "I guess.", "reasoning": "So.", "answer": "She", "sure": true});
+    let taught = MultiChainComparison::<Qa>::new().repairs(0).try_demos([shown]).unwrap();
+    assert_eq!(taught.predictor().demos().len(), 1);
     let paths: Vec<_> = five.predictors().into_iter().map(|(path, _)| path).collect();
     assert_eq!(paths, ["predict"]);
 }

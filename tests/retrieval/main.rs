@@ -4,6 +4,8 @@
 #[path = "../../dspy-core/tests/support/mod.rs"]
 mod server;
 mod stores;
+#[cfg(feature = "tantivy")]
+mod tantivy;
 
 use std::{
     collections::BTreeSet,

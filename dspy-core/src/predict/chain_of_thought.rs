@@ -4,11 +4,10 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-use super::{DemoOf, Predict, PredictionStream, Predictor};
+use super::{DemoOf, Predict, PredictionStream, Predictor, settings::predict_settings};
 use crate::{
     Error, Result,
-    adapter::Adapter,
-    lm::{BoxFuture, LM, Options},
+    lm::BoxFuture,
     module::{IntoInput, Module, Path, Paths, Prediction, Program, Walk},
     signature::{
         DynSignature, REASONING, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning,
@@ -90,33 +89,7 @@ impl<S: Signature> ChainOfThought<S> {
         Self::checked(Predict::with_spec(WithReasoning::<S>::extend(&spec.into())))
     }
 
-    /// Sets its model.
-    #[must_use]
-    pub fn lm(mut self, lm: impl Into<LM>) -> Self {
-        self.predict = self.predict.lm(lm);
-        self
-    }
-
-    /// Sets its sampling options.
-    #[must_use]
-    pub fn options(mut self, options: Options) -> Self {
-        self.predict = self.predict.options(options);
-        self
-    }
-
-    /// Sets its instructions.
-    #[must_use]
-    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
-        self.predict = self.predict.instructions(instructions);
-        self
-    }
-
-    /// Sets its adapter.
-    #[must_use]
-    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
-        self.predict = self.predict.adapter(adapter);
-        self
-    }
+    predict_settings!();
 
     /// Sets its demonstrations, like [`Predict::demos`]; they need no `reasoning`.
     #[must_use]
@@ -132,23 +105,6 @@ impl<S: Signature> ChainOfThought<S> {
     pub fn try_demos<D: Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
         self.predict = self.predict.try_demos(rows)?;
         Ok(self)
-    }
-
-    /// Sets how many further requests one call may send to repair an answer that could not be parsed.
-    #[must_use]
-    pub fn repairs(mut self, requests: u32) -> Self {
-        self.predict = self.predict.repairs(requests);
-        self
-    }
-
-    /// Its learnable parameters and its settings.
-    pub fn predictor(&self) -> &Predictor {
-        self.predict.predictor()
-    }
-
-    /// Its learnable parameters and its settings, mutably.
-    pub fn predictor_mut(&mut self) -> &mut Predictor {
-        self.predict.predictor_mut()
     }
 
     /// The inner predictor.

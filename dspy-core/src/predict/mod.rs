@@ -22,6 +22,7 @@ pub mod react;
 mod refine;
 mod reward;
 mod run;
+mod settings;
 mod shown;
 mod sides;
 mod stream;

@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Predict, Predictor};
+use serde::Serialize;
+
+use super::{Predict, Predictor, settings::predict_settings};
 use crate::{
     Error, Result,
-    adapter::Adapter,
-    lm::{LM, Options},
+    lm::Options,
     module::{IntoInput, Module, Path, Program, Walk},
     signature::{
         Comparison, DynSignature, Reasoned, Signature, SignatureSpec, StaticSignature, WithAttempts,
@@ -104,42 +105,16 @@ impl<S: Signature> MultiChainComparison<S> {
         self
     }
 
-    /// Sets its model.
-    #[must_use]
-    pub fn lm(mut self, lm: impl Into<LM>) -> Self {
-        self.predict = self.predict.lm(lm);
-        self
-    }
+    predict_settings!();
 
-    /// Sets its sampling options.
-    #[must_use]
-    pub fn options(mut self, options: Options) -> Self {
-        self.predict = self.predict.options(options);
-        self
-    }
-
-    /// Sets its instructions.
-    #[must_use]
-    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
-        self.predict = self.predict.instructions(instructions);
-        self
-    }
-
-    /// Sets its adapter.
-    #[must_use]
-    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
-        self.predict = self.predict.adapter(adapter);
-        self
-    }
-
-    /// Its learnable parameters and its settings.
-    pub fn predictor(&self) -> &Predictor {
-        self.predict.predictor()
-    }
-
-    /// Its learnable parameters and its settings, mutably.
-    pub fn predictor_mut(&mut self) -> &mut Predictor {
-        self.predict.predictor_mut()
+    /// Sets its demonstrations, like [`Predict::try_demos`]: rows with the inputs, `reasoning_attempt_1` and so on, `reasoning`
+    /// and the outputs, possibly not all of them.
+    ///
+    /// # Errors
+    /// As [`Predict::try_demos`].
+    pub fn try_demos<D: Serialize>(mut self, rows: impl IntoIterator<Item = D>) -> Result<Self> {
+        self.predict = self.predict.try_demos(rows)?;
+        Ok(self)
     }
 
     /// The exact messages that a call with this input would send, without sending them.

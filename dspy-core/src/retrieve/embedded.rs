@@ -65,7 +65,7 @@ impl Embedded {
 }
 
 /// Computes something that takes long, on a thread for such things where there is a runtime.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     match tokio::runtime::Handle::try_current() {
         Ok(runtime) => runtime.spawn_blocking(work).await.map_err(|e| Error::Task(e.to_string())),
         Err(_) => Ok(work()),

@@ -3,6 +3,7 @@
 //! | | finds | where |
 //! | --- | --- | --- |
 //! | [`Bm25`] | the words of the query | in memory |
+//! | `Tantivy` (feature `tantivy`) | the words of the query | in a folder on disk |
 //! | [`DenseIndex`] | the meaning of the query, by an [`Embedder`](crate::lm::embed::Embedder) | in memory, saved in a file |
 //! | [`Hybrid`] | what several retrievers find | by reciprocal ranks |
 //! | [`VectorStore`] | the meaning of the query | in Qdrant, Chroma, Weaviate or Pinecone |
@@ -27,6 +28,8 @@ mod pgvector;
 mod retriever;
 mod saved;
 mod store;
+#[cfg(feature = "tantivy")]
+mod tantivy;
 mod vectors;
 mod words;
 
@@ -41,4 +44,6 @@ pub use passage::Passage;
 pub use pgvector::PgVector;
 pub use retriever::{FnRetriever, Retriever, from_fn};
 pub use store::{VectorStore, VectorStoreBuilder};
+#[cfg(feature = "tantivy")]
+pub use tantivy::Tantivy;
 pub use vectors::{GraphOptions, Neighbour, VectorIndex};
