@@ -144,6 +144,7 @@ async fn of_bedrock() -> Vec<Value> {
 
 #[tokio::test]
 async fn the_providers_own_clients_know_what_is_sent_and_make_what_is_read() {
+    #[cfg_attr(not(feature = "bedrock"), allow(unused_mut))]
     let mut all: Vec<_> = wires().iter().flat_map(|(wire, provider)| bodies(wire, provider)).collect();
     #[cfg(feature = "bedrock")]
     all.extend(of_bedrock().await);

@@ -207,7 +207,7 @@ fn rows_of(engine: &Engine, info: &PredictorInfo, learnt: &Learnt, rng: &Rng) ->
             if !is_last(rollout, step)
                 && let Some(output) = &rollout.output
             {
-                let _ = writeln!(text, "-> answered by the program\n{}", shorten(&output.to_string(), SHOWN));
+                let _ = writeln!(text, "-> answered by the program\n{}", shorten(output, SHOWN));
             }
             if let Some(feedback) = rollout.feedback() {
                 let _ = writeln!(text, "-> review\n{}", shorten(&feedback, SHOWN));
