@@ -238,3 +238,16 @@ impl Session {
         Ok(Open { link: Link::Process(Box::new(process)), _slot: slot })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_was_not_made_ready_is_told_how() {
+        let mut session = Python::new().open(Setup::new()).await.unwrap();
+        let error = session.run("1").await.unwrap_err();
+        assert_eq!(error.kind, CodeErrorKind::Unavailable);
+        assert!(error.message.contains("make `dspy::sandbox::init();` the first line of `main`"), "{error}");
+    }
+}
