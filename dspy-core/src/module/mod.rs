@@ -129,7 +129,7 @@ pub struct WithTeacher<P, T> {
     note = "a reference to a module is none: where a module is wanted, give it a clone"
 )]
 pub trait Module: Program + Send + Sync {
-    /// The input.
+    /// The input. It can be serialized, because observers see it.
     type Input: Serialize + Clone + Send + Sync + 'static;
     /// The output.
     type Output: Serialize + Clone + fmt::Debug + Send + Sync + 'static;

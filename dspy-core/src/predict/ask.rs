@@ -67,7 +67,10 @@ async fn run_once(
         guidance.chosen = nearest.choose_by_meaning(&input.to_json()).await?;
     }
     let lm = predictor.lm_or(settings)?;
-    let work = sides.input().and_then(|input| PredictorWork::begin(context, predictor, input));
+    let work = match context.is_observed() {
+        true => sides.input().and_then(|input| PredictorWork::begin(context, predictor, input)),
+        false => None,
+    };
     let adapter = predictor.adapter_or(settings);
     let capabilities = lm.capabilities();
     let mut ask = Ask {
@@ -82,13 +85,13 @@ async fn run_once(
         unmet: Vec::new(),
         log: Log::default(),
         watch,
-        work: work.as_ref(),
+        work: work.as_deref(),
     };
     let mut run = Run { predictor, capabilities, reading: &settings.reading, guidance, sides };
-    let driven = ask.answer(&mut run);
+    // Each in its place, because a future that is moved is copied.
     let mut result = match &work {
-        None => driven.await,
-        Some(work) => work.watch(context, Box::pin(driven)).await,
+        None => ask.answer(&mut run).await,
+        Some(work) => work.watch(context, Box::pin(ask.answer(&mut run))).await,
     };
     if result.is_ok() && run.sides.output().is_none() {
         result = Err(no_output());

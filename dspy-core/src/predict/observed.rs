@@ -19,11 +19,8 @@ pub(super) struct PredictorWork {
 }
 
 impl PredictorWork {
-    /// Begins a call, if anybody observes.
-    pub(super) fn begin(context: &Context, predictor: &Predictor, input: &dyn Recorded) -> Option<Self> {
-        if !context.is_observed() {
-            return None;
-        }
+    /// Begins a call, if anybody observes. In a box, because most calls have none and would be larger.
+    pub(super) fn begin(context: &Context, predictor: &Predictor, input: &dyn Recorded) -> Option<Box<Self>> {
         let path = context.path_of(predictor.id());
         let signature = &**predictor.name();
         let work = context.begin(|| {
@@ -43,7 +40,7 @@ impl PredictorWork {
             }
             (span, EventKind::PredictorStarted { signature, path: path.as_deref(), input })
         })?;
-        Some(Self { work, path })
+        Some(Box::new(Self { work, path }))
     }
 
     /// Runs the call.
