@@ -55,7 +55,7 @@ fn compare() -> Compare {
     Compare { compare: MultiChainComparison::new().attempts(2) }
 }
 
-fn best_of_n() -> impl Program + Module<Input = TownsInput> {
+fn best_of_n() -> impl Module<Input = TownsInput> {
     let any = |_: &TownsInput, _: &Reasoned<TownsOutput>| true;
     BestOfN::new(ChainOfThought::<Towns>::new(), 2, any, 1.0)
 }
@@ -168,7 +168,7 @@ async fn there_and_back(python: &Path, folder: &Path) {
     ]);
     found.set_lm(&lm);
     let p = found.call("How many live in Tartu?").await.unwrap();
-    let last = p.trace().iter().filter(|step| step.path.as_deref() == Some("react")).last().unwrap();
+    let last = p.trace().iter().rfind(|step| step.path.as_deref() == Some("react")).unwrap();
     let mut fields = last.input_json().as_object().cloned().unwrap();
     fields.extend(last.output_json().unwrap().as_object().cloned().unwrap());
     ours.react_mut().set_demos(vec![Demo::new(fields)]);
