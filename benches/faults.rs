@@ -37,12 +37,42 @@ struct Double {
     twice: u64,
 }
 
-/// A measurement: its name, requests a second, how many at once, what refusals and answers say, rows, requests in flight.
-const LIMITED: [(&str, f64, f64, &str, usize, Option<usize>); 4] = [
-    ("8 requests a second, `Retry-After: 1`", 8.0, 8.0, "retry-after", 300, None),
-    ("200 a second, `Retry-After: 1`", 200.0, 200.0, "retry-after", 3000, Some(256)),
-    ("200 a second, nothing said", 200.0, 200.0, "nothing", 3000, Some(256)),
-    ("200 a second, `x-ratelimit-*`", 200.0, 200.0, "remaining", 3000, Some(256)),
+/// Rows behind a limit.
+struct Limited {
+    name: &'static str,
+    /// Requests a second, which is also how many there may be at once.
+    rate: f64,
+    says: Says,
+    rows: usize,
+    /// Requests in flight, where that is not left as it is.
+    concurrency: Option<usize>,
+}
+
+/// What the server says of its limit.
+#[derive(Clone, Copy, PartialEq)]
+enum Says {
+    Nothing,
+    /// When to come again, in a refusal.
+    RetryAfter,
+    /// What is left, in an answer.
+    Remaining,
+}
+
+const fn fast(name: &'static str, says: Says) -> Limited {
+    Limited { name, rate: 200.0, says, rows: 3000, concurrency: Some(256) }
+}
+
+const LIMITED: [Limited; 4] = [
+    Limited {
+        name: "8 requests a second, `Retry-After: 1`",
+        rate: 8.0,
+        says: Says::RetryAfter,
+        rows: 300,
+        concurrency: None,
+    },
+    fast("200 a second, `Retry-After: 1`", Says::RetryAfter),
+    fast("200 a second, nothing said", Says::Nothing),
+    fast("200 a second, `x-ratelimit-*`", Says::Remaining),
 ];
 const CALLS: usize = 10_000;
 const FAULTS: &str = "faults";
@@ -75,7 +105,7 @@ fn scaled(n: usize) -> usize {
 }
 
 async fn limited(at: usize) {
-    let (name, _, _, _, rows, concurrency) = LIMITED[at];
+    let Limited { name, rows, concurrency, .. } = LIMITED[at];
     let rows: Vec<Double> =
         (0..scaled(rows) as u64).map(|number| Double { number, twice: 2 * number }).collect();
     let remote = Remote::start(&at.to_string());
@@ -199,11 +229,11 @@ fn serve(what: &str) -> ! {
     let answered = Arc::new(Mutex::new(BTreeMap::<String, usize>::new()));
     let log = answered.clone();
     let count = move |text: String| *log.lock().unwrap().entry(text).or_default() += 1;
-    let limit = what.parse::<usize>().ok().map(|at| LIMITED[at]);
+    let limit = what.parse::<usize>().ok().map(|at| &LIMITED[at]);
     let server = runtime.block_on(async move {
         match limit {
-            Some((_, rate, burst, says, ..)) => {
-                let bucket = Bucket { rate, burst, state: Mutex::new((burst, Instant::now())) };
+            Some(&Limited { rate, says, .. }) => {
+                let bucket = Bucket { rate, burst: rate, state: Mutex::new((rate, Instant::now())) };
                 Server::start(move |call| bucket.reply(call, says, &count)).await
             }
             None => Server::start(move |call| faulty(call, &count)).await,
@@ -236,18 +266,18 @@ impl Bucket {
         (taken, state.0)
     }
 
-    fn reply(&self, call: &Call, says: &str, count: &impl Fn(String)) -> Reply {
+    fn reply(&self, call: &Call, says: Says, count: &impl Fn(String)) -> Reply {
         let (taken, left) = self.takes();
         if !taken {
             let refusal = Reply::error(429, "slow down");
-            return if says == "retry-after" { refusal.with_header("retry-after", "1") } else { refusal };
+            return if says == Says::RetryAfter { refusal.with_header("retry-after", "1") } else { refusal };
         }
         let prompt = call.json()["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
         let number = prompt.split("\\n").find_map(|line| line.parse::<u64>().ok()).unwrap();
         count(number.to_string());
         let answer =
             Reply::completion(&format!("[[ ## twice ## ]]\n{}\n\n[[ ## completed ## ]]", 2 * number));
-        if says != "remaining" {
+        if says != Says::Remaining {
             return answer;
         }
         let reset = 1000.0 * (self.burst - left) / self.rate;
