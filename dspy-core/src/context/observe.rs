@@ -31,13 +31,13 @@ use crate::{
 /// use dspy_core::context::observe::{Event, EventKind};
 /// # #[signature] struct Qa { #[input] question: String, #[output] answer: String }
 ///
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let report = |event: &Event<'_>| match &event.kind {
 ///     EventKind::RequestEnded { entry } => println!("{} took {:?}", entry.model, entry.duration),
 ///     EventKind::ToolStarted { tool, arguments } => println!("calls {tool} with {arguments:?}"),
 ///     _ => {}
 /// };
-/// # fn main() -> Result<()> {
-/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// # let qa = Predict::<Qa>::new().lm(StubModel::scripted([r#"{"answer": "Paris"}"#]));
 /// with(|c| c.observer(report), qa.call("What is the capital of France?")).await?;
 /// # Ok(()) })
