@@ -336,7 +336,7 @@ struct Cite {
 
 const CITED: &str = "[[ ## answer ## ]]\n4\n\n[[ ## completed ## ]]";
 
-fn citing(content: &'static str, annotations: Value) -> Reply {
+fn citing(content: &'static str, annotations: &Value) -> Reply {
     choices(&[json!({"role": "assistant", "content": content, "annotations": annotations})], "stop")
 }
 
@@ -346,7 +346,7 @@ fn a_model_that_cites_on_its_own_is_not_asked_to() {
         let page = json!([{"type": "url_citation", "url_citation":
             {"url": "https://x", "title": "X", "start_index": 19, "end_index": 20}}]);
         for (annotations, cited) in [(page, 1), (json!([]), 0)] {
-            let model = Model::replying(move |_| citing(CITED, annotations.clone())).await;
+            let model = Model::replying(move |_| citing(CITED, &annotations)).await;
             let program = Predict::<Cite>::new().lm(with(&model, Capabilities::all()));
             let p = program.call((vec![Document::new("2 + 2 is 4")], "2 + 2?")).await.unwrap();
             assert_eq!((p.sources.len(), p.answer.as_str(), model.count()), (cited, "4", 1));
@@ -358,7 +358,7 @@ fn a_model_that_cites_on_its_own_is_not_asked_to() {
             assert!(!asked.texts("system").concat().contains("sources") && !asked.last().contains("sources"));
         }
         // Answers whose form is enforced have no citations.
-        let model = Model::replying(|_| citing(r#"{"answer": "4"}"#, Value::Null)).await;
+        let model = Model::replying(|_| citing(r#"{"answer": "4"}"#, &Value::Null)).await;
         let able = Capabilities::all();
         let program = Predict::<Cite>::new().lm(with(&model, able)).adapter(JsonAdapter::default());
         let p = program.call((vec![Document::new("2 + 2 is 4")], "2 + 2?")).await.unwrap();
@@ -378,7 +378,7 @@ fn another_model_writes_its_sources_into_the_answer() {
         assert_eq!((&*p.sources[0].cited_text, p.sources[0].document_index), ("is 4", Some(0)));
         // What a provider names is what there is.
         let found = json!([{"type": "url_citation", "url_citation": {"url": "https://x"}}]);
-        let model = Model::replying(move |_| citing(answer, found.clone())).await;
+        let model = Model::replying(move |_| citing(answer, &found)).await;
         let program = program.lm(with(&model, Capabilities::none()));
         let p = program.call((vec![Document::new("2 + 2 is 4")], "2 + 2?")).await.unwrap();
         assert_eq!(p.sources[0].url.as_deref(), Some("https://x"));
