@@ -246,7 +246,7 @@ mod tests {
         let mut entry = entry(Ok(response));
         let usd = entry.usd().unwrap();
         let expected = format!(
-            "──── 1970-01-01 00:00:00 UTC  openai/gpt-4o-mini  1.250 s  1000000 + 1000000 tokens  ${usd:.6} ────\n\
+            "──── 1970-01-01 00:00:00Z  openai/gpt-4o-mini  1.250 s  1000000 + 1000000 tokens  ${usd:.6} ────\n\
              \n[system]\nBe brief.\n\
              \n[user]\nLook at <image https://example.org/a.png> and tell.\n\
              \n[assistant]\n(calls) find({{\"city\":\"Tartu\"}})\n\
