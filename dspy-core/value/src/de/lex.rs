@@ -450,7 +450,12 @@ fn unclosed_key_follows(text: &str) -> bool {
 /// The key that stands here without its closing quote: the next quote is that of another key or of its value.
 pub(super) fn unclosed_key_here(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('"')?;
-    let quote = inner.find('"')?;
+    let mut escaped = false;
+    let (quote, _) = inner.char_indices().find(|(_, c)| {
+        let found = *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        found
+    })?;
     if skip_blank(&inner[quote + 1..]).starts_with([':', '：', '=']) || !unclosed_key_follows(text) {
         return None;
     }
