@@ -156,7 +156,8 @@ impl Tantivy {
         let inner = self.inner.clone();
         blocking(move || {
             let wrong = |e: TantivyError| error(&inner.folder, &e);
-            let mut writer: IndexWriter = inner.index.writer(MEMORY).map_err(wrong)?;
+            // Of equally good passages those that were added first are found, which several threads would leave to chance.
+            let mut writer: IndexWriter = inner.index.writer_with_num_threads(1, MEMORY).map_err(wrong)?;
             change(&writer, inner.fields)?;
             writer.commit().map_err(wrong)?;
             writer.wait_merging_threads().map_err(wrong)?;
