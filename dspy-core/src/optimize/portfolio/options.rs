@@ -8,8 +8,8 @@ use crate::{
 
 /// Chooses and chains the other optimizers: the one to begin with.
 ///
-/// 1. It looks: the student runs on a few validation rows, which shows what a run takes, and whether the metric says in
-///    words what was wrong.
+/// 1. It looks: the student runs on a few validation rows, which shows what a run takes, whether the metric says in words
+///    what was wrong, and which scores are good: those above the middle. Where all are the same, those above 0 are.
 /// 2. It makes demonstrations. Where rows hold all that the predictors give, from the rows; otherwise the program runs on
 ///    training rows, and what it did in the runs that the metric accepts is shown. Each call is shown the nearest
 ///    ([`KNNFewShot`](crate::optimize::KNNFewShot)), or all calls the same ones; these and the student race on validation rows.
