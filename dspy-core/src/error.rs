@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use dspy_grammar::GrammarError;
 use serde::{Deserialize, Serialize};
 
 use crate::value::{MediaError, ReadError, WriteError};
@@ -67,7 +68,7 @@ pub enum Error {
     Retrieval(Box<RetrievalError>),
     /// A signature that arrived as data could not be understood.
     #[error(transparent)]
-    Signature(Box<crate::signature::GrammarError>),
+    Signature(Box<GrammarError>),
     /// A tool was not called, or failed.
     #[error(transparent)]
     Tool(Box<ToolError>),
@@ -217,8 +218,8 @@ impl From<ToolError> for Error {
         Self::Tool(Box::new(e))
     }
 }
-impl From<crate::signature::GrammarError> for Error {
-    fn from(e: crate::signature::GrammarError) -> Self {
+impl From<GrammarError> for Error {
+    fn from(e: GrammarError) -> Self {
         Self::Signature(Box::new(e))
     }
 }

@@ -5,17 +5,28 @@ use super::{
     sides::{Sides, no_output},
     watch::Watch,
 };
-use crate::{Error, LmErrorKind, Result, context::Recorded, module::Predictor, tool::Trajectory};
+use crate::{
+    Error, LmErrorKind, Result,
+    context::Recorded,
+    module::Predictor,
+    tool::{Stop, Trajectory},
+};
 
 /// Steps of which the oldest can be left out.
 pub(super) trait Steps: Clone + Send + Sync {
     /// Shows so many steps fewer to the model; whether there were any to spare.
     fn hide(&mut self, steps: usize) -> bool;
+    /// Says why there are no further steps.
+    fn end(&mut self, stop: Stop);
 }
 
 impl Steps for Trajectory {
     fn hide(&mut self, steps: usize) -> bool {
         Self::hide(self, steps)
+    }
+
+    fn end(&mut self, stop: Stop) {
+        Self::end(self, stop);
     }
 }
 
@@ -23,6 +34,10 @@ impl Steps for Trajectory {
 impl Steps for crate::sandbox::CodeTrajectory {
     fn hide(&mut self, steps: usize) -> bool {
         Self::hide(self, steps)
+    }
+
+    fn end(&mut self, stop: Stop) {
+        Self::end(self, stop);
     }
 }
 
@@ -50,7 +65,25 @@ pub(super) async fn fitted<'s, T: Steps>(
     }
 }
 
-pub(super) fn overflows(error: &Error) -> bool {
+/// What is done next; `None` when the work ends here, because the answer cannot be read or no steps can be left out any
+/// more. The steps then say so.
+pub(super) async fn next<N: Clone + 'static, T: Steps>(
+    predictor: &Predictor,
+    sides: &MakeSides<'_, T>,
+    steps: &mut T,
+    watch: impl Fn() -> Option<Watch>,
+) -> Result<Option<N>> {
+    let stop = match fitted(predictor, sides, steps, watch).await {
+        Ok(sides) => return taken(&*sides).map(Some),
+        Err(Error::Parse(error)) => Stop::Unreadable(error.to_string()),
+        Err(error) if overflows(&error) => Stop::ContextWindow,
+        Err(error) => return Err(error),
+    };
+    steps.end(stop);
+    Ok(None)
+}
+
+fn overflows(error: &Error) -> bool {
     matches!(error, Error::Lm(error) if error.kind == LmErrorKind::ContextWindow)
 }
 

@@ -47,17 +47,27 @@ impl Run<'_> {
 
     /// Reads the output from sections.
     pub(super) fn read(&mut self, sections: &Sections<'_>) -> Reading {
-        let mut reader = FieldReader::new(self.predictor.spec(), sections, self.reading);
-        self.sides.read(&mut reader);
-        let (errors, coercions) = reader.finish();
-        let mut checks = Checks::default();
-        self.sides.check(&mut checks);
-        let mut violations = checks.into_violations();
-        if let Some(output) = self.sides.output() {
-            violations.extend(self.predictor.validate(output));
-        }
-        Reading { errors, coercions, violations }
+        read(self.predictor, self.reading, self.sides, sections)
     }
+}
+
+/// Reads the output of a predictor from sections, and checks it.
+pub(super) fn read(
+    predictor: &Predictor,
+    options: &ReadOptions,
+    sides: &mut dyn Sides,
+    sections: &Sections<'_>,
+) -> Reading {
+    let mut reader = FieldReader::new(predictor.spec(), sections, options);
+    sides.read(&mut reader);
+    let (errors, coercions) = reader.finish();
+    let mut checks = Checks::default();
+    sides.check(&mut checks);
+    let mut violations = checks.into_violations();
+    if let Some(output) = sides.output() {
+        violations.extend(predictor.validate(output));
+    }
+    Reading { errors, coercions, violations }
 }
 
 /// Turns an input into the first request.

@@ -9,12 +9,12 @@ use super::{
     words::{flaw, functions},
 };
 use crate::{
-    Error, Result,
+    Result,
     adapter::prompt,
     module::{IntoInput, Module, Path, Predictor, Program, Walk},
     predict::{
         ChainOfThought, Predict, Rendered,
-        fitted::{MakeSides, fitted, overflows, taken},
+        fitted::{MakeSides, fitted, next, taken},
         sides::{Sides, SidesOf},
     },
     sandbox::{CodeSession, CodeTrajectory},
@@ -210,13 +210,7 @@ fn finish(predictors: &mut [&mut Predictor; 2], spec: &SignatureSpec, parts: &Pa
         ),
     ];
     let flaw = flaw(spec, &parts.tools, &ADDED, &[]);
-    for (predictor, protocol) in predictors.iter_mut().zip(protocols) {
-        predictor.set_protocol(&protocol);
-        if let Some(flaw) = &flaw {
-            predictor.refuse(flaw.clone());
-        }
-    }
-    parts.settle(predictors);
+    parts.settle(predictors, protocols, flaw);
 }
 
 impl<S: Signature> CodeAct<S> {
@@ -266,17 +260,8 @@ async fn work(
 ) -> Result<CodeTrajectory> {
     let mut steps = CodeTrajectory::new();
     for _ in 0..kit.max_iters {
-        let next = match fitted(predictor, sides, &mut steps, || None).await {
-            Ok(sides) => taken::<NextCode>(&*sides)?,
-            Err(Error::Parse(error)) => {
-                steps.end(Stop::Unreadable(error.to_string()));
-                return Ok(steps);
-            }
-            Err(error) if overflows(&error) => {
-                steps.end(Stop::ContextWindow);
-                return Ok(steps);
-            }
-            Err(error) => return Err(error),
+        let Some(next) = next::<NextCode, _>(predictor, sides, &mut steps, || None).await? else {
+            return Ok(steps);
         };
         let step = kit.step(&mut *session, "", &next.generated_code).await?;
         if let Some(listener) = listener {

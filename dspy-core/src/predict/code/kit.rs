@@ -47,9 +47,18 @@ impl Parts {
         self.settings.push(Box::new(setting));
     }
 
-    /// Makes the settings.
-    pub(super) fn settle(&self, predictors: &mut [&mut Predictor]) {
-        for predictor in predictors {
+    /// Tells each predictor how the work goes, and makes the settings. With a flaw, every call of them fails with it.
+    pub(super) fn settle<const N: usize>(
+        &self,
+        predictors: &mut [&mut Predictor; N],
+        protocols: [String; N],
+        flaw: Option<Error>,
+    ) {
+        for (predictor, protocol) in predictors.iter_mut().zip(protocols) {
+            predictor.set_protocol(&protocol);
+            if let Some(flaw) = &flaw {
+                predictor.refuse(flaw.clone());
+            }
             self.settings.iter().for_each(|setting| setting(predictor));
         }
     }

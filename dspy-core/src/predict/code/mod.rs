@@ -5,6 +5,7 @@ mod kit;
 mod preview;
 mod program_of_thought;
 mod query;
+mod repl;
 mod rlm;
 mod signature;
 mod stream;
@@ -12,6 +13,7 @@ mod words;
 
 pub use code_act::{CodeAct, CodeActBuilder};
 pub use program_of_thought::{ProgramOfThought, ProgramOfThoughtBuilder};
-pub use rlm::{FromRepl, NextAction, RLM, ReplAction, ReplState, RlmBuilder};
+pub use repl::{FromRepl, NextAction, ReplAction, ReplState};
+pub use rlm::{RLM, RlmBuilder};
 pub use signature::{CodeFor, FromCode, GeneratedCode, NextCode, NextCodeFor, WithCode};
 pub use stream::{CodeStream, CodeUpdate};

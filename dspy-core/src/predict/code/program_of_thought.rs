@@ -217,13 +217,7 @@ fn finish(predictors: &mut [&mut Predictor; 3], spec: &SignatureSpec, parts: &Pa
         ),
     ];
     let flaw = flaw(spec, &parts.tools, &ADDED, &[]);
-    for (predictor, protocol) in predictors.iter_mut().zip(protocols) {
-        predictor.set_protocol(&protocol);
-        if let Some(flaw) = &flaw {
-            predictor.refuse(flaw.clone());
-        }
-    }
-    parts.settle(predictors);
+    parts.settle(predictors, protocols, flaw);
 }
 
 impl<S: Signature> ProgramOfThought<S> {

@@ -2,14 +2,13 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
     kit::{Kit, Listener, Parts, attach, code_options, variables},
     preview::described,
     query::{BATCHED, QUERY, queries},
-    signature::text,
+    repl::{FromRepl, HISTORY, INFO, NextAction, ReplAction, ReplState, specs},
     stream::{CodeStream, Streamed, stream},
     words::{flaw, functions},
 };
@@ -21,16 +20,13 @@ use crate::{
     module::{IntoInput, Module, Path, Predictor, Program, Walk},
     predict::{
         Predict, Rendered,
-        fitted::{fitted, overflows, taken},
+        fitted::{fitted, next, taken},
+        run::{Reading, read},
         sides::{Sides, SidesOf},
     },
     sandbox::{CodeError, CodeErrorKind, CodeStep, CodeTrajectory, Setup},
-    signature::{
-        Checks, DynSignature, Field, FieldReader, FieldWriter, Section, Sections, Signature, SignatureSpec,
-        StaticSignature,
-    },
+    signature::{DynSignature, Section, Sections, Signature, SignatureSpec, StaticSignature},
     tool::{Stop, Tool},
-    value::{Code, TypeInfo, WriteError, lang::Python},
 };
 
 /// A recursive language model: its inputs stay in an interpreter as variables, however long they are. The model is told of
@@ -159,81 +155,7 @@ impl RLM<DynSignature> {
     }
 }
 
-const INFO: &str = "variables_info";
-const HISTORY: &str = "repl_history";
-const ITERATION: &str = "iteration";
-const REASONING: &str = "reasoning";
-const CODE: &str = "code";
 const SUBMIT: &str = "submit";
-
-/// What code is written from.
-#[derive(Debug, Clone, Serialize)]
-pub struct ReplState {
-    /// The variables: their types and sizes, how they begin and end.
-    pub variables_info: String,
-    /// The code so far and what it gave.
-    pub repl_history: String,
-    /// Which code comes next, and how often code is written at most; not given where the outputs are taken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iteration: Option<String>,
-}
-
-/// The next code and the thought before it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ReplAction {
-    /// What the model thinks.
-    pub reasoning: String,
-    /// The code.
-    pub code: Code<Python>,
-}
-
-fn write(state: &ReplState, writer: &mut FieldWriter<'_>) -> Result<(), WriteError> {
-    writer.field(INFO, &state.variables_info)?;
-    writer.field(HISTORY, &state.repl_history)?;
-    match &state.iteration {
-        Some(iteration) => writer.field(ITERATION, iteration),
-        None => Ok(()),
-    }
-}
-
-/// The next code of an [`RLM`].
-#[derive(Debug)]
-pub struct NextAction;
-
-impl Signature for NextAction {
-    type Input = ReplState;
-    type Output = ReplAction;
-
-    fn write_input(input: &ReplState, writer: &mut FieldWriter<'_>) -> Result<(), WriteError> {
-        write(input, writer)
-    }
-
-    fn read_output(reader: &mut FieldReader<'_>) -> Option<ReplAction> {
-        let (reasoning, code) = (reader.field_or(REASONING, String::new), reader.field(CODE));
-        Some(ReplAction { reasoning: reasoning?, code: code? })
-    }
-}
-
-/// The outputs of `S`, taken from the steps of an [`RLM`].
-#[derive(Debug)]
-pub struct FromRepl<S>(PhantomData<fn() -> S>);
-
-impl<S: Signature> Signature for FromRepl<S> {
-    type Input = ReplState;
-    type Output = S::Output;
-
-    fn write_input(input: &ReplState, writer: &mut FieldWriter<'_>) -> Result<(), WriteError> {
-        write(input, writer)
-    }
-
-    fn read_output(reader: &mut FieldReader<'_>) -> Option<S::Output> {
-        S::read_output(reader)
-    }
-
-    fn check(output: &S::Output, checks: &mut Checks) {
-        S::check(output, checks);
-    }
-}
 
 /// Builds an [`RLM`].
 #[must_use = "a module is made by `build`"]
@@ -279,26 +201,6 @@ impl<S: Signature> RlmBuilder<S> {
         finish(predictors, &spec, &parts, max_llm_calls);
         RLM { generate_action, extract, kit: parts.kit(), spec, sub_lm, max_llm_calls }
     }
-}
-
-/// The specifications of the two predictors.
-fn specs(spec: &SignatureSpec) -> [SignatureSpec; 2] {
-    let state = || {
-        [
-            text(INFO, "the variables: types and sizes, how they begin and end"),
-            text(HISTORY, "the code so far and what it gave"),
-        ]
-    };
-    let with =
-        |fields| SignatureSpec { name: spec.name.clone(), instructions: spec.instructions.clone(), fields };
-    let action = [
-        text(ITERATION, "which code this is, of how many"),
-        Field::output(REASONING, TypeInfo::of::<String>())
-            .desc("what is known, what is missing, what comes next"),
-        Field::output(CODE, TypeInfo::of::<Code<Python>>()),
-    ];
-    let outputs = spec.outputs().cloned();
-    [with(state().into_iter().chain(action).collect()), with(state().into_iter().chain(outputs).collect())]
 }
 
 /// Tells the predictors how the work goes, and makes the settings.
@@ -351,13 +253,7 @@ fn finish(predictors: &mut [&mut Predictor; 2], spec: &SignatureSpec, parts: &Pa
             ))
         })
     });
-    for (predictor, protocol) in predictors.iter_mut().zip(protocols) {
-        predictor.set_protocol(&protocol);
-        if let Some(flaw) = &flaw {
-            predictor.refuse(flaw.clone());
-        }
-    }
-    parts.settle(predictors);
+    parts.settle(predictors, protocols, flaw);
 }
 
 impl<S: Signature> RLM<S> {
@@ -393,7 +289,7 @@ impl<S: Signature> RLM<S> {
         let mut found = None;
         let mut submit = |arguments: &Map<String, Value>| {
             let mut sides = SidesOf::<S>::new(input.clone());
-            let read = read(&self.spec, self.extract.predictor(), &mut sides, arguments);
+            let read = read_submitted(self.extract.predictor(), &mut sides, arguments);
             read.and_then(|()| sides.into_output().map_err(|e| e.to_string()))
                 .map(|output| found = Some(output))
         };
@@ -443,17 +339,8 @@ impl<S> RLM<S> {
                     iteration: Some(format!("{number} of {}", self.kit.max_iters)),
                 }))
             };
-            let action = match fitted(predictor, &state, &mut steps, || None).await {
-                Ok(sides) => taken::<ReplAction>(&*sides)?,
-                Err(Error::Parse(error)) => {
-                    steps.end(Stop::Unreadable(error.to_string()));
-                    return Ok(steps);
-                }
-                Err(error) if overflows(&error) => {
-                    steps.end(Stop::ContextWindow);
-                    return Ok(steps);
-                }
-                Err(error) => return Err(error),
+            let Some(action) = next::<ReplAction, _>(predictor, &state, &mut steps, || None).await? else {
+                return Ok(steps);
             };
             let mut step = self.kit.step(&mut *session, &action.reasoning, &action.code).await?;
             let submitted =
@@ -487,31 +374,22 @@ fn refused(step: &CodeStep, message: &str, most: usize) -> Arc<CodeStep> {
     CodeStep::new(step.thought.as_str(), step.code.as_str(), Err(error), most).into()
 }
 
-/// Reads outputs by their types, and checks them.
-fn read(
-    spec: &SignatureSpec,
+/// Reads outputs that were submitted by their types, and checks them.
+fn read_submitted(
     predictor: &Predictor,
     sides: &mut dyn Sides,
     arguments: &Map<String, Value>,
 ) -> Result<(), String> {
     let mut sections = Sections::new();
     for (name, value) in arguments {
-        if let Some(at) = spec.position(name) {
+        if let Some(at) = predictor.spec().position(name) {
             sections.insert(at, Section::json(value.to_string()));
         }
     }
     let settings = Context::current().settings();
-    let mut reader = FieldReader::new(spec, &sections, &settings.reading);
-    sides.read(&mut reader);
-    let (errors, _) = reader.finish();
+    let Reading { errors, violations, .. } = read(predictor, &settings.reading, sides, &sections);
     if !errors.is_empty() {
         return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-    }
-    let mut checks = Checks::default();
-    sides.check(&mut checks);
-    let mut violations = checks.into_violations();
-    if let Some(output) = sides.output() {
-        violations.extend(predictor.validate(output));
     }
     let fatal: Vec<&str> = violations.iter().filter(|v| v.fatal).map(|v| v.message.as_str()).collect();
     if fatal.is_empty() { Ok(()) } else { Err(fatal.join("; ")) }

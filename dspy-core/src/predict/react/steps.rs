@@ -3,11 +3,11 @@
 use futures_util::{StreamExt as _, stream};
 
 use super::super::{
-    fitted::{MakeSides, fitted, overflows, taken},
+    fitted::{MakeSides, next},
     watch::Watch,
 };
 use crate::{
-    Error, Result, ToolError, ToolErrorKind,
+    Result, ToolError, ToolErrorKind,
     lm::BoxFuture,
     module::Predictor,
     tool::{Action, AgentStep, FINISH, NextStep, Observation, Stop, Tool, Trajectory},
@@ -49,18 +49,8 @@ impl Work<'_> {
         Box::pin(async move {
             for _ in 0..self.max_iters {
                 let watch = || self.listener.and_then(|listener| listener.watch(false));
-                let next = fitted(self.react, sides, &mut trajectory, watch).await;
-                let next = match next.map(|sides| taken::<NextStep>(&*sides)) {
-                    Ok(next) => next?,
-                    Err(Error::Parse(error)) => {
-                        trajectory.end(Stop::Unreadable(error.to_string()));
-                        return Ok(trajectory);
-                    }
-                    Err(error) if overflows(&error) => {
-                        trajectory.end(Stop::ContextWindow);
-                        return Ok(trajectory);
-                    }
-                    Err(error) => return Err(error),
+                let Some(next) = next(self.react, sides, &mut trajectory, watch).await? else {
+                    return Ok(trajectory);
                 };
                 let (step, finished) = self.make(next).await;
                 if let Some(listener) = self.listener {
