@@ -1,6 +1,6 @@
 //! What is peculiar to Anthropic's models, wherever they are served.
 
-use crate::lm::{ReasoningEffort, Request, ResponseFormat};
+use crate::lm::{FinishReason, ReasoningEffort, Request, ResponseFormat};
 
 /// The fewest tokens of thinking that can be asked for.
 const LEAST: u64 = 1024;
@@ -29,4 +29,17 @@ pub(super) fn budget(effort: ReasoningEffort, max_tokens: Option<u64>) -> Result
 /// Whether documents are cited: not in answers whose form is enforced.
 pub(super) fn cites(request: &Request) -> bool {
     !matches!(request.format, ResponseFormat::JsonSchema { .. })
+}
+
+/// Why an answer ends. `calls`: whether it calls tools, which not every server says.
+pub(super) fn finish(reason: Option<&str>, calls: bool) -> FinishReason {
+    match reason {
+        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
+        Some("tool_use") => FinishReason::ToolCalls,
+        Some("refusal") => FinishReason::Refusal,
+        Some("guardrail_intervened" | "content_filtered") => FinishReason::ContentFilter,
+        None | Some("end_turn" | "stop_sequence") if calls => FinishReason::ToolCalls,
+        None | Some("end_turn" | "stop_sequence") => FinishReason::Stop,
+        Some(other) => FinishReason::Other(other.to_owned()),
+    }
 }

@@ -4,6 +4,7 @@
 //! bodies, and reads answers, whole or in pieces. [`Served`] is a model that is reached by one: its
 //! [`Endpoint`](endpoint::Endpoint) sends the bytes, reads refusals and keeps the secrets.
 
+mod answer;
 mod anthropic;
 #[cfg(feature = "bedrock")]
 mod bedrock;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::value::Part;
+use crate::{lm::Options, value::Part};
 
 /// Writes a value.
 pub(super) fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
@@ -31,12 +31,58 @@ pub(super) fn name_of(out: &mut Vec<u8>, name: &str) {
 }
 
 /// Writes the parameters of the user's own.
-pub(super) fn extra(out: &mut Vec<u8>, extra: &Map<String, Value>) {
+pub(super) fn extra<'a>(out: &mut Vec<u8>, extra: impl IntoIterator<Item = (&'a String, &'a Value)>) {
     for (name, value) in extra {
         out.push(b',');
         json(out, name);
         out.push(b':');
         json(out, value);
+    }
+}
+
+/// What a protocol calls the options that most protocols have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names {
+    pub(super) temperature: &'static str,
+    pub(super) top_p: &'static str,
+    /// These three are not written here where they have no name.
+    pub(super) max_tokens: Option<&'static str>,
+    pub(super) stop: Option<&'static str>,
+    pub(super) seed: Option<&'static str>,
+}
+
+impl Names {
+    /// Writes those that are set; a parameter of the user's own takes the place of the one of its name. `sampling`: whether
+    /// the model takes a temperature.
+    pub(super) fn write(self, out: &mut Vec<u8>, o: &Options, theirs: &Map<String, Value>, sampling: bool) {
+        let own = |name: &&str| !theirs.contains_key(*name);
+        if sampling {
+            set(out, Some(self.temperature).filter(own), o.temperature);
+            set(out, Some(self.top_p).filter(own), o.top_p);
+        }
+        set(out, self.max_tokens.filter(own), o.max_tokens);
+        set(out, self.stop.filter(own), Some(&*o.stop).filter(|stop| !stop.is_empty()));
+        set(out, self.seed.filter(own), o.seed);
+    }
+}
+
+fn set(out: &mut Vec<u8>, name: Option<&str>, value: Option<impl Serialize>) {
+    if let (Some(name), Some(value)) = (name, value) {
+        member(out, name, &value);
+    }
+}
+
+/// Writes items after those that are written already, with a comma between them where there are both.
+pub(super) fn joined(out: &mut Vec<u8>, before: &[u8], after: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(before);
+    if before.is_empty() {
+        return after(out);
+    }
+    out.push(b',');
+    let start = out.len();
+    after(out);
+    if out.len() == start {
+        out.pop();
     }
 }
 

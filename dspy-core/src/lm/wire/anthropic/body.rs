@@ -11,7 +11,7 @@ use crate::{
             claude,
             interface::Setup,
             schema,
-            write::{List, Piece, as_text, bytes_of, extra, json, member, name_of, pieces},
+            write::{List, Names, Piece, as_text, bytes_of, extra, joined, json, member, name_of, pieces},
         },
     },
     value::Part,
@@ -24,6 +24,15 @@ const MAX_TOKENS: u64 = 4096;
 const LONG_MAX_TOKENS: u64 = 16_384;
 /// Marks the end of what the provider keeps in its cache.
 const BREAKPOINT: &[u8] = br#","cache_control":{"type":"ephemeral"}"#;
+
+/// There is no seed; the limit of tokens must always be there and is written apart.
+const NAMES: Names = Names {
+    temperature: "temperature",
+    top_p: "top_p",
+    max_tokens: None,
+    stop: Some("stop_sequences"),
+    seed: None,
+};
 
 /// The names under which a prefix remembers its parts, by whether its end is marked.
 const SYSTEM: [&str; 2] = ["anthropic system", "anthropic system, marked"];
@@ -48,17 +57,7 @@ pub(super) fn body(setup: &Setup, request: &Request, stream: bool) -> Result<Vec
     }
     let thinks = thinking(&mut out, setup, request, max_tokens)?;
     // With thinking on, and for models that have done away with it, the temperature must not be set.
-    if setup.facts.sampling != Some(false) && !thinks {
-        if let Some(t) = options.temperature.filter(|_| own("temperature")) {
-            member(&mut out, "temperature", &t);
-        }
-        if let Some(p) = options.top_p.filter(|_| own("top_p")) {
-            member(&mut out, "top_p", &p);
-        }
-    }
-    if !options.stop.is_empty() && own("stop_sequences") {
-        member(&mut out, "stop_sequences", &options.stop);
-    }
+    NAMES.write(&mut out, options, &options.extra, setup.facts.sampling != Some(false) && !thinks);
     if let Some(name) = &setup.rollout_name {
         member(&mut out, name, &request.rollout);
     }
@@ -169,13 +168,7 @@ fn conversation(out: &mut Vec<u8>, setup: &Setup, request: &Request) {
     let is_system = |m: &Message| m.role == Role::System;
     if !remembered.is_empty() || tail.iter().any(is_system) {
         out.extend_from_slice(b",\"system\":[");
-        out.extend_from_slice(&remembered);
-        let mut later = Vec::new();
-        system(&mut later, tail, false);
-        if !remembered.is_empty() && !later.is_empty() {
-            out.push(b',');
-        }
-        out.extend_from_slice(&later);
+        joined(out, &remembered, |out| system(out, tail, false));
         out.push(b']');
     }
     let cites = claude::cites(request);
@@ -185,11 +178,7 @@ fn conversation(out: &mut Vec<u8>, setup: &Setup, request: &Request) {
         out
     });
     out.extend_from_slice(b",\"messages\":[");
-    out.extend_from_slice(&remembered);
-    if !remembered.is_empty() && tail.iter().any(|m| !is_system(m)) {
-        out.push(b',');
-    }
-    messages(out, tail, false, cites);
+    joined(out, &remembered, |out| messages(out, tail, false, cites));
     out.push(b']');
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json, value::RawValue};
 use crate::{
     LmError,
     lm::{
-        Choice, FinishReason, Replay, Response, ToolCall, Usage, call,
-        wire::{cited, endpoint::Endpoint, failure::Reply},
+        Choice, Response, Usage, call,
+        wire::{answer::Answer, claude, endpoint::Endpoint, failure::Reply},
     },
     value::Citation,
 };
@@ -30,7 +30,7 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
     let mut keep = false;
     for block in blocks {
         keep |= block.is_thought();
-        answer.add(block);
+        add(&mut answer, block);
     }
     let replay = match keep {
         // Read once more for the very text of the blocks, which must go back as they are.
@@ -40,66 +40,34 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
     Ok(Response {
         id: message.id.unwrap_or_default().into_owned(),
         model: message.model.unwrap_or_default().into_owned(),
-        choices: vec![answer.finish(message.stop_reason.as_deref(), replay)],
+        choices: vec![finish(answer, message.stop_reason.as_deref(), replay)],
         usage: message.usage.unwrap_or_default().usage(),
         ..Response::default()
     })
 }
 
-/// An answer that is put together from blocks.
-#[derive(Default)]
-pub(super) struct Answer {
-    pub(super) text: String,
-    pub(super) reasoning: String,
-    pub(super) calls: Vec<ToolCall>,
-    pub(super) citations: Vec<Citation>,
-}
-
-impl Answer {
-    pub(super) fn add(&mut self, block: RawBlock<'_>) {
-        match &*block.kind {
-            "text" => {
-                let citations = block.citations.unwrap_or_default().into_iter().map(Citation::from);
-                self.add_text(&block.text.unwrap_or_default(), citations.collect());
-            }
-            "thinking" => self.reasoning.push_str(&block.thinking.unwrap_or_default()),
-            "tool_use" => {
-                let id = block.id.unwrap_or_default().into_owned();
-                let name = block.name.unwrap_or_default().into_owned();
-                self.calls.push(call::tool_call(id, name, &call::arguments(block.input)));
-            }
-            // What the provider's own tools did is no part of the answer.
-            _ => {}
+/// Adds a block to an answer.
+pub(super) fn add(answer: &mut Answer, block: RawBlock<'_>) {
+    match &*block.kind {
+        "text" => {
+            let citations = block.citations.unwrap_or_default().into_iter().map(Citation::from);
+            answer.add_text(&block.text.unwrap_or_default(), citations.collect());
         }
-    }
-
-    pub(super) fn add_text(&mut self, text: &str, mut citations: Vec<Citation>) {
-        cited::add(&mut self.text, text, &mut citations);
-        self.citations.append(&mut citations);
-    }
-
-    pub(super) fn finish(self, reason: Option<&str>, replay: Option<String>) -> Choice {
-        Choice {
-            finish: finish(reason, !self.calls.is_empty()),
-            text: self.text,
-            reasoning: Some(self.reasoning).filter(|r| !r.is_empty()),
-            tool_calls: self.calls,
-            citations: self.citations,
-            replay: replay.map(|json| Replay { wire: WIRE.into(), json }.into()),
-            ..Choice::default()
+        "thinking" => answer.reasoning.push_str(&block.thinking.unwrap_or_default()),
+        "tool_use" => {
+            let id = block.id.unwrap_or_default().into_owned();
+            let name = block.name.unwrap_or_default().into_owned();
+            answer.calls.push(call::tool_call(id, name, &call::arguments(block.input)));
         }
+        // What the provider's own tools did is no part of the answer.
+        _ => {}
     }
 }
 
-fn finish(reason: Option<&str>, calls: bool) -> FinishReason {
-    match reason {
-        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
-        Some("tool_use") => FinishReason::ToolCalls,
-        Some("refusal") => FinishReason::Refusal,
-        None | Some("end_turn" | "stop_sequence") if calls => FinishReason::ToolCalls,
-        None | Some("end_turn" | "stop_sequence") => FinishReason::Stop,
-        Some(other) => FinishReason::Other(other.to_owned()),
-    }
+/// The whole answer.
+pub(super) fn finish(answer: Answer, reason: Option<&str>, replay: Option<String>) -> Choice {
+    let reason = claude::finish(reason, !answer.calls.is_empty());
+    answer.finish(reason, WIRE, replay)
 }
 
 #[derive(Deserialize)]

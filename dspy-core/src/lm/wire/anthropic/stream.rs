@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
-use super::read::{self, Answer, RawBlock, RawCitation, RawUsage};
+use super::read::{self, RawBlock, RawCitation, RawUsage};
 use crate::{
     LmError, LmErrorKind,
     lm::{
         Delta, DeltaSink, Response, call,
-        wire::{endpoint::Endpoint, failure::Reply, interface::Pieces},
+        wire::{answer::Answer, endpoint::Endpoint, failure::Reply, interface::Pieces},
     },
     value::Citation,
 };
@@ -110,7 +110,7 @@ impl Pieces for Partial {
                 _ => {}
             }
         }
-        let choice = answer.finish(self.stop_reason.as_deref(), replay);
+        let choice = read::finish(answer, self.stop_reason.as_deref(), replay);
         Ok(Response { choices: vec![choice], usage: self.usage.usage(), ..self.response })
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, value::RawValue};
 use crate::{
     LmError,
     lm::{
-        Choice, FinishReason, Replay, Response, ToolCall, Usage, call,
-        wire::{cited, endpoint::Endpoint, failure::Reply},
+        Choice, Response, Usage, call,
+        wire::{answer::Answer, claude, endpoint::Endpoint, failure::Reply},
     },
     value::Citation,
 };
@@ -28,7 +28,7 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8], model: &str) -> Result<
     let mut thinks = false;
     for block in message.content {
         thinks |= block.reasoning_content.is_some();
-        answer.add(block);
+        add(&mut answer, block);
     }
     let replay = match thinks {
         // Read once more for the very text of the blocks, which must go back as they are.
@@ -39,63 +39,31 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8], model: &str) -> Result<
     };
     Ok(Response {
         model: model.to_owned(),
-        choices: vec![answer.finish(raw.stop_reason.as_deref(), replay)],
+        choices: vec![finish(answer, raw.stop_reason.as_deref(), replay)],
         usage: raw.usage.unwrap_or_default().usage(),
         ..Response::default()
     })
 }
 
-/// An answer that is put together from blocks.
-#[derive(Default)]
-pub(super) struct Answer {
-    pub(super) text: String,
-    pub(super) reasoning: String,
-    pub(super) calls: Vec<ToolCall>,
-    pub(super) citations: Vec<Citation>,
-}
-
-impl Answer {
-    fn add(&mut self, block: RawBlock) {
-        self.text.push_str(&block.text.unwrap_or_default());
-        if let Some(RawThought { reasoning_text: Some(thought) }) = block.reasoning_content {
-            self.reasoning.push_str(&thought.text);
-        }
-        if let Some(tool) = block.tool_use {
-            self.calls.push(call::tool_call(tool.tool_use_id, tool.name, &call::arguments(tool.input)));
-        }
-        if let Some(cited) = block.citations_content {
-            let text: String = cited.content.into_iter().filter_map(|piece| piece.text).collect();
-            self.add_text(&text, cited.citations.into_iter().map(Citation::from).collect());
-        }
+/// Adds a block to an answer.
+fn add(answer: &mut Answer, block: RawBlock) {
+    answer.text.push_str(&block.text.unwrap_or_default());
+    if let Some(RawThought { reasoning_text: Some(thought) }) = block.reasoning_content {
+        answer.reasoning.push_str(&thought.text);
     }
-
-    pub(super) fn add_text(&mut self, text: &str, mut citations: Vec<Citation>) {
-        cited::add(&mut self.text, text, &mut citations);
-        self.citations.append(&mut citations);
+    if let Some(tool) = block.tool_use {
+        answer.calls.push(call::tool_call(tool.tool_use_id, tool.name, &call::arguments(tool.input)));
     }
-
-    pub(super) fn finish(self, reason: Option<&str>, replay: Option<String>) -> Choice {
-        Choice {
-            finish: finish(reason, !self.calls.is_empty()),
-            text: self.text,
-            reasoning: Some(self.reasoning).filter(|r| !r.is_empty()),
-            tool_calls: self.calls,
-            citations: self.citations,
-            replay: replay.map(|json| Replay { wire: WIRE.into(), json }.into()),
-            ..Choice::default()
-        }
+    if let Some(cited) = block.citations_content {
+        let text: String = cited.content.into_iter().filter_map(|piece| piece.text).collect();
+        answer.add_text(&text, cited.citations.into_iter().map(Citation::from).collect());
     }
 }
 
-fn finish(reason: Option<&str>, calls: bool) -> FinishReason {
-    match reason {
-        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
-        Some("guardrail_intervened" | "content_filtered") => FinishReason::ContentFilter,
-        Some("tool_use") => FinishReason::ToolCalls,
-        None | Some("end_turn" | "stop_sequence") if calls => FinishReason::ToolCalls,
-        None | Some("end_turn" | "stop_sequence") => FinishReason::Stop,
-        Some(other) => FinishReason::Other(other.to_owned()),
-    }
+/// The whole answer.
+pub(super) fn finish(answer: Answer, reason: Option<&str>, replay: Option<String>) -> Choice {
+    let reason = claude::finish(reason, !answer.calls.is_empty());
+    answer.finish(reason, WIRE, replay)
 }
 
 #[derive(Deserialize)]

@@ -5,12 +5,12 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 
-use super::read::{Answer, RawCall, RawCitation, RawUsage};
+use super::read::{self, RawCall, RawCitation, RawUsage};
 use crate::{
     LmError, LmErrorKind,
     lm::{
         Delta, DeltaSink, Response, call,
-        wire::{endpoint::Endpoint, failure::Reply, interface::Pieces},
+        wire::{answer::Answer, endpoint::Endpoint, failure::Reply, interface::Pieces},
     },
     value::Citation,
 };
@@ -131,7 +131,7 @@ impl Pieces for Partial {
                 answer.calls.push(call::tool_call(id, name, &block.arguments));
             }
         }
-        let choice = answer.finish(Some(&*reason), replay);
+        let choice = read::finish(answer, Some(&*reason), replay);
         let usage = self.usage.usage();
         Ok(Response { model: self.model, choices: vec![choice], usage, ..Response::default() })
     }

@@ -5,8 +5,16 @@ use crate::lm::{
     wire::{
         interface::Setup,
         schema,
-        write::{List, Piece, as_text, extra, json, member, name_of, pieces},
+        write::{List, Names, Piece, as_text, extra, joined, json, member, name_of, pieces},
     },
+};
+
+const NAMES: Names = Names {
+    temperature: "temperature",
+    top_p: "p",
+    max_tokens: Some("max_tokens"),
+    stop: Some("stop_sequences"),
+    seed: Some("seed"),
 };
 
 pub(super) fn body(setup: &Setup, request: &Request, stream: bool) -> Vec<u8> {
@@ -15,23 +23,7 @@ pub(super) fn body(setup: &Setup, request: &Request, stream: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(b"{\"model\":");
     json(&mut out, &setup.name);
-    if setup.facts.sampling != Some(false) {
-        if let Some(t) = o.temperature.filter(|_| own("temperature")) {
-            member(&mut out, "temperature", &t);
-        }
-        if let Some(p) = o.top_p.filter(|_| own("p")) {
-            member(&mut out, "p", &p);
-        }
-    }
-    if let Some(n) = o.max_tokens.filter(|_| own("max_tokens")) {
-        member(&mut out, "max_tokens", &n);
-    }
-    if !o.stop.is_empty() && own("stop_sequences") {
-        member(&mut out, "stop_sequences", &o.stop);
-    }
-    if let Some(seed) = o.seed.filter(|_| own("seed")) {
-        member(&mut out, "seed", &seed);
-    }
+    NAMES.write(&mut out, o, &o.extra, setup.facts.sampling != Some(false));
     if o.logprobs.is_some() && own("logprobs") {
         member(&mut out, "logprobs", &true);
     }
@@ -80,11 +72,7 @@ pub(super) fn body(setup: &Setup, request: &Request, stream: bool) -> Vec<u8> {
         out
     });
     out.extend_from_slice(b",\"messages\":[");
-    out.extend_from_slice(&prefix);
-    if !prefix.is_empty() && !request.prompt.tail.is_empty() {
-        out.push(b',');
-    }
-    messages(&mut out, &request.prompt.tail);
+    joined(&mut out, &prefix, |out| messages(out, &request.prompt.tail));
     out.extend_from_slice(b"]}");
     out
 }

@@ -10,7 +10,7 @@ use crate::{
         wire::{
             interface::Setup,
             schema,
-            write::{List, Piece, as_text, bytes_of, json, member, name_of, pieces},
+            write::{List, Names, Piece, as_text, bytes_of, extra, joined, json, member, name_of, pieces},
         },
     },
     value::Part,
@@ -19,8 +19,16 @@ use crate::{
 /// The member that holds the options of generation.
 const CONFIG: &str = "generationConfig";
 
+/// The seed is written apart.
+const NAMES: Names = Names {
+    temperature: "temperature",
+    top_p: "topP",
+    max_tokens: Some("maxOutputTokens"),
+    stop: Some("stopSequences"),
+    seed: None,
+};
+
 pub(super) fn body(setup: &Setup, request: &Request) -> Vec<u8> {
-    let extra = &request.options.extra;
     let mut out = Vec::with_capacity(1024);
     conversation(&mut out, request);
     tools(&mut out, request);
@@ -28,12 +36,7 @@ pub(super) fn body(setup: &Setup, request: &Request) -> Vec<u8> {
     if let Some(name) = &setup.rollout_name {
         member(&mut out, name, &request.rollout);
     }
-    for (name, value) in extra.iter().filter(|(name, _)| *name != CONFIG) {
-        out.push(b',');
-        json(&mut out, name);
-        out.push(b':');
-        json(&mut out, value);
-    }
+    extra(&mut out, request.options.extra.iter().filter(|(name, _)| *name != CONFIG));
     out.push(b'}');
     out
 }
@@ -45,20 +48,7 @@ fn config(out: &mut Vec<u8>, setup: &Setup, request: &Request) {
     let theirs = o.extra.get(CONFIG).and_then(Value::as_object).unwrap_or(&none);
     let own = |name: &str| !theirs.contains_key(name);
     let mut members = Vec::new();
-    if setup.facts.sampling != Some(false) {
-        if let Some(t) = o.temperature.filter(|_| own("temperature")) {
-            member(&mut members, "temperature", &t);
-        }
-        if let Some(p) = o.top_p.filter(|_| own("topP")) {
-            member(&mut members, "topP", &p);
-        }
-    }
-    if let Some(n) = o.max_tokens.filter(|_| own("maxOutputTokens")) {
-        member(&mut members, "maxOutputTokens", &n);
-    }
-    if !o.stop.is_empty() && own("stopSequences") {
-        member(&mut members, "stopSequences", &o.stop);
-    }
+    NAMES.write(&mut members, o, theirs, setup.facts.sampling != Some(false));
     // The protocol's seed has 32 bits with a sign.
     if let Some(seed) = o.seed.filter(|_| own("seed")) {
         member(&mut members, "seed", &(seed & 0x7FFF_FFFF));
@@ -85,7 +75,7 @@ fn config(out: &mut Vec<u8>, setup: &Setup, request: &Request) {
             }
         }
     }
-    crate::lm::wire::write::extra(&mut members, theirs);
+    extra(&mut members, theirs);
     if let Some(first) = members.first_mut() {
         *first = b'{';
         name_of(out, CONFIG);
@@ -163,18 +153,13 @@ fn tools(out: &mut Vec<u8>, request: &Request) {
 /// System messages, wherever they stand, are one member; the others follow.
 fn conversation(out: &mut Vec<u8>, request: &Request) {
     let (prefix, tail) = (&request.prompt.prefix, &request.prompt.tail);
-    let is_system = |m: &Message| m.role == Role::System;
     let remembered = prefix.rendered("gemini contents", |all| {
         let mut out = Vec::new();
         contents(&mut out, all, &[]);
         out
     });
     out.extend_from_slice(b"{\"contents\":[");
-    out.extend_from_slice(&remembered);
-    if !remembered.is_empty() && tail.iter().any(|m| !is_system(m)) {
-        out.push(b',');
-    }
-    contents(out, tail, prefix.messages());
+    joined(out, &remembered, |out| contents(out, tail, prefix.messages()));
     out.push(b']');
     let remembered = prefix.rendered("gemini system", |all| {
         let mut out = Vec::new();
@@ -185,11 +170,7 @@ fn conversation(out: &mut Vec<u8>, request: &Request) {
     system(&mut later, tail);
     if !remembered.is_empty() || !later.is_empty() {
         out.extend_from_slice(br#","systemInstruction":{"parts":["#);
-        out.extend_from_slice(&remembered);
-        if !remembered.is_empty() && !later.is_empty() {
-            out.push(b',');
-        }
-        out.extend_from_slice(&later);
+        joined(out, &remembered, |out| out.extend_from_slice(&later));
         out.extend_from_slice(b"]}");
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         Message, Options, Request, ResponseFormat, Role, ToolChoice, ToolSpec,
         wire::{
             interface::Setup,
-            write::{List, Piece, as_text, extra, json, member, pieces},
+            write::{List, Names, Piece, as_text, extra, joined, json, member, pieces},
         },
     },
     value::Part,
@@ -24,8 +24,8 @@ const WIRE: &str = "openai_chat";
 pub(super) struct Form {
     /// How every body begins: `{"model":"name"`.
     head: Box<[u8]>,
-    /// The parameter that limits the tokens of an answer.
-    max_tokens_name: &'static str,
+    /// What the options are called.
+    names: Names,
     /// Whether the model takes a temperature.
     sampling: bool,
     /// The parameter that has the number of the draw.
@@ -39,7 +39,16 @@ impl Form {
         json(&mut head, &setup.name);
         Self {
             head: head.into(),
-            max_tokens_name: if setup.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
+            names: Names {
+                temperature: "temperature",
+                top_p: "top_p",
+                max_tokens: Some(match setup.max_completion_tokens {
+                    true => "max_completion_tokens",
+                    false => "max_tokens",
+                }),
+                stop: Some("stop"),
+                seed: Some("seed"),
+            },
             sampling: setup.facts.sampling != Some(false),
             rollout_name: setup.rollout_name.clone(),
         }
@@ -48,7 +57,11 @@ impl Form {
 
 /// The body of a request.
 pub(super) fn body(form: &Form, request: &Request, stream: bool) -> Vec<u8> {
-    let prefix = request.prompt.prefix.rendered(WIRE, messages);
+    let prefix = request.prompt.prefix.rendered(WIRE, |all| {
+        let mut out = Vec::new();
+        messages(&mut out, all);
+        out
+    });
     let tail: usize = request.prompt.tail.iter().map(|m| m.content.text().len() + 64).sum();
     let mut out = Vec::with_capacity(form.head.len() + prefix.len() + tail + tail / 8 + 256);
     out.extend_from_slice(&form.head);
@@ -78,13 +91,7 @@ pub(super) fn body(form: &Form, request: &Request, stream: bool) -> Vec<u8> {
         out.extend_from_slice(br#","stream":true,"stream_options":{"include_usage":true}"#);
     }
     out.extend_from_slice(b",\"messages\":[");
-    out.extend_from_slice(&prefix);
-    for (i, tail) in request.prompt.tail.iter().enumerate() {
-        if i > 0 || !prefix.is_empty() {
-            out.push(b',');
-        }
-        message(&mut out, tail);
-    }
+    joined(&mut out, &prefix, |out| messages(out, &request.prompt.tail));
     out.extend_from_slice(b"]}");
     out
 }
@@ -108,54 +115,33 @@ fn tool_choice(out: &mut Vec<u8>, request: &Request) {
 
 /// The options that are set. An extra parameter of the same name takes the place of one.
 fn options(out: &mut Vec<u8>, o: &Options, form: &Form) {
-    let mut set = |name: &str, value: &dyn Fn(&mut Vec<u8>)| {
-        if !o.extra.contains_key(name) {
-            out.extend_from_slice(b",\"");
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\":");
-            value(out);
-        }
-    };
-    if let Some(t) = o.temperature.filter(|_| form.sampling) {
-        set("temperature", &|out| json(out, &t));
+    form.names.write(out, o, &o.extra, form.sampling);
+    let own = |name: &str| !o.extra.contains_key(name);
+    if let Some(n) = o.n.filter(|_| own("n")) {
+        member(out, "n", &n);
     }
-    if let Some(p) = o.top_p.filter(|_| form.sampling) {
-        set("top_p", &|out| json(out, &p));
-    }
-    if let Some(n) = o.max_tokens {
-        set(form.max_tokens_name, &|out| json(out, &n));
-    }
-    if !o.stop.is_empty() {
-        set("stop", &|out| json(out, &o.stop));
-    }
-    if let Some(seed) = o.seed {
-        set("seed", &|out| json(out, &seed));
-    }
-    if let Some(n) = o.n {
-        set("n", &|out| json(out, &n));
-    }
-    if let Some(effort) = o.reasoning_effort {
-        set("reasoning_effort", &|out| json(out, effort.as_str()));
+    if let Some(effort) = o.reasoning_effort.filter(|_| own("reasoning_effort")) {
+        member(out, "reasoning_effort", effort.as_str());
     }
     if let Some(top) = o.logprobs {
-        set("logprobs", &|out| out.extend_from_slice(b"true"));
-        if top > 0 {
-            set("top_logprobs", &|out| json(out, &top));
+        if own("logprobs") {
+            member(out, "logprobs", &true);
+        }
+        if top > 0 && own("top_logprobs") {
+            member(out, "top_logprobs", &top);
         }
     }
     extra(out, &o.extra);
 }
 
 /// Messages, separated by commas.
-fn messages(messages: &[Message]) -> Vec<u8> {
-    let mut out = Vec::new();
+fn messages(out: &mut Vec<u8>, messages: &[Message]) {
     for (i, m) in messages.iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        message(&mut out, m);
+        message(out, m);
     }
-    out
 }
 
 /// The member `tools` of an object that has others before it; nothing without tools.

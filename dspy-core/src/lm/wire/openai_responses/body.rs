@@ -6,10 +6,19 @@ use crate::{
         Message, ReasoningEffort, Request, ResponseFormat, Role, ToolChoice,
         wire::{
             interface::Setup,
-            write::{List, Piece, as_text, extra, json, member, name_of, pieces},
+            write::{List, Names, Piece, as_text, extra, joined, json, member, name_of, pieces},
         },
     },
     value::Part,
+};
+
+/// There are no others.
+const NAMES: Names = Names {
+    temperature: "temperature",
+    top_p: "top_p",
+    max_tokens: Some("max_output_tokens"),
+    stop: None,
+    seed: None,
 };
 
 pub(super) fn body(setup: &Setup, request: &Request, stream: bool) -> Vec<u8> {
@@ -18,17 +27,7 @@ pub(super) fn body(setup: &Setup, request: &Request, stream: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(b"{\"model\":");
     json(&mut out, &setup.name);
-    if setup.facts.sampling != Some(false) {
-        if let Some(t) = o.temperature.filter(|_| own("temperature")) {
-            member(&mut out, "temperature", &t);
-        }
-        if let Some(p) = o.top_p.filter(|_| own("top_p")) {
-            member(&mut out, "top_p", &p);
-        }
-    }
-    if let Some(n) = o.max_tokens.filter(|_| own("max_output_tokens")) {
-        member(&mut out, "max_output_tokens", &n);
-    }
+    NAMES.write(&mut out, o, &o.extra, setup.facts.sampling != Some(false));
     if let Some(top) = o.logprobs.filter(|_| own("top_logprobs")) {
         member(&mut out, "top_logprobs", &top);
     }
@@ -78,12 +77,7 @@ pub(super) fn body(setup: &Setup, request: &Request, stream: bool) -> Vec<u8> {
         out
     });
     out.extend_from_slice(b",\"input\":[");
-    out.extend_from_slice(&prefix);
-    let before = out.len();
-    items(&mut out, &request.prompt.tail);
-    if !prefix.is_empty() && out.len() > before {
-        out.insert(before, b',');
-    }
+    joined(&mut out, &prefix, |out| items(out, &request.prompt.tail));
     out.extend_from_slice(b"]}");
     out
 }
