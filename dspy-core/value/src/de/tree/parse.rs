@@ -1,115 +1,29 @@
-//! A value as it is written, whatever type will ask for it: what models write in place of JSON, as a tree.
+//! From a text to values.
 
 use std::borrow::Cow;
 
 use super::{
-    coercion::{CoercionKind, Notes},
-    lex::{self, Place},
+    super::{
+        coercion::CoercionKind,
+        lex::{self, Place},
+    },
+    cursor::{Between, OPEN, Parser},
+    node::{Fault, Kind, Member, Node, TooDeep},
 };
 
-/// A value as it is written.
-#[derive(Debug, Clone)]
-pub(super) struct Node<'t> {
-    /// Where it begins in the raw piece.
-    pub(super) at: usize,
-    /// All of its text.
-    pub(super) source: &'t str,
-    pub(super) kind: Kind<'t>,
-    pub(super) notes: Notes,
-    /// Why the inside of a list or an object cannot be told.
-    pub(super) fault: Option<Box<Fault>>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Kind<'t> {
-    /// A number, a literal, or text without quotes.
-    Bare(&'t str),
-    /// A string.
-    Text(Cow<'t, str>),
-    List(Vec<Node<'t>>),
-    Object(Vec<Member<'t>>),
-    /// `Name(…)` or `Name {…}`.
-    Call(&'t str, Box<Node<'t>>),
-    /// Free text, which the type that asks understands.
-    Free(Cow<'t, str>),
-    /// Nothing, where a value should stand.
-    Missing,
-}
-
-/// A key with its value.
-#[derive(Debug, Clone)]
-pub(super) struct Member<'t> {
-    pub(super) at: usize,
-    pub(super) key: Cow<'t, str>,
-    pub(super) value: Node<'t>,
-}
-
-/// What was expected, and where.
-#[derive(Debug, Clone)]
-pub(super) struct Fault {
-    pub(super) at: usize,
-    pub(super) expected: String,
-    pub(super) found: String,
-}
-
-/// More levels of nesting than allowed; the place.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TooDeep(pub(super) usize);
-
-impl<'t> Node<'t> {
-    pub(super) fn new(at: usize, source: &'t str, kind: Kind<'t>) -> Self {
-        Self { at, source, kind, notes: Notes::default(), fault: None }
-    }
-
-    /// Free text at a place.
-    pub(super) fn free(at: usize, text: impl Into<Cow<'t, str>>) -> Self {
-        Self::new(at, "", Kind::Free(text.into()))
-    }
-
-    /// Whether it is an object or a list of which nothing is missing.
-    pub(super) fn complete(&self) -> bool {
-        let cut = [CoercionKind::CutOff, CoercionKind::MissingClose].iter().any(|kind| self.notes.has(*kind));
-        self.fault.is_none() && !cut
-    }
-
-    /// The only value of a list of one or an object of one key.
-    pub(super) fn only(&self) -> Option<&Node<'t>> {
-        match &self.kind {
-            Kind::List(items) => match &items[..] {
-                [only] => Some(only),
-                _ => None,
-            },
-            Kind::Object(members) => match &members[..] {
-                [only] => Some(&only.value),
-                _ => None,
-            },
-            Kind::Call(_, inner) => Some(inner),
-            _ => None,
-        }
-    }
-}
-
-/// A place in a text from which values are taken.
-pub(super) struct Parser<'t> {
-    text: &'t str,
-    pub(super) pos: usize,
-    /// Where the text begins in the raw piece.
-    base: usize,
-    place: Place,
-    /// How many more levels there may be.
-    depth: usize,
-    notes: Notes,
-}
-
 /// The value that a text begins with.
-pub(super) fn value(text: &str, base: usize, depth: usize) -> Result<(Node<'_>, usize), TooDeep> {
+pub(in super::super) fn value(text: &str, base: usize, depth: usize) -> Result<(Node<'_>, usize), TooDeep> {
     let mut parser = Parser::new(text, base, depth);
     let node = parser.value(Place::Alone, false)?;
     Ok((node, parser.pos))
 }
 
 /// The value that a whole text is, or where what stands behind it begins.
-pub(super) fn whole(text: &str, base: usize, depth: usize) -> Result<Result<Node<'_>, usize>, TooDeep> {
+pub(in super::super) fn whole(
+    text: &str,
+    base: usize,
+    depth: usize,
+) -> Result<Result<Node<'_>, usize>, TooDeep> {
     let mut parser = Parser::new(text, base, depth);
     let mut node = parser.value(Place::Alone, false)?;
     Ok(match parser.finish() {
@@ -122,7 +36,12 @@ pub(super) fn whole(text: &str, base: usize, depth: usize) -> Result<Result<Node
 }
 
 /// The items of a list, or the entries of an object, that a text is without the brackets.
-pub(super) fn inside(text: &str, base: usize, depth: usize, object: bool) -> Result<Node<'_>, TooDeep> {
+pub(in super::super) fn inside(
+    text: &str,
+    base: usize,
+    depth: usize,
+    object: bool,
+) -> Result<Node<'_>, TooDeep> {
     let mut parser = Parser::new(text, base, depth);
     let kind = if object { parser.entries(OPEN)? } else { parser.items(OPEN, false)? };
     let mut node = Node::new(base, text, kind.0);
@@ -132,69 +51,9 @@ pub(super) fn inside(text: &str, base: usize, depth: usize, object: bool) -> Res
     Ok(node)
 }
 
-/// In place of a closing bracket, where none was opened.
-const OPEN: char = '\0';
-
 type Inside<'t> = (Kind<'t>, Option<Box<Fault>>);
 
 impl<'t> Parser<'t> {
-    pub(super) fn new(text: &'t str, base: usize, depth: usize) -> Self {
-        Self { text, pos: 0, base, place: Place::Alone, depth, notes: Notes::default() }
-    }
-
-    fn rest(&self) -> &'t str {
-        &self.text[self.pos..]
-    }
-
-    fn fault(&self, expected: impl Into<String>) -> Box<Fault> {
-        let rest = self.rest().trim();
-        let found = if rest.is_empty() { "the end" } else { rest.lines().next().unwrap_or_default() };
-        Box::new(Fault { at: self.base + self.pos, expected: expected.into(), found: found.to_owned() })
-    }
-
-    /// Goes on to what is neither white space nor a comment.
-    fn skip(&mut self) {
-        loop {
-            self.pos += lex::blank(self.rest());
-            let Some(len) = lex::comment(self.rest()) else { return };
-            if self.place == Place::Alone && self.rest().starts_with('#') {
-                return;
-            }
-            self.notes.add(CoercionKind::Comment);
-            self.pos += len;
-        }
-    }
-
-    /// The next character that counts.
-    fn head(&mut self) -> Option<char> {
-        match self.text.as_bytes().get(self.pos) {
-            Some(b @ (b'"' | b'{' | b'}' | b'[' | b']' | b',' | b':' | b'a'..=b'z' | b'0'..=b'9')) => {
-                return Some(char::from(*b));
-            }
-            _ => self.skip(),
-        }
-        let rest = self.rest();
-        match rest.as_bytes().first() {
-            Some(b'`') if rest.starts_with("```") => None,
-            Some(b) if *b < 0x80 => Some(char::from(*b)),
-            _ => rest.chars().next(),
-        }
-    }
-
-    /// Whether nothing is left but white space and brackets too many.
-    fn finish(&mut self) -> bool {
-        self.place = Place::Alone;
-        loop {
-            match self.head() {
-                None => return true,
-                Some(';') => {}
-                Some('}' | ']') => self.notes.add(CoercionKind::ExtraClose),
-                Some(_) => return false,
-            }
-            self.pos += 1;
-        }
-    }
-
     /// The value that stands here; `keyed` where it is that of a key.
     fn value(&mut self, place: Place, keyed: bool) -> Result<Node<'t>, TooDeep> {
         self.place = place;
@@ -494,91 +353,6 @@ impl<'t> Parser<'t> {
             _ => return Err(self.fault(format!("`:` behind the key `{}`", crate::shorten(&key, 40)))),
         }
         Ok(key)
-    }
-}
-
-/// What stands between values: where the next one begins, or that there is none.
-struct Between {
-    first: bool,
-    done: bool,
-    close: char,
-    place: Place,
-    /// Whether the list is the value of a key, so that another key means that its bracket is missing.
-    keyed: bool,
-    /// Whether an ellipsis stands in front of further values: what it stands for is missing.
-    gap: bool,
-}
-
-impl Between {
-    fn new(close: char, place: Place, keyed: bool) -> Self {
-        Self { first: true, done: false, close, place, keyed, gap: false }
-    }
-
-    /// Goes to the next value; whether there is one.
-    fn next(&mut self, parser: &mut Parser<'_>) -> bool {
-        if self.done {
-            return false;
-        }
-        parser.place = self.place;
-        let mut comma = false;
-        let mut ellipsis = false;
-        loop {
-            match parser.head() {
-                None => {
-                    if self.close != OPEN {
-                        parser.notes.add(CoercionKind::CutOff);
-                    }
-                    self.done = true;
-                }
-                Some(c @ (',' | ';' | '，' | '、')) => {
-                    if self.first || comma {
-                        parser.notes.add(CoercionKind::ExtraComma);
-                    }
-                    if c != ',' {
-                        parser.notes.add(CoercionKind::OtherComma);
-                    }
-                    comma = true;
-                    parser.pos += c.len_utf8();
-                    continue;
-                }
-                Some(c @ ('}' | ']' | ')')) => {
-                    if comma {
-                        parser.notes.add(CoercionKind::TrailingComma);
-                    }
-                    self.done = true;
-                    if self.close == c {
-                        parser.pos += 1;
-                    } else {
-                        parser.notes.add(CoercionKind::MissingClose);
-                    }
-                }
-                Some('"') if self.keyed && lex::quoted_key(parser.rest()) => {
-                    parser.notes.add(CoercionKind::MissingClose);
-                    self.done = true;
-                }
-                Some('.' | '…') if parser.rest().starts_with("...") || parser.rest().starts_with('…') => {
-                    parser.notes.add(CoercionKind::Ellipsis);
-                    ellipsis = true;
-                    let rest = parser.rest().trim_start_matches(['.', '…']);
-                    parser.pos = parser.text.len() - rest.len();
-                    comma = true;
-                    continue;
-                }
-                // An object in place of a key: the next item of a list, before which this one was not closed.
-                Some('{') if self.place == Place::Object && !self.first => {
-                    parser.notes.add(CoercionKind::MissingClose);
-                    self.done = true;
-                }
-                Some(_) => {
-                    self.gap |= ellipsis;
-                    if !self.first && !comma {
-                        parser.notes.add(CoercionKind::MissingComma);
-                    }
-                    self.first = false;
-                }
-            }
-            return !self.done;
-        }
     }
 }
 
