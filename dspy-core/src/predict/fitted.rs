@@ -9,46 +9,17 @@ use crate::{
     Error, LmErrorKind, Result,
     context::Recorded,
     module::Predictor,
-    tool::{Stop, Trajectory},
+    tool::{Steps, Stop},
 };
 
-/// Steps of which the oldest can be left out.
-pub(super) trait Steps: Clone + Send + Sync {
-    /// Shows so many steps fewer to the model; whether there were any to spare.
-    fn hide(&mut self, steps: usize) -> bool;
-    /// Says why there are no further steps.
-    fn end(&mut self, stop: Stop);
-}
-
-impl Steps for Trajectory {
-    fn hide(&mut self, steps: usize) -> bool {
-        Self::hide(self, steps)
-    }
-
-    fn end(&mut self, stop: Stop) {
-        Self::end(self, stop);
-    }
-}
-
-#[cfg(feature = "sandbox")]
-impl Steps for crate::sandbox::CodeTrajectory {
-    fn hide(&mut self, steps: usize) -> bool {
-        Self::hide(self, steps)
-    }
-
-    fn end(&mut self, stop: Stop) {
-        Self::end(self, stop);
-    }
-}
-
 /// Makes the two sides of a request from the steps so far.
-pub(super) type MakeSides<'a, T> = dyn Fn(T) -> Box<dyn Sides + 'a> + Send + Sync + 'a;
+pub(super) type MakeSides<'a, S> = dyn Fn(Steps<S>) -> Box<dyn Sides + 'a> + Send + Sync + 'a;
 
 /// Asks with the steps that fit: when they are too many for the model, the oldest are left out, ever more of them.
-pub(super) async fn fitted<'s, T: Steps>(
+pub(super) async fn fitted<'s, S>(
     predictor: &Predictor,
-    sides: &'s MakeSides<'_, T>,
-    steps: &mut T,
+    sides: &'s MakeSides<'_, S>,
+    steps: &mut Steps<S>,
     watch: impl Fn() -> Option<Watch>,
 ) -> Result<Box<dyn Sides + 's>> {
     let mut less = 1;
@@ -67,10 +38,10 @@ pub(super) async fn fitted<'s, T: Steps>(
 
 /// What is done next; `None` when the work ends here, because the answer cannot be read or no steps can be left out any
 /// more. The steps then say so.
-pub(super) async fn next<N: Clone + 'static, T: Steps>(
+pub(super) async fn next<N: Clone + 'static, S>(
     predictor: &Predictor,
-    sides: &MakeSides<'_, T>,
-    steps: &mut T,
+    sides: &MakeSides<'_, S>,
+    steps: &mut Steps<S>,
     watch: impl Fn() -> Option<Watch>,
 ) -> Result<Option<N>> {
     let stop = match fitted(predictor, sides, steps, watch).await {

@@ -1,29 +1,14 @@
 //! What a module did that writes code and runs it.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{CodeError, Ran};
-use crate::tool::Stop;
+use crate::tool::Steps;
 
 /// The code that a module had run for one call, oldest first.
-///
-/// It is plain data, and cheap to clone. `Display` gives the text that a model is shown.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct CodeTrajectory {
-    steps: Vec<Arc<CodeStep>>,
-    /// How many of the oldest steps the model is not shown any more.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    hidden: usize,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    stop: Option<Stop>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
-fn is_zero(n: &usize) -> bool {
-    *n == 0
-}
+pub type CodeTrajectory = Steps<CodeStep>;
 
 /// Code that was run, and what it gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,89 +57,31 @@ fn shortened(text: String, most: usize) -> String {
     [&text[..at(head)], &mark, &text[at(all - tail)..]].concat()
 }
 
-impl CodeTrajectory {
-    /// No steps.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The steps, oldest first.
-    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &CodeStep> + ExactSizeIterator {
-        self.steps.iter().map(|step| &**step)
-    }
-
-    /// How many steps there are.
-    pub fn len(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// Whether there is no step.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
-
-    /// Why there is no further step; `None` while there may be one.
-    pub fn stop(&self) -> Option<&Stop> {
-        self.stop.as_ref()
-    }
-
-    /// How many of the oldest steps the model is not shown any more, because they did not fit.
-    pub fn hidden(&self) -> usize {
-        self.hidden
-    }
-
-    pub(crate) fn push(&mut self, step: Arc<CodeStep>) {
-        self.steps.push(step);
-    }
-
-    pub(crate) fn end(&mut self, stop: Stop) {
-        self.stop = Some(stop);
-    }
-
-    /// Shows fewer steps to the model; whether there were any to spare.
-    pub(crate) fn hide(&mut self, steps: usize) -> bool {
-        let most = self.steps.len().saturating_sub(1);
-        let more = self.hidden < most;
-        self.hidden = (self.hidden + steps).min(most);
-        more
-    }
-}
-
-impl fmt::Display for CodeTrajectory {
+/// As a model is shown it behind its number.
+impl fmt::Display for CodeStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.hidden {
-            0 if self.is_empty() => return f.write_str("(no steps yet)"),
-            0 => {}
-            n => writeln!(f, "(the first {n} steps are left out)\n")?,
+        if !self.thought.is_empty() {
+            write!(f, "\nthought: {}", self.thought)?;
         }
-        for (i, (number, step)) in self.steps().enumerate().skip(self.hidden).enumerate() {
-            if i > 0 {
-                f.write_str("\n\n")?;
-            }
-            write!(f, "Step {}", number + 1)?;
-            if !step.thought.is_empty() {
-                write!(f, "\nthought: {}", step.thought)?;
-            }
-            write!(f, "\n```python\n{}\n```\n", step.code.trim_end())?;
-            match (&step.outcome, step.output.as_str()) {
-                (Ok(_), "") => f.write_str("output: (nothing)")?,
-                (Ok(_), output) => write!(f, "output: {output}")?,
-                (Err(_), output) => write!(f, "error: {output}")?,
-            }
+        write!(f, "\n```python\n{}\n```\n", self.code.trim_end())?;
+        match (&self.outcome, self.output.as_str()) {
+            (Ok(_), "") => f.write_str("output: (nothing)"),
+            (Ok(_), output) => write!(f, "output: {output}"),
+            (Err(_), output) => write!(f, "error: {output}"),
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::CodeErrorKind, *};
+    use crate::tool::Stop;
 
     fn trajectory(steps: usize) -> CodeTrajectory {
         let mut trajectory = CodeTrajectory::new();
         for n in 1..=steps {
             let ran = Ran::new(n).printed("so\n");
-            trajectory.push(CodeStep::new("count", format!("print('so')\n{n}\n"), Ok(ran), 100).into());
+            trajectory.push(CodeStep::new("count", format!("print('so')\n{n}\n"), Ok(ran), 100));
         }
         trajectory
     }
@@ -163,7 +90,7 @@ mod tests {
     fn it_is_read_from_what_it_is_written_as() {
         let mut full = trajectory(2);
         let error = CodeError::new(CodeErrorKind::Raised, "ValueError: no").at(3);
-        full.push(CodeStep::new("", "raise ValueError('no')", Err(error), 100).into());
+        full.push(CodeStep::new("", "raise ValueError('no')", Err(error), 100));
         full.end(Stop::MaxIters);
         full.hide(1);
         let text = serde_json::to_string(&full).unwrap();

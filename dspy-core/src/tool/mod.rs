@@ -11,6 +11,7 @@ mod function;
 mod next;
 mod schema;
 mod set;
+mod steps;
 mod trajectory;
 
 use std::{
@@ -37,7 +38,8 @@ pub use next::NextStep;
 pub(crate) use next::{ARGUMENTS, THOUGHT, TOOL, TRAJECTORY, tool_names};
 pub use set::ToolWords;
 pub(crate) use set::{FINISH, ToolSet, is_name};
-pub use trajectory::{Action, AgentStep, Observation, Stop, Trajectory};
+pub use steps::{Steps, Stop};
+pub use trajectory::{Action, AgentStep, Observation, Trajectory};
 
 use crate::{
     lm::BoxFuture,

@@ -1,35 +1,20 @@
-//! What an agent did: its thoughts, the tools that it called, and what they gave.
+//! The steps of an agent: its thoughts, the tools that it called, and what they gave.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use schemars::{Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::steps::Steps;
 use crate::{
     ToolError, ToolErrorKind,
     lm::Message,
     value::{Content, DynTypeInfo, ReadError, ToolCall, TypeInfo, read_json},
 };
 
-/// The steps of an agent, oldest first.
-///
-/// It is plain data: it can be kept as JSON and continued later. Cheap to clone. `Display` gives the text that a model is
-/// shown.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Trajectory {
-    steps: Vec<Arc<AgentStep>>,
-    /// How many of the oldest steps the model is not shown any more.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    hidden: usize,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    stop: Option<Stop>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
-fn is_zero(n: &usize) -> bool {
-    *n == 0
-}
+/// What an agent did for one call: its steps, oldest first.
+pub type Trajectory = Steps<AgentStep>;
 
 /// One step: a thought, and what was done.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,21 +44,6 @@ pub struct Observation {
     /// What went wrong, if something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ToolErrorKind>,
-}
-
-/// Why an agent made no further step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Stop {
-    /// The model called the finish tool.
-    Finished,
-    /// As many steps were made as are allowed.
-    MaxIters,
-    /// What the model wrote could not be read as a step; the reason.
-    Unreadable(String),
-    /// Not even the last step fits into the context window of the model.
-    ContextWindow,
 }
 
 impl Observation {
@@ -121,72 +91,14 @@ fn shortened(mut text: String, most: Option<usize>) -> String {
 }
 
 impl Trajectory {
-    /// No steps.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The steps, oldest first.
-    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &AgentStep> + ExactSizeIterator {
-        self.steps.iter().map(|step| &**step)
-    }
-
     /// All calls of all steps.
     pub fn actions(&self) -> impl Iterator<Item = &Action> {
         self.steps().flat_map(|step| &step.actions)
     }
 
-    /// How many steps there are.
-    pub fn len(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// Whether there is no step.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
-
-    /// Why there is no further step; `None` while there may be one.
-    pub fn stop(&self) -> Option<&Stop> {
-        self.stop.as_ref()
-    }
-
-    /// How many of the oldest steps the model is not shown any more, because they did not fit.
-    pub fn hidden(&self) -> usize {
-        self.hidden
-    }
-
-    /// Adds a step.
-    pub fn push(&mut self, step: AgentStep) {
-        self.stop = None;
-        self.steps.push(Arc::new(step));
-    }
-
-    pub(crate) fn end(&mut self, stop: Stop) {
-        self.stop = Some(stop);
-    }
-
     /// As it was before it ended, so that further steps can follow.
-    pub(crate) fn reopened(mut self, finish: &str) -> Self {
-        self.stop = None;
-        let finished = |step: &Arc<AgentStep>| step.actions.iter().any(|action| action.tool == finish);
-        if self.steps.last().is_some_and(finished) {
-            self.steps.pop();
-            self.hidden = self.hidden.min(self.steps.len());
-        }
-        self
-    }
-
-    /// Shows fewer steps to the model, the more the more often it is asked for; whether there were any to spare.
-    pub(crate) fn hide(&mut self, steps: usize) -> bool {
-        let most = self.steps.len().saturating_sub(1);
-        let more = self.hidden < most;
-        self.hidden = (self.hidden + steps).min(most);
-        more
-    }
-
-    fn shown(&self) -> impl Iterator<Item = (usize, &AgentStep)> {
-        self.steps().enumerate().skip(self.hidden)
+    pub(crate) fn reopened(self, finish: &str) -> Self {
+        self.without_end(|step| step.actions.iter().any(|action| action.tool == finish))
     }
 
     /// The steps as messages of a model that calls tools natively.
@@ -214,25 +126,15 @@ impl Trajectory {
     }
 }
 
-impl fmt::Display for Trajectory {
+/// As a model is shown it behind its number.
+impl fmt::Display for AgentStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.hidden {
-            0 if self.is_empty() => return f.write_str("(no steps yet)"),
-            0 => {}
-            n => writeln!(f, "(the first {n} steps are left out)\n")?,
+        if !self.thought.is_empty() {
+            write!(f, "\nthought: {}", self.thought)?;
         }
-        for (i, (number, step)) in self.shown().enumerate() {
-            if i > 0 {
-                f.write_str("\n\n")?;
-            }
-            write!(f, "Step {}", number + 1)?;
-            if !step.thought.is_empty() {
-                write!(f, "\nthought: {}", step.thought)?;
-            }
-            for Action { tool, arguments, observation } in &step.actions {
-                let arguments = given(arguments);
-                write!(f, "\ntool: {tool}\narguments: {arguments}\nobservation: {observation}")?;
-            }
+        for Action { tool, arguments, observation } in &self.actions {
+            let arguments = given(arguments);
+            write!(f, "\ntool: {tool}\narguments: {arguments}\nobservation: {observation}")?;
         }
         Ok(())
     }
@@ -285,7 +187,7 @@ impl DynTypeInfo for TrajectoryType {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::steps::Stop, *};
 
     fn step(n: usize) -> AgentStep {
         AgentStep {

@@ -17,7 +17,7 @@ use crate::{
         fitted::{MakeSides, fitted, next, taken},
         sides::{Sides, SidesOf},
     },
-    sandbox::{CodeSession, CodeTrajectory},
+    sandbox::{CodeSession, CodeStep, CodeTrajectory},
     signature::{DynSignature, Field, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
     tool::{Stop, Tool},
     value::TypeInfo,
@@ -255,7 +255,7 @@ async fn work(
     kit: &Kit,
     predictor: &Predictor,
     mut session: Box<dyn CodeSession>,
-    sides: &MakeSides<'_, CodeTrajectory>,
+    sides: &MakeSides<'_, CodeStep>,
     listener: Option<&dyn Listener>,
 ) -> Result<CodeTrajectory> {
     let mut steps = CodeTrajectory::new();

@@ -40,7 +40,7 @@ impl Work<'_> {
     /// Makes steps until the model ends the work or no further step is allowed.
     pub(super) fn run<'w>(
         self,
-        sides: &'w MakeSides<'_, Trajectory>,
+        sides: &'w MakeSides<'_, AgentStep>,
         mut trajectory: Trajectory,
     ) -> BoxFuture<'w, Result<Trajectory>>
     where
