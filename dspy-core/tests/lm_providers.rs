@@ -13,6 +13,8 @@ mod cohere;
 mod gemini;
 #[path = "providers/litellm.rs"]
 mod litellm;
+#[path = "providers/oddities.rs"]
+mod oddities;
 #[path = "providers/openai_responses.rs"]
 mod openai_responses;
 #[path = "providers/sdk.rs"]

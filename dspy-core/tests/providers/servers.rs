@@ -3,17 +3,17 @@
 use super::*;
 
 /// A model of a provider, at a server.
-fn at(model: &str, server: &Server) -> LM {
+pub(crate) fn at(model: &str, server: &Server) -> LM {
     let builder = LM::builder(model).api_base(server.api_base()).api_key("sk-topsecret-key");
     builder.cache(Cache::off()).retry(RetryPolicy::none()).build().unwrap()
 }
 
-async fn whole(model: &str, body: &Value) -> Result<Response, LmError> {
+pub(crate) async fn whole(model: &str, body: &Value) -> Result<Response, LmError> {
     let server = Server::replying(vec![Reply::json(200, body)]).await;
     at(model, &server).generate(hello()).await.map(|answer| Arc::unwrap_or_clone(answer.response))
 }
 
-async fn streamed(model: &str, text: &str) -> (String, Result<Response, LmError>) {
+pub(crate) async fn streamed(model: &str, text: &str) -> (String, Result<Response, LmError>) {
     let server =
         Server::replying(vec![Reply::stream("text/event-stream", vec![text.as_bytes().to_vec()])]).await;
     let mut stream = at(model, &server).stream(hello());
@@ -35,17 +35,17 @@ async fn refused(model: &str, status: u16, body: Value) -> LmError {
 }
 
 /// A whole answer with one choice.
-fn one(message: Value, reason: &str, usage: Value) -> Value {
+pub(crate) fn one(message: Value, reason: &str, usage: Value) -> Value {
     json!({"id": "x", "object": "chat.completion", "created": 1, "model": "m",
         "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage})
 }
 
-fn chunk(delta: Value, reason: Option<&str>) -> Value {
+pub(crate) fn chunk(delta: Value, reason: Option<&str>) -> Value {
     json!({"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m",
         "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
 }
 
-fn usage() -> Value {
+pub(crate) fn usage() -> Value {
     json!({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10})
 }
 

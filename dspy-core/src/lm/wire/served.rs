@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 use super::{
     endpoint::{Address, Endpoint, Site},
     interface::Wire,
+    sse::unmarked,
 };
 use crate::{
     LmError, LmErrorKind,
@@ -118,7 +119,7 @@ impl Served {
             .is_some_and(|kind| kind.starts_with("application/json"));
         if whole {
             // A server that does not stream answers as usual.
-            let response = self.wire.response(endpoint, &endpoint.read_all(reply).await?)?;
+            let response = self.wire.response(endpoint, unmarked(&endpoint.read_all(reply).await?))?;
             crate::lm::model::replay(&response, sink);
             return Ok(response);
         }
@@ -167,7 +168,7 @@ impl LanguageModel for Served {
             let began = Instant::now();
             let (answer, head) =
                 self.endpoint.ask(self.body(request, false)?, &request.options.headers).await?;
-            let mut response = self.wire.response(&self.endpoint, &answer)?;
+            let mut response = self.wire.response(&self.endpoint, unmarked(&answer))?;
             head.tell(&mut response);
             response.latency = whole_millis(began.elapsed());
             Ok(response)

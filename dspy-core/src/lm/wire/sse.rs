@@ -28,6 +28,8 @@ pub(super) struct Events {
     data: Vec<u8>,
     has_data: bool,
     after_cr: bool,
+    /// Whether no line has ended yet.
+    first: bool,
 }
 
 impl Default for Events {
@@ -45,6 +47,7 @@ impl Events {
             data: Vec::new(),
             has_data: false,
             after_cr: false,
+            first: true,
         }
     }
 
@@ -94,10 +97,15 @@ impl Events {
     }
 
     fn line<E>(&mut self, line: &[u8], event: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let line = if std::mem::take(&mut self.first) { unmarked(line) } else { line };
         if line.is_empty() {
             if std::mem::take(&mut self.has_data) {
                 let data = std::mem::take(&mut self.data);
-                event(&data)?;
+                // Blank ones keep the connection alive.
+                let said = data.trim_ascii();
+                if !said.is_empty() {
+                    event(said)?;
+                }
             }
             return Ok(());
         }
@@ -118,6 +126,11 @@ impl Events {
         self.data.extend_from_slice(value);
         Ok(())
     }
+}
+
+/// A text without the mark of the byte order that may stand before it.
+pub(super) fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -165,9 +178,9 @@ mod tests {
 
     #[test]
     fn events_are_found_however_the_bytes_are_cut() {
-        let stream = ": hello\r\n\r\ndata: {\"a\":1}\r\n\r\nevent: x\ndata:two\ndata: lines\n\ndata\r\r\
+        let stream = "\u{feff}data: first\r\n\r\n: hello\r\n\r\ndata: {\"a\":1}\r\n\r\nevent: x\ndata:two\ndata: lines\n\ndata\r\r\
                       id: 3\ndata: é€\n\n\n\ndatum: no\n\ndata: [DONE]";
-        let expected = ["{\"a\":1}", "two\nlines", "", "é€", "[DONE]"];
+        let expected = ["first", "{\"a\":1}", "two\nlines", "é€", "[DONE]"];
         for piece in 1..stream.len() {
             assert_eq!(read(stream.as_bytes(), piece), expected, "in pieces of {piece}");
         }

@@ -41,7 +41,7 @@ const MAX_BLOCKS: usize = 4096;
 
 impl Pieces for Partial {
     fn take(&mut self, endpoint: &Endpoint, data: &[u8], sink: &mut DeltaSink<'_>) -> Result<(), LmError> {
-        if self.done || data.is_empty() {
+        if self.done {
             return Ok(());
         }
         let event: Event<'_> = serde_json::from_slice(data).map_err(|e| endpoint.unreadable(e))?;

@@ -80,7 +80,7 @@ const MAX_INDEX: usize = 1024;
 
 impl Pieces for Partial {
     fn take(&mut self, endpoint: &Endpoint, data: &[u8], sink: &mut DeltaSink<'_>) -> Result<(), LmError> {
-        if data.is_empty() || data == b"[DONE]" {
+        if data == b"[DONE]" {
             return Ok(());
         }
         let piece: RawResponse<'_> = serde_json::from_slice(data).map_err(|e| endpoint.unreadable(e))?;

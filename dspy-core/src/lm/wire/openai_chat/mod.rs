@@ -3,6 +3,8 @@
 //! Source: the API reference of OpenAI, *Chat Completions*.
 
 mod body;
+mod calls;
+mod loose;
 mod read;
 mod stream;
 

@@ -9,6 +9,7 @@ use serde::{
 
 use serde_json::Value;
 
+use super::loose::{Count, List, Number, Object, Word, WordOr};
 use crate::{
     LmError,
     lm::{
@@ -28,6 +29,9 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
         return Err(endpoint.refused(&Reply { status: 200, retry_after: None, body }));
     }
     if completion.choices.is_empty() {
+        if completion.message.is_some() || completion.detail.is_some() {
+            return Err(endpoint.refused(&Reply { status: 200, retry_after: None, body }));
+        }
         return Err(endpoint.unreadable("it has no choices"));
     }
     let mut choices = completion.choices;
@@ -47,9 +51,10 @@ pub(super) fn response(endpoint: &Endpoint, body: &[u8]) -> Result<Response, LmE
 }
 
 /// The sources of an answer, where a server names them beside it: as what a search found, else as addresses.
-pub(super) fn found(results: Option<Vec<RawSource>>, addresses: Option<Vec<RawSource>>) -> Vec<Citation> {
-    let sources = results.filter(|found| !found.is_empty()).or(addresses).unwrap_or_default();
-    sources.into_iter().map(Citation::from).collect()
+pub(super) fn found(results: List<RawSource>, addresses: List<RawSource>) -> Vec<Citation> {
+    let cited = |sources: List<RawSource>| sources.0.into_iter().filter_map(RawSource::cited).collect();
+    let found: Vec<Citation> = cited(results);
+    if found.is_empty() { cited(addresses) } else { found }
 }
 
 fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
@@ -83,8 +88,8 @@ fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
 }
 
 /// What the annotations of a text cite.
-pub(super) fn citations(raw: Option<Vec<RawAnnotation>>) -> impl Iterator<Item = Citation> {
-    raw.unwrap_or_default().into_iter().filter_map(|annotation| annotation.url_citation).map(Citation::from)
+pub(super) fn citations(raw: List<Object<RawAnnotation>>) -> impl Iterator<Item = Citation> {
+    raw.0.into_iter().filter_map(|annotation| annotation.0.url_citation.cited())
 }
 
 fn tool_call(raw: RawCall<'_>) -> ToolCall {
@@ -110,30 +115,33 @@ pub(super) fn finish(reason: Option<&str>, calls: bool) -> FinishReason {
 }
 
 /// How likely the tokens of an answer, or of a piece of one, were.
-pub(super) fn logprobs(raw: Option<RawLogprobs>) -> impl Iterator<Item = TokenLogprob> {
-    let tokens = raw.and_then(|raw| raw.content).unwrap_or_default();
-    tokens.into_iter().map(|raw| TokenLogprob {
-        token: raw.token,
-        logprob: raw.logprob,
-        top: raw.top_logprobs.unwrap_or_default().into_iter().map(|t| (t.token, t.logprob)).collect(),
+pub(super) fn logprobs(raw: Object<RawLogprobs>) -> impl Iterator<Item = TokenLogprob> {
+    raw.0.content.0.into_iter().filter_map(|Object(raw)| {
+        let top = raw.top_logprobs.0.into_iter();
+        Some(TokenLogprob {
+            token: raw.token.0.unwrap_or_default(),
+            logprob: raw.logprob.0?,
+            top: top.filter_map(|Object(t)| Some((t.token.0.unwrap_or_default(), t.logprob.0?))).collect(),
+        })
     })
 }
 
-pub(super) fn usage(raw: Option<RawUsage>) -> Usage {
-    let raw = raw.unwrap_or_default();
-    let prompt = raw.prompt_tokens_details.unwrap_or_default();
+pub(super) fn usage(Object(raw): Object<RawUsage>) -> Usage {
+    let prompt = raw.prompt_tokens_details.0;
     Usage {
         calls: 1,
         cached_calls: 0,
         unsaved_calls: 0,
-        prompt_tokens: raw.prompt_tokens.unwrap_or(0),
-        completion_tokens: raw.completion_tokens.unwrap_or(0),
-        cached_prompt_tokens: prompt.cached_tokens.or(raw.prompt_cache_hit_tokens).unwrap_or(0),
-        cache_write_tokens: prompt.cache_write_tokens.unwrap_or(0),
+        prompt_tokens: raw.prompt_tokens.0.unwrap_or(0),
+        completion_tokens: raw.completion_tokens.0.unwrap_or(0),
+        cached_prompt_tokens: prompt.cached_tokens.0.or(raw.prompt_cache_hit_tokens.0).unwrap_or(0),
+        cache_write_tokens: prompt.cache_write_tokens.0.unwrap_or(0),
         reasoning_tokens: raw
             .completion_tokens_details
-            .and_then(|d| d.reasoning_tokens)
-            .or(raw.reasoning_tokens)
+            .0
+            .reasoning_tokens
+            .0
+            .or(raw.reasoning_tokens.0)
             .unwrap_or(0),
     }
 }
@@ -147,53 +155,75 @@ struct Completion<'a> {
     #[serde(default, deserialize_with = "choices")]
     choices: Vec<(u64, Choice)>,
     #[serde(default)]
-    usage: Option<RawUsage>,
+    usage: Object<RawUsage>,
     #[serde(default)]
-    search_results: Option<Vec<RawSource>>,
+    search_results: List<RawSource>,
     #[serde(default)]
-    citations: Option<Vec<RawSource>>,
+    citations: List<RawSource>,
     #[serde(default)]
     error: Option<IgnoredAny>,
+    /// What some say instead, beside nothing else.
+    #[serde(default)]
+    message: Option<IgnoredAny>,
+    #[serde(default)]
+    detail: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(super) struct RawAnnotation {
     #[serde(default)]
-    url_citation: Option<RawSource>,
+    url_citation: RawSource,
 }
 
 /// A page of the web: its address alone, or with what is known of it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum RawSource {
-    Address(String),
-    Known {
-        #[serde(default)]
-        url: Option<String>,
-        #[serde(default)]
-        title: Option<String>,
-        #[serde(default)]
-        snippet: Option<String>,
-        #[serde(default)]
-        start_index: Option<usize>,
-        #[serde(default)]
-        end_index: Option<usize>,
-    },
+#[derive(Default)]
+pub(super) struct RawSource {
+    url: Option<String>,
+    title: Option<String>,
+    snippet: Option<String>,
+    start: Option<u64>,
+    end: Option<u64>,
 }
 
-impl From<RawSource> for Citation {
-    fn from(raw: RawSource) -> Self {
-        match raw {
-            RawSource::Address(url) => Self { url: Some(url), ..Self::default() },
-            RawSource::Known { url, title, snippet, start_index, end_index } => Self {
-                cited_text: snippet.unwrap_or_default(),
-                document_title: title,
-                url,
-                answer_start: start_index,
-                answer_end: end_index,
-                ..Self::default()
-            },
+impl RawSource {
+    fn cited(self) -> Option<Citation> {
+        let place = |at: Option<u64>| at.and_then(|at| usize::try_from(at).ok());
+        (self.url.is_some() || self.title.is_some() || self.snippet.is_some()).then(|| Citation {
+            cited_text: self.snippet.unwrap_or_default(),
+            document_title: self.title,
+            url: self.url,
+            answer_start: place(self.start),
+            answer_end: place(self.end),
+            ..Citation::default()
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for RawSource {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize, Default)]
+        struct Known {
+            #[serde(default)]
+            url: Word,
+            #[serde(default)]
+            title: Word,
+            #[serde(default)]
+            snippet: Word,
+            #[serde(default)]
+            start_index: Count,
+            #[serde(default)]
+            end_index: Count,
         }
+        Ok(match WordOr::<Known>::deserialize(d)? {
+            WordOr::Word(url) => Self { url: Some(url), ..Self::default() },
+            WordOr::Object(known) => Self {
+                url: known.url.0,
+                title: known.title.0,
+                snippet: known.snippet.0,
+                start: known.start_index.0,
+                end: known.end_index.0,
+            },
+        })
     }
 }
 
@@ -206,21 +236,23 @@ struct RawChoice<'a> {
     #[serde(borrow, default)]
     finish_reason: Option<Text<'a>>,
     #[serde(default)]
-    logprobs: Option<RawLogprobs>,
+    logprobs: Object<RawLogprobs>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(super) struct RawLogprobs {
     #[serde(default)]
-    content: Option<Vec<RawLogprob>>,
+    content: List<Object<RawLogprob>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct RawLogprob {
-    token: String,
-    logprob: f64,
     #[serde(default)]
-    top_logprobs: Option<Vec<RawLogprob>>,
+    token: Word,
+    #[serde(default)]
+    logprob: Number,
+    #[serde(default)]
+    top_logprobs: List<Object<RawLogprob>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -236,7 +268,7 @@ struct RawMessage<'a> {
     #[serde(borrow, default)]
     tool_calls: Option<Vec<RawCall<'a>>>,
     #[serde(default)]
-    annotations: Option<Vec<RawAnnotation>>,
+    annotations: List<Object<RawAnnotation>>,
 }
 
 #[derive(Deserialize)]
@@ -258,33 +290,33 @@ struct RawFunction<'a> {
 #[derive(Deserialize, Default)]
 pub(super) struct RawUsage {
     #[serde(default)]
-    prompt_tokens: Option<u64>,
+    prompt_tokens: Count,
     #[serde(default)]
-    completion_tokens: Option<u64>,
+    completion_tokens: Count,
     #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
+    prompt_tokens_details: Object<PromptDetails>,
     #[serde(default)]
-    completion_tokens_details: Option<CompletionDetails>,
+    completion_tokens_details: Object<CompletionDetails>,
     /// Where Perplexity has it.
     #[serde(default)]
-    reasoning_tokens: Option<u64>,
+    reasoning_tokens: Count,
     /// DeepSeek's name for cached prompt tokens.
     #[serde(default)]
-    prompt_cache_hit_tokens: Option<u64>,
+    prompt_cache_hit_tokens: Count,
 }
 
 #[derive(Deserialize, Default)]
 struct PromptDetails {
     #[serde(default)]
-    cached_tokens: Option<u64>,
+    cached_tokens: Count,
     #[serde(default)]
-    cache_write_tokens: Option<u64>,
+    cache_write_tokens: Count,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct CompletionDetails {
     #[serde(default)]
-    reasoning_tokens: Option<u64>,
+    reasoning_tokens: Count,
 }
 
 /// The answers with their numbers, each taken for what it is as soon as it is read: what they are read into is large.
@@ -361,6 +393,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
             fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
                 Ok(Text::default())
+            }
+            fn visit_bool<E: de::Error>(self, b: bool) -> Result<Self::Value, E> {
+                self.visit_string(b.to_string())
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Self::Value, E> {
+                self.visit_string(n.to_string())
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Self::Value, E> {
+                self.visit_string(n.to_string())
+            }
+            fn visit_f64<E: de::Error>(self, n: f64) -> Result<Self::Value, E> {
+                self.visit_string(n.to_string())
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let (mut all, mut thought) = (String::new(), String::new());

@@ -3,7 +3,11 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use super::read::{self, RawUsage, Text, or_default};
+use super::{
+    calls::{CallPiece, PartialCalls},
+    loose::{List, Object},
+    read::{self, RawUsage, Text, or_default},
+};
 use crate::{
     LmError, LmErrorKind,
     lm::{
@@ -18,7 +22,7 @@ use crate::{
 pub(super) struct Partial {
     response: Response,
     choices: Vec<PartialChoice>,
-    usage: Option<RawUsage>,
+    usage: Object<RawUsage>,
     /// What a server names beside the answer, as it came last.
     sources: Vec<Citation>,
     done: bool,
@@ -29,17 +33,12 @@ struct PartialChoice {
     text: String,
     reasoning: String,
     refusal: String,
-    calls: Vec<PartialCall>,
+    calls: PartialCalls,
     finish: Option<String>,
     logprobs: Vec<TokenLogprob>,
     citations: Vec<Citation>,
-}
-
-#[derive(Default)]
-struct PartialCall {
-    id: String,
-    name: String,
-    arguments: String,
+    /// Whether the stream has spoken of it.
+    seen: bool,
 }
 
 /// The most answers, or calls of one answer, that a stream may speak of: a bound on what a wrong index allocates.
@@ -47,7 +46,7 @@ const MAX_INDEX: usize = 1024;
 
 impl Pieces for Partial {
     fn take(&mut self, endpoint: &Endpoint, data: &[u8], sink: &mut DeltaSink<'_>) -> Result<(), LmError> {
-        if self.done || data.is_empty() {
+        if self.done {
             return Ok(());
         }
         if data == b"[DONE]" {
@@ -55,7 +54,9 @@ impl Pieces for Partial {
             return Ok(());
         }
         let event: Event<'_> = serde_json::from_slice(data).map_err(|e| endpoint.unreadable(e))?;
-        if event.error.is_some() {
+        if event.error.is_some()
+            || event.choices.is_empty() && (event.message.is_some() || event.detail.is_some())
+        {
             return Err(endpoint.refused(&Reply { status: 200, retry_after: None, body: data }));
         }
         if let Some(id) = event.id.filter(|_| self.response.id.is_empty()) {
@@ -68,34 +69,36 @@ impl Pieces for Partial {
         if !sources.is_empty() {
             self.sources = sources;
         }
-        if event.usage.is_some() {
-            self.usage = event.usage;
+        if let Some(usage) = event.usage {
+            self.usage = usage;
         }
         for raw in event.choices {
             let index = raw.index.unwrap_or(0);
             let choice =
                 at(&mut self.choices, index).ok_or_else(|| endpoint.unreadable("an index is too large"))?;
+            choice.seen = true;
             if let Some(reason) = raw.finish_reason {
                 choice.finish = Some(reason.into_owned());
             }
             choice.logprobs.extend(read::logprobs(raw.logprobs));
             let delta = raw.delta.unwrap_or_default();
             for raw in delta.tool_calls.unwrap_or_default() {
-                let next = raw.index.unwrap_or(choice.calls.len());
-                let partial = at(&mut choice.calls, next)
-                    .ok_or_else(|| endpoint.unreadable("an index is too large"))?;
-                if let Some(id) = raw.id.filter(|_| partial.id.is_empty()) {
-                    partial.id = id.into_owned();
-                }
-                if let Some(function) = raw.function {
-                    partial.name.push_str(&function.name.unwrap_or_default());
-                    partial.arguments.push_str(&call::arguments(function.arguments));
+                let function = raw.function.unwrap_or_default();
+                let piece = CallPiece {
+                    index: raw.index,
+                    id: raw.id.unwrap_or_default().into_owned(),
+                    name: function.name.unwrap_or_default().into_owned(),
+                    arguments: call::arguments(function.arguments),
+                };
+                if !choice.calls.take(piece) {
+                    return Err(endpoint.unreadable("it calls too many tools"));
                 }
             }
             choice.citations.extend(read::citations(delta.annotations));
             let (text, thought) = delta.content.unwrap_or_default().parted();
-            let apart = delta.reasoning_content.or(delta.reasoning).map(Text::into_owned);
-            let reasoning = apart.or(thought).unwrap_or_default();
+            let apart =
+                [delta.reasoning_content, delta.reasoning].into_iter().flatten().map(Text::into_owned);
+            let reasoning = apart.chain(thought).find(|text| !text.is_empty()).unwrap_or_default();
             if let Some(refusal) = delta.refusal.filter(|refusal| !refusal.is_empty()) {
                 choice.refusal.push_str(&refusal);
             }
@@ -113,16 +116,17 @@ impl Pieces for Partial {
     }
 
     fn finish(self: Box<Self>, endpoint: &Endpoint) -> Result<Response, LmError> {
-        let ended = self.done || self.choices.iter().all(|c| c.finish.is_some());
-        if !ended || self.choices.is_empty() {
+        let mut choices: Vec<PartialChoice> = self.choices;
+        choices.retain(|choice| choice.seen);
+        let ended = self.done || choices.iter().all(|c| c.finish.is_some());
+        if !ended || choices.is_empty() {
             let message = "the answer broke off before its end";
             return Err(LmError::new(LmErrorKind::Transport, endpoint.id(), message));
         }
         let sources = self.sources;
-        let choices = self.choices.into_iter().map(|mut c| {
+        let choices = choices.into_iter().map(|mut c| {
             c.citations.extend(sources.iter().cloned());
-            let tool_calls: Vec<_> =
-                c.calls.into_iter().map(|c| call::tool_call(c.id, c.name, &c.arguments)).collect();
+            let tool_calls: Vec<_> = c.calls.finish().collect();
             let refused = c.text.is_empty() && !c.refusal.is_empty();
             let finish = match refused {
                 true => FinishReason::Refusal,
@@ -162,13 +166,18 @@ struct Event<'a> {
     #[serde(borrow, default, deserialize_with = "or_default")]
     choices: Vec<EventChoice<'a>>,
     #[serde(default)]
-    usage: Option<RawUsage>,
+    usage: Option<Object<RawUsage>>,
     #[serde(default)]
-    search_results: Option<Vec<read::RawSource>>,
+    search_results: List<read::RawSource>,
     #[serde(default)]
-    citations: Option<Vec<read::RawSource>>,
+    citations: List<read::RawSource>,
     #[serde(default)]
     error: Option<IgnoredAny>,
+    /// What some say instead, beside nothing else.
+    #[serde(default)]
+    message: Option<IgnoredAny>,
+    #[serde(default)]
+    detail: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -180,7 +189,7 @@ struct EventChoice<'a> {
     #[serde(borrow, default)]
     finish_reason: Option<Text<'a>>,
     #[serde(default)]
-    logprobs: Option<read::RawLogprobs>,
+    logprobs: Object<read::RawLogprobs>,
 }
 
 #[derive(Deserialize, Default)]
@@ -196,7 +205,7 @@ struct EventDelta<'a> {
     #[serde(borrow, default)]
     tool_calls: Option<Vec<EventCall<'a>>>,
     #[serde(default)]
-    annotations: Option<Vec<read::RawAnnotation>>,
+    annotations: List<Object<read::RawAnnotation>>,
 }
 
 #[derive(Deserialize)]
@@ -209,7 +218,7 @@ struct EventCall<'a> {
     function: Option<EventFunction<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct EventFunction<'a> {
     #[serde(borrow, default)]
     name: Option<Text<'a>>,

@@ -24,7 +24,7 @@ pub(super) struct Partial {
 
 impl Pieces for Partial {
     fn take(&mut self, endpoint: &Endpoint, data: &[u8], sink: &mut DeltaSink<'_>) -> Result<(), LmError> {
-        if self.whole.is_some() || data.is_empty() || data == b"[DONE]" {
+        if self.whole.is_some() || data == b"[DONE]" {
             return Ok(());
         }
         let event: Event<'_> = serde_json::from_slice(data).map_err(|e| endpoint.unreadable(e))?;
