@@ -1,6 +1,7 @@
 mod arguments;
 mod calls;
 mod messages;
+mod signed;
 mod state;
 mod work;
 

@@ -229,6 +229,9 @@ impl Ask<'_> {
         };
         self.add_native(self.spec, choice, &mut sections);
         let reading = run.read(&sections);
+        if native.is_some() {
+            run.sides.answered(choice);
+        }
         // Taking the whole answer for the only field was a guess, and it was wrong.
         if sections.guessed && !reading.errors.is_empty() {
             return Err(absent());

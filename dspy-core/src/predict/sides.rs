@@ -1,11 +1,13 @@
 //! The input and the output of a run.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use crate::{
     Error, Result,
     context::Recorded,
+    lm::Choice,
     signature::{Checks, FieldReader, FieldWriter, Signature},
+    tool::NextStep,
     value::WriteError,
 };
 
@@ -15,6 +17,8 @@ pub(super) trait Sides: Send + Sync {
     /// Reads the output, keeps it and checks it; nothing of an earlier one stays.
     fn read(&mut self, reader: &mut FieldReader<'_>);
     fn check(&self, checks: &mut Checks);
+    /// The output was read from this answer, in which tools are called natively.
+    fn answered(&mut self, choice: &Choice);
     fn input(&self) -> Option<&dyn Recorded>;
     fn output(&self) -> Option<&dyn Recorded>;
     /// Takes an output that was recorded; whether it is of this signature.
@@ -59,6 +63,13 @@ impl<S: Signature> Sides for SidesOf<S> {
 
     fn read(&mut self, reader: &mut FieldReader<'_>) {
         self.output = S::read_output(reader);
+    }
+
+    fn answered(&mut self, choice: &Choice) {
+        let output: &mut dyn Any = &mut self.output;
+        if let Some(Some(next)) = output.downcast_mut::<Option<NextStep>>() {
+            next.answered(choice);
+        }
     }
 
     fn check(&self, checks: &mut Checks) {

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    lm::{Choice, Replay},
     signature::{Field, FieldReader},
     value::{Coercion, DynTypeInfo, Raw, ReadError, ReadOptions, Reading, ToolCall, TypeInfo, read},
 };
@@ -27,9 +28,24 @@ pub struct NextStep {
     pub thought: String,
     /// The calls; more than one when the model makes several at once.
     pub calls: Vec<ToolCall>,
+    /// The answer as its provider wants it back with the results, if it does.
+    pub replay: Option<Arc<Replay>>,
 }
 
 impl NextStep {
+    /// Adds what an answer with native calls has besides: their ids, and what its provider wants back.
+    pub(crate) fn answered(&mut self, choice: &Choice) {
+        let same = |(own, call): (&ToolCall, &ToolCall)| own.name == call.name;
+        if self.calls.len() != choice.tool_calls.len() || !self.calls.iter().zip(&choice.tool_calls).all(same)
+        {
+            return;
+        }
+        for (own, call) in self.calls.iter_mut().zip(&choice.tool_calls) {
+            own.id.clone_from(&call.id);
+        }
+        self.replay.clone_from(&choice.replay);
+    }
+
     /// The outputs of a step; the types of the calls are those of these tools.
     pub(crate) fn fields(tools: &[String]) -> [Field; 3] {
         let no_arguments = || json!({});
@@ -69,7 +85,7 @@ impl NextStep {
             (Value::String(name), arguments) => vec![ToolCall::new(name, object(arguments))],
             (name, arguments) => vec![ToolCall::new(name.to_string(), object(arguments))],
         };
-        Some(Self { thought, calls })
+        Some(Self { thought, calls, replay: None })
     }
 }
 

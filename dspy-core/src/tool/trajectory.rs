@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::steps::Steps;
 use crate::{
     ToolError, ToolErrorKind,
-    lm::Message,
+    lm::{Message, Replay},
     value::{Content, DynTypeInfo, ReadError, ToolCall, TypeInfo, read_json},
 };
 
@@ -23,11 +23,17 @@ pub struct AgentStep {
     pub thought: String,
     /// The calls of the step: one, or several that the model made at once.
     pub actions: Vec<Action>,
+    /// The answer as its provider wants it back with the results of the calls, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Arc<Replay>>,
 }
 
 /// A call of a tool, and what it gave.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Action {
+    /// The provider's id of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The name of the tool, as the model gave it.
     pub tool: String,
     /// The arguments, as the model gave them.
@@ -105,8 +111,15 @@ impl Trajectory {
     pub(crate) fn messages(&self) -> Vec<Message> {
         let mut messages = Vec::new();
         for (number, step) in self.shown() {
-            let id = |i: usize| format!("call_{}_{i}", number + 1);
+            // What the provider wants back has its own ids in it; otherwise the same steps are the same request.
+            let replay =
+                step.replay.as_ref().filter(|_| step.actions.iter().all(|action| action.id.is_some()));
+            let id = |i: usize| match step.actions[i].id.as_ref().filter(|_| replay.is_some()) {
+                Some(id) => id.clone(),
+                None => format!("call_{}_{i}", number + 1),
+            };
             let mut message = Message::assistant(step.thought.as_str());
+            message.replay = replay.cloned();
             for (i, action) in step.actions.iter().enumerate() {
                 let mut call = ToolCall::new(action.tool.as_str(), action.arguments.clone());
                 call.id = Some(id(i));
@@ -132,7 +145,7 @@ impl fmt::Display for AgentStep {
         if !self.thought.is_empty() {
             write!(f, "\nthought: {}", self.thought)?;
         }
-        for Action { tool, arguments, observation } in &self.actions {
+        for Action { tool, arguments, observation, .. } in &self.actions {
             let arguments = given(arguments);
             write!(f, "\ntool: {tool}\narguments: {arguments}\nobservation: {observation}")?;
         }
@@ -196,7 +209,9 @@ mod tests {
                 tool: "search".into(),
                 arguments: Map::from_iter([("query".into(), json!(n))]),
                 observation: Observation::new(format!("found {n}")),
+                ..Action::default()
             }],
+            ..AgentStep::default()
         }
     }
 

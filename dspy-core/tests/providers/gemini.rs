@@ -209,6 +209,29 @@ async fn signatures_go_back_and_ids_of_our_own_do_not() {
 }
 
 #[tokio::test]
+async fn calls_that_no_model_of_gemini_made_are_marked_for_models_that_want_signatures() {
+    let parts = |model: &str| {
+        let lm = LM::builder(model).api_base("http://127.0.0.1:1/v1beta").api_key("k").build().unwrap();
+        let body: Value = serde_json::from_slice(&lm.request_body(rich()).unwrap()).unwrap();
+        let contents = body["contents"].as_array().unwrap().clone();
+        let calls = |content: &Value| {
+            content["parts"].as_array().unwrap().iter().any(|p| p["functionCall"].is_object())
+        };
+        contents.iter().find(|content| calls(content)).unwrap()["parts"].clone()
+    };
+    let signatures = |model: &str| -> Vec<Value> {
+        let parts = parts(model);
+        let calls = parts.as_array().unwrap().iter().filter(|part| part["functionCall"].is_object());
+        calls.map(|call| call["thoughtSignature"].clone()).collect()
+    };
+    assert_eq!(
+        signatures("gemini/gemini-3.5-flash"),
+        [json!("skip_thought_signature_validator"), Value::Null]
+    );
+    assert_eq!(signatures("gemini/gemini-2.5-flash"), [Value::Null, Value::Null]);
+}
+
+#[tokio::test]
 async fn blocks_reasons_tokens_and_probabilities_are_read() {
     let provider = provider();
     let blocked =

@@ -78,14 +78,14 @@ impl Work<'_> {
             actions.push(action);
         }
         let finished = finished || actions.is_empty();
-        (AgentStep { thought: next.thought, actions }, finished)
+        (AgentStep { thought: next.thought, actions, replay: next.replay }, finished)
     }
 
     async fn act(self, call: ToolCall) -> Action {
         if let Some(listener) = self.listener {
             listener.calls(&call);
         }
-        let ToolCall { name, args, .. } = call;
+        let ToolCall { name, args, id } = call;
         let observation = match self.find(&name) {
             Some(tool) => tool.observe(args.clone()).await,
             None if self.is_finish(&name) => Observation::new("done"),
@@ -95,7 +95,7 @@ impl Work<'_> {
                 Observation::failed(&ToolError::new(name.as_str(), ToolErrorKind::Unknown, message), None)
             }
         };
-        Action { tool: name, arguments: args, observation }
+        Action { tool: name, arguments: args, observation, id }
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

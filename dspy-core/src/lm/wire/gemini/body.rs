@@ -30,7 +30,8 @@ const NAMES: Names = Names {
 
 pub(super) fn body(setup: &Setup, request: &Request) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
-    conversation(&mut out, request);
+    // Its models want signed calls since they take an effort.
+    conversation(&mut out, request, setup.facts.thinking == Some(Thinking::Effort));
     tools(&mut out, request);
     config(&mut out, setup, request);
     if let Some(name) = &setup.rollout_name {
@@ -151,15 +152,16 @@ fn tools(out: &mut Vec<u8>, request: &Request) {
 }
 
 /// System messages, wherever they stand, are one member; the others follow.
-fn conversation(out: &mut Vec<u8>, request: &Request) {
+fn conversation(out: &mut Vec<u8>, request: &Request, signed: bool) {
     let (prefix, tail) = (&request.prompt.prefix, &request.prompt.tail);
-    let remembered = prefix.rendered("gemini contents", |all| {
+    let name = if signed { "gemini signed contents" } else { "gemini contents" };
+    let remembered = prefix.rendered(name, |all| {
         let mut out = Vec::new();
-        contents(&mut out, all, &[]);
+        contents(&mut out, all, &[], signed);
         out
     });
     out.extend_from_slice(b"{\"contents\":[");
-    joined(out, &remembered, |out| contents(out, tail, prefix.messages()));
+    joined(out, &remembered, |out| contents(out, tail, prefix.messages(), signed));
     out.push(b']');
     let remembered = prefix.rendered("gemini system", |all| {
         let mut out = Vec::new();
@@ -186,9 +188,12 @@ fn system(out: &mut Vec<u8>, messages: &[Message]) {
     }
 }
 
+/// The signature of calls that none of Gemini's models has made, for the models that refuse calls without one.
+const UNSIGNED: &str = "skip_thought_signature_validator";
+
 /// All messages but those of the system, separated by commas. The results of the tools that one answer calls are one
 /// message.
-fn contents(out: &mut Vec<u8>, all: &[Message], before: &[Message]) {
+fn contents(out: &mut Vec<u8>, all: &[Message], before: &[Message], signed: bool) {
     let spoken: Vec<(usize, &Message)> =
         all.iter().enumerate().filter(|(_, m)| m.role != Role::System).collect();
     let turns = spoken.chunk_by(|(_, a), (_, b)| a.role == Role::Tool && b.role == Role::Tool);
@@ -212,7 +217,7 @@ fn contents(out: &mut Vec<u8>, all: &[Message], before: &[Message]) {
                 result(out, &mut list, m, earlier);
             } else {
                 content(out, &mut list, m);
-                for call in &m.tool_calls {
+                for (i, call) in m.tool_calls.iter().enumerate() {
                     list.next(out);
                     out.extend_from_slice(br#"{"functionCall":{"name":"#);
                     json(out, &call.name);
@@ -220,7 +225,11 @@ fn contents(out: &mut Vec<u8>, all: &[Message], before: &[Message]) {
                     if let Some(id) = call.id.as_deref().filter(|id| !id.starts_with(OWN_ID)) {
                         member(out, "id", id);
                     }
-                    out.extend_from_slice(b"}}");
+                    out.push(b'}');
+                    if i == 0 && signed {
+                        member(out, "thoughtSignature", UNSIGNED);
+                    }
+                    out.push(b'}');
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::WIRE;
 use crate::{
     lm::{
         Message, Options, Request, ResponseFormat, Role, ToolChoice, ToolSpec,
@@ -15,9 +16,6 @@ use crate::{
 
 /// The text of a member that is written when there is one.
 type Member<'a> = Option<Cow<'a, str>>;
-
-/// The name under which a prefix remembers its bytes.
-const WIRE: &str = "openai_chat";
 
 /// What the bodies of all requests to a model have in common.
 #[derive(Debug, Clone)]
@@ -162,6 +160,9 @@ pub(super) fn tools(out: &mut Vec<u8>, tools: &[ToolSpec]) {
 }
 
 pub(super) fn message(out: &mut Vec<u8>, message: &Message) {
+    if let Some(item) = message.replay.as_ref().and_then(|replay| replay.items(WIRE)) {
+        return out.extend_from_slice(item.as_bytes());
+    }
     out.extend_from_slice(b"{\"role\":\"");
     out.extend_from_slice(message.role.as_str().as_bytes());
     out.extend_from_slice(b"\",\"content\":");

@@ -1,6 +1,7 @@
 //! Calls of tools that arrive in pieces.
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::lm::{ToolCall, call};
 
@@ -14,6 +15,8 @@ pub(super) struct CallPiece {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) arguments: String,
+    /// What the server wants back with the call.
+    pub(super) extra: Option<Value>,
 }
 
 /// The calls of an answer as far as they have arrived, in the order in which they began.
@@ -39,6 +42,7 @@ impl PartialCalls {
             call.name.push_str(&piece.name);
         }
         call.arguments.push_str(&piece.arguments);
+        call.extra = piece.extra.or(call.extra.take());
         true
     }
 
@@ -61,10 +65,10 @@ impl PartialCalls {
         (!begins && !renamed).then_some(at)
     }
 
-    /// The calls, without what was none.
-    pub(super) fn finish(self) -> impl Iterator<Item = ToolCall> {
+    /// The calls, without what was none, and what the server wants back with each.
+    pub(super) fn finish(self) -> (Vec<ToolCall>, Vec<Option<Value>>) {
         let calls = self.0.into_iter().filter(|c| !(c.name.is_empty() && c.arguments.is_empty()));
-        calls.map(|c| call::tool_call(c.id, c.name, &c.arguments))
+        calls.map(|c| (call::tool_call(c.id, c.name, &c.arguments), c.extra)).unzip()
     }
 }
 

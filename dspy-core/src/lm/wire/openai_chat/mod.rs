@@ -6,6 +6,7 @@ mod body;
 mod calls;
 mod loose;
 mod read;
+mod replay;
 mod stream;
 
 use reqwest::header::HeaderName;
@@ -19,6 +20,9 @@ use crate::{
     LmError,
     lm::{Message, Request, Response, ToolSpec},
 };
+
+/// The name of the protocol.
+const WIRE: &str = "openai_chat";
 
 /// Writes one message as the protocol has it.
 pub(crate) fn write_chat_message(out: &mut Vec<u8>, message: &Message) {
@@ -62,7 +66,7 @@ impl OpenAiChat {
 
 impl Wire for OpenAiChat {
     fn name(&self) -> &'static str {
-        "openai_chat"
+        WIRE
     }
 
     fn own_parameters(&self) -> &'static [&'static str] {

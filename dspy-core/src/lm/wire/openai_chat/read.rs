@@ -9,7 +9,10 @@ use serde::{
 
 use serde_json::Value;
 
-use super::loose::{Count, List, Number, Object, Word, WordOr};
+use super::{
+    loose::{Count, List, Number, Object, Word, WordOr},
+    replay::{self, Beside},
+};
 use crate::{
     LmError,
     lm::{
@@ -59,7 +62,8 @@ pub(super) fn found(results: List<RawSource>, addresses: List<RawSource>) -> Vec
 
 fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
     let message = raw.message.unwrap_or_default();
-    let tool_calls: Vec<_> = message.tool_calls.unwrap_or_default().into_iter().map(tool_call).collect();
+    let (tool_calls, extras): (Vec<_>, Vec<_>) =
+        message.tool_calls.unwrap_or_default().into_iter().map(tool_call).unzip();
     let refused = message.content.as_deref().is_none_or(str::is_empty)
         && message.refusal.as_deref().is_some_and(|refusal| !refusal.is_empty());
     let finish = match refused {
@@ -67,22 +71,24 @@ fn choice(raw: RawChoice<'_>) -> (u64, Choice) {
         false => finish(raw.finish_reason.as_deref(), !tool_calls.is_empty()),
     };
     let (content, thought) = message.content.unwrap_or_default().parted();
+    let beside = Beside {
+        reasoning_content: message.reasoning_content.unwrap_or_default().into_owned(),
+        reasoning_details: message.reasoning_details.0,
+    };
+    let replay = replay::replay(&content, &beside, &tool_calls, &extras);
+    let apart =
+        [Some(beside.reasoning_content), message.reasoning.map(Text::into_owned)].into_iter().flatten();
     let choice = Choice {
         text: match message.refusal {
             Some(refusal) if content.is_empty() => refusal.into_owned(),
             _ => content,
         },
-        reasoning: [message.reasoning_content, message.reasoning]
-            .into_iter()
-            .flatten()
-            .map(Text::into_owned)
-            .chain(thought)
-            .find(|text| !text.is_empty()),
+        reasoning: apart.chain(thought).find(|text| !text.is_empty()),
         tool_calls,
         finish,
         logprobs: logprobs(raw.logprobs).collect(),
         citations: citations(message.annotations).collect(),
-        ..Choice::default()
+        replay,
     };
     (raw.index.unwrap_or(0), choice)
 }
@@ -92,13 +98,14 @@ pub(super) fn citations(raw: List<Object<RawAnnotation>>) -> impl Iterator<Item 
     raw.0.into_iter().filter_map(|annotation| annotation.0.url_citation.cited())
 }
 
-fn tool_call(raw: RawCall<'_>) -> ToolCall {
+fn tool_call(raw: RawCall<'_>) -> (ToolCall, Option<Value>) {
     let function = raw.function.unwrap_or_default();
-    call::tool_call(
+    let call = call::tool_call(
         raw.id.unwrap_or_default().into_owned(),
         function.name.unwrap_or_default().into_owned(),
         &call::arguments(function.arguments),
-    )
+    );
+    (call, raw.extra_content)
 }
 
 /// Why an answer ended, in the protocol's words. A call is a call even where a server says "stop".
@@ -265,6 +272,8 @@ struct RawMessage<'a> {
     reasoning_content: Option<Text<'a>>,
     #[serde(borrow, default)]
     reasoning: Option<Text<'a>>,
+    #[serde(default)]
+    reasoning_details: List<Value>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<RawCall<'a>>>,
     #[serde(default)]
@@ -277,6 +286,8 @@ struct RawCall<'a> {
     id: Option<Text<'a>>,
     #[serde(borrow, default)]
     function: Option<RawFunction<'a>>,
+    #[serde(default)]
+    extra_content: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]

@@ -7,6 +7,7 @@ use super::{
     calls::{CallPiece, PartialCalls},
     loose::{List, Object},
     read::{self, RawUsage, Text, or_default},
+    replay::{self, Beside},
 };
 use crate::{
     LmError, LmErrorKind,
@@ -32,6 +33,7 @@ pub(super) struct Partial {
 struct PartialChoice {
     text: String,
     reasoning: String,
+    beside: Beside,
     refusal: String,
     calls: PartialCalls,
     finish: Option<String>,
@@ -89,6 +91,7 @@ impl Pieces for Partial {
                     id: raw.id.unwrap_or_default().into_owned(),
                     name: function.name.unwrap_or_default().into_owned(),
                     arguments: call::arguments(function.arguments),
+                    extra: raw.extra_content,
                 };
                 if !choice.calls.take(piece) {
                     return Err(endpoint.unreadable("it calls too many tools"));
@@ -96,6 +99,8 @@ impl Pieces for Partial {
             }
             choice.citations.extend(read::citations(delta.annotations));
             let (text, thought) = delta.content.unwrap_or_default().parted();
+            choice.beside.reasoning_content.push_str(delta.reasoning_content.as_deref().unwrap_or_default());
+            choice.beside.reasoning_details.extend(delta.reasoning_details.0);
             let apart =
                 [delta.reasoning_content, delta.reasoning].into_iter().flatten().map(Text::into_owned);
             let reasoning = apart.chain(thought).find(|text| !text.is_empty()).unwrap_or_default();
@@ -126,7 +131,8 @@ impl Pieces for Partial {
         let sources = self.sources;
         let choices = choices.into_iter().map(|mut c| {
             c.citations.extend(sources.iter().cloned());
-            let tool_calls: Vec<_> = c.calls.finish().collect();
+            let (tool_calls, extras) = c.calls.finish();
+            let replay = replay::replay(&c.text, &c.beside, &tool_calls, &extras);
             let refused = c.text.is_empty() && !c.refusal.is_empty();
             let finish = match refused {
                 true => FinishReason::Refusal,
@@ -139,7 +145,7 @@ impl Pieces for Partial {
                 tool_calls,
                 logprobs: c.logprobs,
                 citations: c.citations,
-                ..Choice::default()
+                replay,
             }
         });
         Ok(Response { choices: choices.collect(), usage: read::usage(self.usage), ..self.response })
@@ -200,6 +206,8 @@ struct EventDelta<'a> {
     reasoning_content: Option<Text<'a>>,
     #[serde(borrow, default)]
     reasoning: Option<Text<'a>>,
+    #[serde(default)]
+    reasoning_details: List<Value>,
     #[serde(borrow, default)]
     refusal: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -216,6 +224,8 @@ struct EventCall<'a> {
     id: Option<Text<'a>>,
     #[serde(borrow, default)]
     function: Option<EventFunction<'a>>,
+    #[serde(default)]
+    extra_content: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
