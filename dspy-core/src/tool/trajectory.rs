@@ -1,6 +1,6 @@
 //! The steps of an agent: its thoughts, the tools that it called, and what they gave.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use schemars::{Schema, json_schema};
 use serde::{Deserialize, Serialize};
