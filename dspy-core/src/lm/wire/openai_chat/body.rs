@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::WIRE;
+use super::replay::WIRE;
 use crate::{
     lm::{
         Message, Options, Request, ResponseFormat, Role, ToolChoice, ToolSpec,

@@ -21,9 +21,6 @@ use crate::{
     lm::{Message, Request, Response, ToolSpec},
 };
 
-/// The name of the protocol.
-const WIRE: &str = "openai_chat";
-
 /// Writes one message as the protocol has it.
 pub(crate) fn write_chat_message(out: &mut Vec<u8>, message: &Message) {
     body::message(out, message);
@@ -66,7 +63,7 @@ impl OpenAiChat {
 
 impl Wire for OpenAiChat {
     fn name(&self) -> &'static str {
-        WIRE
+        replay::WIRE
     }
 
     fn own_parameters(&self) -> &'static [&'static str] {

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::WIRE;
 use crate::lm::{Replay, ToolCall};
+
+/// The name of the protocol.
+pub(super) const WIRE: &str = "openai_chat";
 
 /// What came with an answer.
 #[derive(Debug, Default)]
