@@ -50,7 +50,7 @@ impl LM {
     /// (`OPENAI_API_KEY`), the endpoint from `OPENAI_BASE_URL` or `OPENAI_API_BASE` if one of them is set.
     ///
     /// # Errors
-    /// [`LmErrorKind::Configuration`] when the provider is unknown or the key is missing.
+    /// [`LmErrorKind::Configuration`](crate::LmErrorKind::Configuration) when the provider is unknown or the key is missing.
     pub fn new(model: impl Into<String>) -> Result<Self, LmError> {
         Self::builder(model).build()
     }
@@ -318,7 +318,7 @@ impl LMBuilder {
     /// The client.
     ///
     /// # Errors
-    /// [`LmErrorKind::Configuration`] when the provider is unknown, a key is missing, or a setting makes no sense; the
+    /// [`LmErrorKind::Configuration`](crate::LmErrorKind::Configuration) when the provider is unknown, a key is missing, or a setting makes no sense; the
     /// message says what to do.
     pub fn build(self) -> Result<LM, LmError> {
         self.build_with_env(|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
