@@ -296,3 +296,23 @@ fn an_async_tool_is_a_function() {
         assert_eq!((both.0.unwrap(), both.1.unwrap()), ("a x1".to_owned(), "b x2".to_owned()));
     });
 }
+
+/// Arguments that are no object are those of a tool that needs one only, unless they were meant as something else.
+#[test]
+fn bare_arguments_are_taken_for_what_they_are() {
+    run(async {
+        let bare = |text: &str| object(json!({ "_unparsed": text }));
+        let town = Tool::from_fn(look_up);
+        let seen = |text: &'static str| town.observe(bare(text));
+        for text in ["Tartu", " Tartu\n", "town = 'Tartu', year: 2020", "town: Tartu"] {
+            assert_eq!(seen(text).await.text, "Tartu had 97,000 inhabitants in 2020.", "{text}");
+        }
+        for text in ["[\"Tartu\"]", "[1]", "town=Tartu, size=5", "{Tartu", "```Tartu```"] {
+            assert_eq!(seen(text).await.error, Some(ToolErrorKind::Arguments), "{text}");
+        }
+        for text in ["[a-z]+", "https://x.y/z?town=1", "Tartu: a town", "x = 5", "townhouse: old"] {
+            assert!(seen(text).await.text.ends_with(&format!("no town is called {text}")), "{text}");
+        }
+        assert_eq!(Tool::from_fn(add).observe(bare("[1, 2]")).await.text, "3.0");
+    });
+}

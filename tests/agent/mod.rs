@@ -3,6 +3,7 @@ mod calls;
 mod messages;
 mod signed;
 mod state;
+mod strict;
 mod work;
 
 use dspy::{

@@ -25,6 +25,12 @@ pub(super) fn arguments(raw: Option<Value>) -> String {
     }
 }
 
+/// The arguments as providers want them back: an object, written as text. Of what a model wrote in its place, an object
+/// that holds it, because servers that fill a template with the arguments refuse a conversation with any other.
+pub(super) fn object_text(call: &ToolCall) -> String {
+    serde_json::to_string(&call.args).unwrap_or_default()
+}
+
 /// How often arguments may be written as text within text.
 const DEEPEST_TEXT: usize = 4;
 

@@ -20,7 +20,7 @@ use tokio::process::Command;
 use crate::{
     Error, Result,
     lm::{Timeouts, http_client},
-    tool::{Tool, is_name},
+    tool::{Tool, name_for_providers},
 };
 
 /// A connection to an MCP server. Cheap to clone; it ends, and with it the process of a server that was started, when the
@@ -142,7 +142,7 @@ impl McpClient {
         let schema = Value::Object((*tool.input_schema).clone());
         let (client, name) = (self.clone(), tool.name.clone());
         let description = tool.description.clone().unwrap_or_default().into_owned();
-        let shown = shown(&tool.name);
+        let shown = name_for_providers(&tool.name);
         Tool::new(shown, description, schema, move |arguments| {
             let (client, request) =
                 (client.clone(), CallToolRequestParams::new(name.clone()).with_arguments(arguments));
@@ -184,16 +184,6 @@ impl McpClient {
 
 fn failed(server: &str, error: &dyn fmt::Display) -> Error {
     Error::other(format!("the MCP server {server}: {error}"))
-}
-
-/// A name that providers take.
-fn shown(name: &str) -> String {
-    if is_name(name) {
-        return name.to_owned();
-    }
-    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    let shown: String = name.chars().map(fits).take(64).collect();
-    if shown.is_empty() { "tool".into() } else { shown }
 }
 
 /// A result as text.

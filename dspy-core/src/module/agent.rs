@@ -9,7 +9,10 @@ use crate::{
     adapter::{Adapter, Demo, given, prompt},
     lm::{Capabilities, Choice, Message, Role},
     signature::{FieldRole, Section, Sections, SignatureSpec},
-    tool::{ARGUMENTS, FINISH, THOUGHT, TOOL, TRAJECTORY, ToolSet, ToolWords, Trajectory, tool_names},
+    tool::{
+        ARGUMENTS, FINISH, THOUGHT, TOOL, TRAJECTORY, ToolSet, ToolWords, Trajectory, name_for_providers,
+        tool_names, written_calls,
+    },
     value::{Content, Kind, Turn, read_json},
 };
 
@@ -128,6 +131,7 @@ impl Agent {
         steps: Option<&Value>,
     ) -> Result<Vec<Message>> {
         let mut tail = Vec::new();
+        let mut earlier = 0;
         for turn in turns {
             let steps = turn.get(TRAJECTORY).and_then(|steps| read_json::<Trajectory>(steps).ok());
             let mut plain = turn.clone();
@@ -138,19 +142,20 @@ impl Agent {
             let mut messages = adapter.turns(&self.turns, &[plain]);
             if let Some(steps) = steps {
                 let at = messages.iter().position(|m| m.role == Role::Assistant).unwrap_or(messages.len());
-                messages.splice(at..at, steps.messages());
+                messages.splice(at..at, steps.messages(earlier));
+                earlier += steps.len();
             }
             tail.extend(messages);
         }
         tail.push(question);
         if let Some(steps) = steps {
-            tail.extend(read_json::<Trajectory>(steps)?.messages());
+            tail.extend(read_json::<Trajectory>(steps)?.messages(earlier));
         }
         Ok(tail)
     }
 
     /// The fields of a step in an answer with native calls. An answer without any ends the work, unless it is a step in
-    /// text.
+    /// text, or has the calls in its text, where some servers leave them.
     pub(crate) fn sections<'r>(
         &self,
         adapter: &dyn Adapter,
@@ -166,12 +171,18 @@ impl Agent {
         {
             return written;
         }
-        sections.insert(thought, Section::text(choice.text.trim()));
-        let (mut names, mut all): (Vec<Value>, Vec<Value>) = choice
-            .tool_calls
-            .iter()
-            .map(|call| (call.name.as_str().into(), call.args.clone().into()))
-            .unzip();
+        let known = |name: &str| self.tools.find(name).is_some();
+        let (said, calls) = match choice.tool_calls.is_empty() {
+            false => (choice.text.trim().into(), choice.tool_calls.clone()),
+            true => {
+                written_calls(&choice.text, &known).unwrap_or_else(|| (choice.text.trim().into(), Vec::new()))
+            }
+        };
+        sections.insert(thought, Section::text(said));
+        let name =
+            |name: &str| if name.trim().is_empty() { name_for_providers(name) } else { name.to_owned() };
+        let (mut names, mut all): (Vec<Value>, Vec<Value>) =
+            calls.into_iter().map(|call| (name(&call.name).into(), call.args.into())).unzip();
         if names.is_empty() {
             names.push(self.finish().into());
             all.push(Map::new().into());

@@ -14,7 +14,7 @@ use crate::{
     ToolError, ToolErrorKind,
     context::{Context, begin, observe::EventKind},
     lm::genai,
-    value::{ToolCall, hint},
+    value::{Raw, ReadOptions, ToolCall, hint, read},
 };
 
 impl Tool {
@@ -119,23 +119,35 @@ impl Tool {
 }
 
 /// Arguments that are no object: the text is the argument of a tool that has only one, or needs only one. Whatever begins
-/// like an object was meant to be one.
-fn named(mut arguments: Map<String, Value>, parameters: &Value) -> Map<String, Value> {
+/// like an object was meant to be one, and so was what begins with the name of an argument.
+fn named(arguments: Map<String, Value>, parameters: &Value) -> Map<String, Value> {
     let (1, Some(Value::String(text))) = (arguments.len(), arguments.get(ToolCall::UNPARSED)) else {
         return arguments;
     };
-    let properties = parameters.get("properties").and_then(Value::as_object);
+    let text = text.trim();
+    let Some(properties) = parameters.get("properties").and_then(Value::as_object) else { return arguments };
+    let names = |name: &&String| {
+        let rest = text.strip_prefix(name.as_str()).map(str::trim_start);
+        rest.is_some_and(|rest| rest.starts_with(['=', ':']))
+    };
+    if properties.keys().any(|name| names(&name)) {
+        let read = read::<Map<String, Value>>(Raw::text(&format!("{{{text}}}")), &ReadOptions::default());
+        let read = read.ok().map(|reading| reading.value);
+        return read.filter(|read| read.keys().all(|key| properties.contains_key(key))).unwrap_or(arguments);
+    }
     let required = parameters.get("required").and_then(Value::as_array);
-    let only = match (properties, required.map(Vec::as_slice)) {
-        (Some(properties), _) if properties.len() == 1 => properties.keys().next().cloned(),
-        (_, Some([Value::String(only)])) => Some(only.clone()),
+    let only = match (properties.len(), required.map(Vec::as_slice)) {
+        (1, _) => properties.keys().next(),
+        (_, Some([Value::String(only)])) => Some(only),
         _ => None,
     };
-    if let Some(only) = only.filter(|_| !text.trim_start().starts_with(['{', '`'])) {
-        let text = text.as_str().into();
-        arguments = Map::from_iter([(only, text)]);
+    let Some(only) = only.filter(|_| !text.starts_with(['{', '`'])) else { return arguments };
+    let texts = properties.get(only).and_then(|schema| schema.get("type")).is_some_and(|ty| ty == "string");
+    // A list is no text, whatever was meant by it.
+    if texts && serde_json::from_str::<Vec<Value>>(text).is_ok() {
+        return arguments;
     }
-    arguments
+    Map::from_iter([(only.clone(), text.into())])
 }
 
 /// What a tool wants to be called with.

@@ -13,6 +13,7 @@ mod schema;
 mod set;
 mod steps;
 mod trajectory;
+mod written;
 
 use std::{
     fmt::{self, Display},
@@ -37,9 +38,10 @@ pub use function::{IntoTool, ToolFuture};
 pub use next::NextStep;
 pub(crate) use next::{ARGUMENTS, THOUGHT, TOOL, TRAJECTORY, tool_names};
 pub use set::ToolWords;
-pub(crate) use set::{FINISH, ToolSet, is_name};
+pub(crate) use set::{FINISH, ToolSet, is_name, name_for_providers};
 pub use steps::{Steps, Stop};
 pub use trajectory::{Action, AgentStep, Observation, Trajectory};
+pub(crate) use written::written_calls;
 
 use crate::{
     lm::BoxFuture,

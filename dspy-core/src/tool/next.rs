@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     lm::{Choice, Replay},
     signature::{Field, FieldReader},
-    value::{Coercion, DynTypeInfo, Raw, ReadError, ReadOptions, Reading, ToolCall, TypeInfo, read},
+    value::{
+        Coercion, CoercionKind, DynTypeInfo, Raw, ReadError, ReadOptions, Reading, ToolCall, TypeInfo, read,
+    },
 };
 
 /// The input that holds the steps so far.
@@ -81,6 +83,9 @@ impl NextStep {
                     Some(ToolCall::new(name.as_str()?, object(arguments)))
                 };
                 names.into_iter().filter_map(call).collect()
+            }
+            (Value::String(name), Value::Array(mut one)) if one.len() == 1 => {
+                vec![ToolCall::new(name, object(one.remove(0)))]
             }
             (Value::String(name), arguments) => vec![ToolCall::new(name, object(arguments))],
             (name, arguments) => vec![ToolCall::new(name.to_string(), object(arguments))],
@@ -201,13 +206,15 @@ fn read_arguments(raw: Raw<'_>, options: &ReadOptions) -> (Value, Vec<Coercion>)
     }
 }
 
-/// Arguments that a client could not parse, read as tolerantly as answers are.
+/// Arguments that a client could not parse, read as tolerantly as answers are; but a call whose arguments break off must not
+/// be made with what there is of them.
 fn reread(arguments: Map<String, Value>) -> Value {
     let text = match arguments.get(ToolCall::UNPARSED) {
         Some(Value::String(text)) if arguments.len() == 1 => text,
         _ => return arguments.into(),
     };
-    match read::<Map<String, Value>>(Raw::json(text), &ReadOptions::default()) {
+    let whole = ReadOptions::default().refuse([CoercionKind::CutOff, CoercionKind::CutText]);
+    match read::<Map<String, Value>>(Raw::json(text), &whole) {
         Ok(read) => read.value.into(),
         Err(_) => arguments.into(),
     }

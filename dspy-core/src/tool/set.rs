@@ -187,6 +187,16 @@ pub(crate) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.chars().all(fits)
 }
 
+/// A name with `_` for what providers do not take in one.
+pub(crate) fn name_for_providers(name: &str) -> String {
+    if is_name(name) {
+        return name.to_owned();
+    }
+    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let shown: String = name.chars().map(fits).take(64).collect();
+    if shown.is_empty() { "tool".into() } else { shown }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

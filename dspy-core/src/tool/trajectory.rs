@@ -1,12 +1,12 @@
 //! The steps of an agent: its thoughts, the tools that it called, and what they gave.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use schemars::{Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::steps::Steps;
+use super::{set::name_for_providers, steps::Steps};
 use crate::{
     ToolError, ToolErrorKind,
     lm::{Message, Replay},
@@ -107,21 +107,25 @@ impl Trajectory {
         self.without_end(|step| step.actions.iter().any(|action| action.tool == finish))
     }
 
-    /// The steps as messages of a model that calls tools natively.
-    pub(crate) fn messages(&self) -> Vec<Message> {
-        let mut messages = Vec::new();
+    /// The steps as messages of a model that calls tools natively, after so many steps of earlier turns.
+    ///
+    /// Whatever the model called, providers take them: they refuse a call with an id that another one has, or of a tool
+    /// whose name could not be one.
+    pub(crate) fn messages(&self, earlier: usize) -> Vec<Message> {
+        let (mut messages, mut used) = (Vec::new(), HashSet::new());
         for (number, step) in self.shown() {
             // What the provider wants back has its own ids in it; otherwise the same steps are the same request.
-            let replay =
-                step.replay.as_ref().filter(|_| step.actions.iter().all(|action| action.id.is_some()));
-            let id = |i: usize| match step.actions[i].id.as_ref().filter(|_| replay.is_some()) {
-                Some(id) => id.clone(),
-                None => format!("call_{}_{i}", number + 1),
+            let own: Option<Vec<&str>> = step.actions.iter().map(|action| action.id.as_deref()).collect();
+            let own = own.filter(|own| step.replay.is_some() && own.iter().all(|id| used.insert(*id)));
+            let id = |i: usize| match own.as_ref().and_then(|own| own.get(i)) {
+                Some(id) => (*id).to_owned(),
+                None => format!("call_{}_{i}", earlier + number + 1),
             };
+            let replay = step.replay.as_ref().filter(|_| own.is_some());
             let mut message = Message::assistant(step.thought.as_str());
             message.replay = replay.cloned();
             for (i, action) in step.actions.iter().enumerate() {
-                let mut call = ToolCall::new(action.tool.as_str(), action.arguments.clone());
+                let mut call = ToolCall::new(name_for_providers(&action.tool), action.arguments.clone());
                 call.id = Some(id(i));
                 message.tool_calls.push(call);
             }
@@ -238,7 +242,7 @@ mod tests {
         assert_eq!((full.hidden(), full.len()), (2, 3));
         let text = full.to_string();
         assert!(text.starts_with("(the first 2 steps are left out)\n\nStep 3\nthought: look 3"), "{text}");
-        assert_eq!(full.messages().len(), 2);
+        assert_eq!(full.messages(0).len(), 2);
         assert!(!Trajectory::new().hide(1));
     }
 

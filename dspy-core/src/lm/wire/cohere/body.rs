@@ -1,7 +1,7 @@
 //! A request as the bytes of its JSON body.
 
 use crate::lm::{
-    Message, ReasoningEffort, Request, ResponseFormat, Role, ToolChoice,
+    Message, ReasoningEffort, Request, ResponseFormat, Role, ToolChoice, call,
     wire::{
         interface::Setup,
         schema,
@@ -129,10 +129,7 @@ fn messages(out: &mut Vec<u8>, all: &[Message]) {
                 out.extend_from_slice(br#","type":"function","function":{"name":"#);
                 json(out, &call.name);
                 name_of(out, "arguments");
-                match call.unparsed() {
-                    Some(raw) => json(out, raw),
-                    None => json(out, &serde_json::to_string(&call.args).unwrap_or_default()),
-                }
+                json(out, &call::object_text(call));
                 out.extend_from_slice(b"}}");
             }
             list.end(out);

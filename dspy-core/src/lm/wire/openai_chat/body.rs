@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::replay::WIRE;
 use crate::{
     lm::{
-        Message, Options, Request, ResponseFormat, Role, ToolChoice, ToolSpec,
+        Message, Options, Request, ResponseFormat, Role, ToolChoice, ToolSpec, call,
         wire::{
             interface::Setup,
             write::{List, Names, Piece, as_text, extra, joined, json, member, pieces},
@@ -182,11 +182,7 @@ pub(super) fn message(out: &mut Vec<u8>, message: &Message) {
         out.extend_from_slice(br#","type":"function","function":{"name":"#);
         json(out, &call.name);
         out.extend_from_slice(br#","arguments":"#);
-        match call.unparsed() {
-            Some(raw) => json(out, raw),
-            // JSON as text inside JSON.
-            None => json(out, &serde_json::to_string(&call.args).unwrap_or_default()),
-        }
+        json(out, &call::object_text(call));
         out.extend_from_slice(b"}}");
     }
     if !calls.is_empty() {
@@ -300,7 +296,7 @@ mod tests {
             read(&asked),
             json!({"role": "assistant", "content": null, "tool_calls": [
                 {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{\"a\":1}"}},
-                {"id": "c2", "type": "function", "function": {"name": "add", "arguments": "{\"a\":"}},
+                {"id": "c2", "type": "function", "function": {"name": "add", "arguments": r#"{"_unparsed":"{\"a\":"}"#}},
             ]})
         );
         assert_eq!(

@@ -3,7 +3,7 @@
 use super::read::WIRE;
 use crate::{
     lm::{
-        Message, ReasoningEffort, Request, ResponseFormat, Role, ToolChoice,
+        Message, ReasoningEffort, Request, ResponseFormat, Role, ToolChoice, call,
         wire::{
             interface::Setup,
             write::{List, Names, Piece, as_text, extra, joined, json, member, name_of, pieces},
@@ -152,10 +152,7 @@ fn items(out: &mut Vec<u8>, all: &[Message]) {
             json(out, call.id.as_deref().unwrap_or_default());
             member(out, "name", &call.name);
             name_of(out, "arguments");
-            match call.unparsed() {
-                Some(raw) => json(out, raw),
-                None => json(out, &serde_json::to_string(&call.args).unwrap_or_default()),
-            }
+            json(out, &call::object_text(call));
             out.push(b'}');
         }
     }
