@@ -90,6 +90,22 @@ fn a_server_that_is_none_is_named() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_server_that_is_started_is_given_no_keys() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("environment");
+        let script = format!("env > '{}'", file.display());
+        // It speaks no protocol: what it was given is seen all the same.
+        assert!(McpClient::command("sh", ["-c", &script]).await.is_err());
+        let environment = std::fs::read_to_string(file).unwrap();
+        assert!(environment.contains("PATH="), "{environment}");
+        assert!(std::env::vars().any(|(name, _)| name == "CARGO_PKG_NAME"));
+        assert!(!environment.contains("CARGO_PKG_NAME"), "{environment}");
+    });
+}
+
 /// Whether `npx` is there.
 fn npx() -> bool {
     let found = std::process::Command::new("npx").arg("--version").stdout(Stdio::null()).status();

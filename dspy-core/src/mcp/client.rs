@@ -58,18 +58,23 @@ pub struct McpResource {
 impl McpClient {
     /// Starts a server as a process of this machine and speaks to it over its standard input and output.
     ///
+    /// Of the environment it is given what programs need to find their way (`PATH`, `HOME`, the language and the like),
+    /// and no keys. [`process`](Self::process) gives it more.
+    ///
     /// # Errors
-    /// [`Error::Other`] when it cannot be started or does not speak the protocol.
+    /// [`Error::Other`] when it cannot be started, does not speak the protocol, or says nothing for five minutes.
     pub async fn command<A: AsRef<OsStr>>(
         program: impl AsRef<OsStr>,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Self> {
         let mut command = Command::new(program);
-        command.args(arguments);
+        command.args(arguments).env_clear();
+        command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         Self::process(command).await
     }
 
-    /// Like [`command`](Self::command), with the environment and the folder of the command. What the server writes to its
+    /// Like [`command`](Self::command), with the environment and the folder of the command, which is the environment of
+    /// this process, with all keys in it, unless the command says otherwise. What the server writes to its
     /// standard error goes to that of this process unless the command says otherwise.
     ///
     /// # Errors
@@ -118,7 +123,7 @@ impl McpClient {
     {
         let about = Implementation::new("dspy", env!("CARGO_PKG_VERSION"));
         let client = ClientConfig::new(ClientCapabilities::default(), about);
-        let service = client.serve(transport).await.map_err(|e| failed(server, &e))?;
+        let service = answered(server, CONNECT, client.serve(transport)).await?;
         Ok(Self { service: Arc::new(service), server: server.into() })
     }
 
@@ -134,7 +139,7 @@ impl McpClient {
     /// # Errors
     /// [`Error::Other`] when the server does not answer.
     pub async fn tools(&self) -> Result<Vec<Tool>> {
-        let tools = self.service.list_all_tools().await.map_err(|e| failed(&self.server, &e))?;
+        let tools = answered(&self.server, ANSWER, self.service.list_all_tools()).await?;
         Ok(tools.into_iter().map(|tool| self.tool(&tool)).collect())
     }
 
@@ -161,7 +166,7 @@ impl McpClient {
     /// # Errors
     /// [`Error::Other`] when the server does not answer, or has none.
     pub async fn resources(&self) -> Result<Vec<McpResource>> {
-        let resources = self.service.list_all_resources().await.map_err(|e| failed(&self.server, &e))?;
+        let resources = answered(&self.server, ANSWER, self.service.list_all_resources()).await?;
         let resource = |r: rmcp::model::Resource| McpResource {
             uri: r.uri,
             name: r.name,
@@ -176,9 +181,58 @@ impl McpClient {
     /// # Errors
     /// [`Error::Other`] when there is no such resource.
     pub async fn read(&self, uri: &str) -> Result<String> {
-        let read = self.service.read_resource(ReadResourceRequestParams::new(uri)).await;
-        let read = read.map_err(|e| failed(&self.server, &format!("`{uri}` cannot be read: {e}")))?;
+        let read = self.service.read_resource(ReadResourceRequestParams::new(uri));
+        let read = async { read.await.map_err(|e| format!("`{uri}` cannot be read: {e}")) };
+        let read = answered(&self.server, ANSWER, read).await?;
         Ok(read.contents.iter().map(contents).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// What a server that is started is given of the environment, on any system.
+const ENVIRONMENT: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TERM",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "USERPROFILE",
+    "USERNAME",
+    "SYSTEMDRIVE",
+    "SYSTEMROOT",
+    "WINDIR",
+    "PATHEXT",
+    "COMSPEC",
+    "PROCESSOR_ARCHITECTURE",
+];
+
+/// How long a server may take to answer at all: one that `npx` and its like install first takes a while.
+const CONNECT: Duration = Duration::from_secs(300);
+/// How long it may take to tell what it has, or to give a resource. Calls of tools have timeouts of their own.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// What a server answers in time.
+async fn answered<T, E: fmt::Display>(
+    server: &str,
+    limit: Duration,
+    request: impl Future<Output = Result<T, E>>,
+) -> Result<T> {
+    match tokio::time::timeout(limit, request).await {
+        Ok(answer) => answer.map_err(|e| failed(server, &e)),
+        Err(_) => Err(failed(server, &format!("it gave no answer within {limit:?}"))),
     }
 }
 
