@@ -90,7 +90,11 @@ fn odd_calls_are_answered_and_the_work_goes_on() {
         (raw("look_up", "{\"town\": \"Tar"), "length", Some(Arguments)),
         (raw("look_up", "{\"town\": \"Tartu\", \"year\": 19"), "stop", Some(Arguments)),
         // Where the server leaves the call in the text.
-        (said("<tool_call>\n{\"name\": \"look_up\", \"arguments\": {\"town\": \"Tartu\"}}\n</tool_call>"), "stop", None),
+        (
+            said("<tool_call>\n{\"name\": \"look_up\", \"arguments\": {\"town\": \"Tartu\"}}\n</tool_call>"),
+            "stop",
+            None,
+        ),
     ];
     run(async {
         for (message, reason, error) in rows {
