@@ -1,5 +1,6 @@
 mod arguments;
 mod calls;
+mod hostile;
 mod messages;
 mod signed;
 mod state;

@@ -12,7 +12,9 @@ mod attempts;
 mod recursive;
 mod saved;
 mod sessions;
+mod streams;
 mod thought;
+mod words;
 
 /// A model that says these texts in turn.
 async fn saying(answers: impl IntoIterator<Item = String>) -> world::World {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dspy::{predict::code::CodeUpdate, prelude::*, tool::Stop};
+use serde_json::json;
 
 use crate::world::{World, chat, question, world};
 
@@ -181,4 +182,89 @@ async fn its_state_has_the_paths_of_dspy_and_comes_back() {
     assert_eq!(keys, ["generate_action", "extract"]);
     let loaded = RLM::<Logbook>::new().load_json(&saved).unwrap();
     assert_eq!(loaded.generate_action().predictor().spec().instructions, "Read logbooks.");
+}
+
+/// Read one part of the logbook.
+#[signature]
+struct Part {
+    #[input]
+    part: String,
+    #[output]
+    mood: String,
+}
+
+#[tokio::test]
+async fn one_is_a_tool_of_another_and_its_questions_count_for_both() {
+    dspy::sandbox::init();
+    let world = world(|sent| {
+        let (role, system) = &sent[0];
+        let asked = question(sent);
+        match (role.as_str(), system.contains("`days`"), asked.contains("Step 1")) {
+            ("system", true, _) => action(
+                "I have the parts read.",
+                "moods = [read_part(part=logbook[:10]), read_part(part=logbook[10:20])]\n\
+                 print(llm_query_batched(['a', 'b']) if len(moods) < 2 else moods)\n\
+                 try:\n    llm_query('one more')\nexcept Exception as e:\n    print(e)\n\
+                 submit([7], moods[1])",
+            ),
+            ("system", false, false) => action("", "said = llm_query('calm or rough: ' + part)\nprint(said)"),
+            ("system", false, true) => action("", "submit(said)"),
+            _ => "rough".into(),
+        }
+    })
+    .await;
+    let inner = RLM::<Part>::builder().max_llm_calls(10).build();
+    let tool = Tool::from_program("read_part", "Reads one part.", inner);
+    let ask = RLM::<Logbook>::builder().tool(tool).max_llm_calls(2).lm(world.lm.clone()).build();
+    let p = dspy::with(|c| c.lm(world.lm.clone()), ask.call(input(3))).await.unwrap();
+    assert_eq!((p.days.as_slice(), p.mood.as_str()), ([7].as_slice(), "rough"));
+    let code = p.code().unwrap();
+    let step = code.steps().next().unwrap();
+    assert!(step.output.contains("1 questions are more than are left: 2 of 2 were asked"), "{}", step.output);
+    // One action of the outer, two of each inner, and a question of each.
+    assert_eq!((world.count(), p.usage().total().calls), (7, 7));
+}
+
+#[tokio::test]
+async fn an_inner_one_cannot_ask_more_than_the_outer_one_may() {
+    dspy::sandbox::init();
+    let world = world(|sent| {
+        let (role, system) = &sent[0];
+        let asked = question(sent);
+        match (role.as_str(), system.contains("`days`"), asked.contains("Step 1")) {
+            ("system", true, _) => action("", "submit([1], read_part(part='x'))"),
+            ("system", false, false) => action("", "llm_query_batched(['1', '2', '3'])"),
+            // The budget that was refused is still there.
+            ("system", false, true) => {
+                assert!(asked.contains("3 questions are more than are left: 0 of 2"), "{asked}");
+                action("", "submit(llm_query_batched(['1', '2'])[1])")
+            }
+            _ => "calm".into(),
+        }
+    })
+    .await;
+    let inner = RLM::<Part>::builder().lm(world.lm.clone()).build();
+    let tool = Tool::from_program("read_part", "Reads one part.", inner);
+    let ask = RLM::<Logbook>::builder().tool(tool).max_llm_calls(2).lm(world.lm.clone()).build();
+    assert_eq!(ask.call(input(3)).await.unwrap().mood, "calm");
+}
+
+#[tokio::test]
+async fn questions_have_a_model_and_options_of_their_own() {
+    dspy::sandbox::init();
+    let world = exploring(vec![action("", "submit([len(llm_query('?'))], 'calm')")], |_| {
+        "asked of the wrong model".into()
+    })
+    .await;
+    let sub = crate::world::world(|_| "four".into()).await;
+    let ask = RLM::<Logbook>::builder()
+        .lm(world.lm.clone())
+        .options(dspy::lm::Options::new().temperature(0.9))
+        .sub_lm(sub.lm.with_options(&dspy::lm::Options::new().max_tokens(77)))
+        .sub_options(dspy::lm::Options::new().temperature(0.1))
+        .build();
+    assert_eq!(ask.call(input(5)).await.unwrap().days, [4]);
+    let (main, asked) = (world.server.calls()[0].json(), sub.server.calls()[0].json());
+    assert_eq!((&main["temperature"], &asked["temperature"]), (&json!(0.9), &json!(0.1)));
+    assert_eq!(asked["max_tokens"], 77);
 }

@@ -81,14 +81,14 @@ impl Agent {
 
     /// What a model is told that is asked for steps in text, after the instructions.
     pub(super) fn protocol(&self) -> String {
-        protocol(&self.tools, &self.turns)
-    }
-
-    /// The same with these words of the tools, if they fit.
-    pub(super) fn protocol_with(&self, words: &[ToolWords]) -> Option<String> {
-        let mut tools = self.tools.clone();
-        tools.set_words(words).ok()?;
-        Some(protocol(&tools, &self.turns))
+        let (finish, outputs) = (self.finish(), prompt::names(self.outputs()));
+        format!(
+            "\n\nWork on this in steps, with tools. `{TRAJECTORY}` holds your steps so far. Each time, write what you think \
+             of them and what is still missing (`{THOUGHT}`), the tool to call next (`{TOOL}`) and its arguments as a JSON \
+             object (`{ARGUMENTS}`). What the tool gives is added to `{TRAJECTORY}`. As soon as `{TRAJECTORY}` has all that \
+             is needed for {outputs}, call `{finish}`; {outputs} will be asked for afterwards.\n\nThe tools:\n{}",
+            self.tools.list()
+        )
     }
 
     /// The system message for a model that calls tools natively: the inputs, the task, and the demonstrations.
@@ -206,16 +206,4 @@ impl Agent {
     fn outputs(&self) -> impl Iterator<Item = &crate::signature::Field> {
         self.turns.outputs()
     }
-}
-
-fn protocol(tools: &ToolSet, turns: &SignatureSpec) -> String {
-    let finish = tools.words().iter().find(|words| words.tool == FINISH).map_or(FINISH, |words| &words.name);
-    let outputs = prompt::names(turns.outputs());
-    format!(
-        "\n\nWork on this in steps, with tools. `{TRAJECTORY}` holds your steps so far. Each time, write what you think of \
-         them and what is still missing (`{THOUGHT}`), the tool to call next (`{TOOL}`) and its arguments as a JSON object \
-         (`{ARGUMENTS}`). What the tool gives is added to `{TRAJECTORY}`. As soon as `{TRAJECTORY}` has all that is needed \
-         for {outputs}, call `{finish}`; {outputs} will be asked for afterwards.\n\nThe tools:\n{}",
-        tools.list()
-    )
 }

@@ -11,6 +11,7 @@ mod places;
 mod prediction;
 mod predictor;
 mod program;
+mod protocol;
 mod state;
 mod state_load;
 mod walk;
@@ -32,6 +33,8 @@ pub use prediction::{Prediction, Trace, TraceStep};
 pub use predictor::Predictor;
 pub use program::Program;
 pub(crate) use program::save_with_origin;
+#[cfg(feature = "sandbox")]
+pub(crate) use protocol::Protocol;
 pub use walk::Walk;
 
 use crate::{

@@ -5,14 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{NearestDemos, agent::Agent};
+use super::{NearestDemos, agent::Agent, protocol::Protocol};
 use crate::{
     Error, Result, StateError,
     adapter::{Adapter, Demo},
     context::{PredictorId, Recorded, Settings},
     lm::{Capabilities, LM, Message, Options, Prefix, ResponseFormat, embed::Embedder},
     signature::{FieldRole, SignatureSpec, Violation},
-    tool::ToolWords,
+    tool::{ToolSet, ToolWords},
     value::{Kind, Validator},
 };
 
@@ -29,7 +29,7 @@ pub struct Predictor {
     /// The tools that it may have called.
     agent: Option<Box<Agent>>,
     /// What the module that it belongs to tells the model of its work, after the instructions.
-    protocol: Option<Arc<str>>,
+    protocol: Option<Box<Protocol>>,
     lm: Option<LM>,
     options: Options,
     adapter: Option<Arc<dyn Adapter>>,
@@ -177,35 +177,32 @@ impl Predictor {
         Ok(self.nearest.as_mut().map_or(Ok(()), |nearest| nearest.set_embedder(embedder))?)
     }
 
-    /// The words in which the model is told of the tools that this predictor chooses from; empty for one without tools.
+    /// The words in which the model is told of the tools that this predictor chooses from, or that the code may call which
+    /// it writes; empty for one without tools.
     pub fn tools(&self) -> &[ToolWords] {
-        self.agent.as_ref().map_or(&[], |agent| agent.tools().words())
+        self.tool_set().map_or(&[], ToolSet::words)
+    }
+
+    pub(crate) fn tool_set(&self) -> Option<&ToolSet> {
+        let functions = || self.protocol.as_ref().map(|protocol| protocol.functions());
+        self.agent.as_ref().map(|agent| agent.tools()).or_else(functions)
     }
 
     /// Changes the words in which the model is told of tools; tools that are not among them keep theirs.
     ///
     /// # Errors
-    /// [`StateError`] when there is no such tool or argument, or when a name is none that models can call. Nothing is
-    /// changed then.
+    /// [`StateError`] when there is no such tool or argument, or when a name is none that models, or the code that they
+    /// write, can call. Nothing is changed then.
     pub fn set_tools(&mut self, words: &[ToolWords]) -> Result<(), StateError> {
-        let Some(agent) = &mut self.agent else {
-            return match words {
-                [] => Ok(()),
-                [first, ..] => {
-                    let message = format!("it has no tools, and so none that is called `{}`", first.tool);
-                    Err(StateError::new(message).field("tools"))
-                }
-            };
+        let Some(first) = words.first() else { return Ok(()) };
+        let set = match (&mut self.agent, &mut self.protocol) {
+            (Some(agent), _) => agent.set_words(words, Arc::make_mut(&mut self.spec)),
+            (None, Some(protocol)) if !protocol.functions().words().is_empty() => protocol.set_words(words),
+            _ => Err(format!("it has no tools, and so none that is called `{}`", first.tool)),
         };
-        let spec = Arc::make_mut(&mut self.spec);
-        agent.set_words(words, spec).map_err(|message| StateError::new(message).field("tools"))?;
+        set.map_err(|message| StateError::new(message).field("tools"))?;
         self.changed();
         Ok(())
-    }
-
-    /// Whether one of its tools, by its name in the program, has such an argument.
-    pub(crate) fn takes_argument(&self, tool: &str, argument: &str) -> bool {
-        self.agent.as_ref().is_some_and(|agent| agent.tools().takes(tool, argument))
     }
 
     /// Gives it tools to choose from.
@@ -218,16 +215,20 @@ impl Predictor {
         self.agent.as_deref()
     }
 
-    /// Sets what the model is told of the work of the module that it belongs to, after the instructions. It is not learnt.
+    /// Sets what the model is told of the work of the module that it belongs to, after the instructions.
     #[cfg(feature = "sandbox")]
-    pub(crate) fn set_protocol(&mut self, protocol: &str) {
-        self.protocol = Some(format!("\n\n{protocol}").into());
+    pub(crate) fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = Some(Box::new(protocol));
         self.changed();
     }
 
-    /// What stands after the instructions.
-    pub(crate) fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
+    /// What a model is told after the instructions, apart from native calls.
+    pub(crate) fn told(&self) -> String {
+        let mut told = self.protocol.as_ref().map(|protocol| protocol.text().to_owned()).unwrap_or_default();
+        if let Some(agent) = &self.agent {
+            told.push_str(&agent.protocol());
+        }
+        told
     }
 
     /// What its tools are called natively with, if they are.
@@ -272,6 +273,9 @@ impl Predictor {
         self.nearest = None;
         if let Some(agent) = &mut self.agent {
             agent.reset(Arc::make_mut(&mut self.spec));
+        }
+        if let Some(protocol) = &mut self.protocol {
+            protocol.reset();
         }
         self.name = self.spec.name.as_str().into();
         self.set_demos(Vec::new());
@@ -363,7 +367,7 @@ impl Predictor {
     pub(crate) fn shown(&self, capabilities: Capabilities) -> SignatureSpec {
         let mut spec = (*self.spec).clone();
         if let Some(protocol) = &self.protocol {
-            spec.instructions.push_str(protocol);
+            spec.instructions.push_str(protocol.text());
         }
         if let Some(agent) = &self.agent {
             spec = agent.shown(spec, capabilities);

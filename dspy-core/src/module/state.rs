@@ -67,13 +67,7 @@ fn state_of(predictor: &Predictor) -> Result<Map<String, Value>> {
         .collect();
     let demos: Vec<Value> = predictor.demos().iter().map(|demo| saved_demo(spec, demo)).collect();
     // DSPy keeps the list of the tools with the instructions, and would not know of them otherwise.
-    let mut instructions = spec.instructions.clone();
-    if let Some(protocol) = predictor.protocol() {
-        instructions.push_str(protocol);
-    }
-    if let Some(agent) = predictor.agent() {
-        instructions.push_str(&agent.protocol());
-    }
+    let instructions = format!("{}{}", spec.instructions, predictor.told());
     let mut state = Map::new();
     state.insert("traces".into(), json!([]));
     state.insert("train".into(), json!([]));

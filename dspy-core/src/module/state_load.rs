@@ -187,11 +187,10 @@ fn told(
             Vec::<ToolWords>::deserialize(saved).map_err(wrong)?
         }
     };
-    predictor.clone().set_tools(&tools)?;
-    let protocol = predictor.agent().and_then(|agent| agent.protocol_with(&tools));
+    let mut tried = predictor.clone();
+    tried.set_tools(&tools)?;
     // A list that another program wrote, as DSPy does, stays part of the instructions.
-    let own = protocol.as_deref().or(predictor.protocol());
-    let own = own.and_then(|protocol| instructions.strip_suffix(protocol));
+    let own = instructions.strip_suffix(tried.told().as_str());
     Ok((own.unwrap_or(instructions).to_owned(), tools))
 }
 

@@ -18,6 +18,7 @@ mod majority;
 mod multi_chain_comparison;
 mod observed;
 mod parallel;
+mod progress;
 pub mod react;
 mod refine;
 mod reward;
@@ -199,6 +200,13 @@ impl<S: Signature> Predict<S> {
         PredictionStream::new::<S>(self.predictor.same(), paths, input)
     }
 
+    /// Asks, and has the answer told of while it arrives.
+    async fn watched(&self, input: S::Input, watch: Option<watch::Watch>) -> Result<S::Output> {
+        let mut sides = SidesOf::<S>::new(input);
+        ask::run(&self.predictor, &mut sides, watch).await?;
+        sides.into_output()
+    }
+
     /// Asks, and gives what was recorded besides.
     async fn recorded(&self, input: S::Input) -> Result<(S::Output, Recording)> {
         let mut sides = SidesOf::<S>::new(input);
@@ -243,9 +251,7 @@ impl<S: Signature> Module for Predict<S> {
     type Output = S::Output;
 
     async fn forward(&self, input: S::Input) -> Result<S::Output> {
-        let mut sides = SidesOf::<S>::new(input);
-        ask::run(&self.predictor, &mut sides, None).await?;
-        sides.into_output()
+        self.watched(input, None).await
     }
 
     fn input_fields(&self) -> Option<Vec<String>> {

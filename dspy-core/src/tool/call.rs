@@ -3,10 +3,12 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    thread,
 };
 
 use futures_util::FutureExt as _;
 use serde_json::{Map, Value, json};
+use tokio::{runtime::Handle, sync::oneshot};
 use tracing::{Instrument as _, field};
 
 use super::{Approval, Arguments, Observation, Tool, ToolFailure};
@@ -24,7 +26,7 @@ impl Tool {
     /// [`ToolError`] says what became of the call: wrong arguments, no approval, an error, a panic, no result in time.
     /// Dropping the future ends the call.
     pub async fn call(&self, arguments: Map<String, Value>) -> Result<Value, ToolError> {
-        let tool = self.name();
+        let tool = self.own_name();
         let begun = begin(|| {
             let span = tracing::info_span!(
                 "execute_tool",
@@ -58,11 +60,11 @@ impl Tool {
     }
 
     async fn made(&self, arguments: Map<String, Value>) -> Result<Value, ToolError> {
-        let fail = |kind, message: String| ToolError::new(self.name(), kind, message);
+        let fail = |kind, message: String| ToolError::new(self.own_name(), kind, message);
         let name = self.name();
         let mut arguments = arguments;
         for approve in &self.approve {
-            let call = ToolCall::new(name, arguments.clone());
+            let call = ToolCall::new(self.own_name(), arguments.clone());
             let asked = AssertUnwindSafe(async { approve(call).await }).catch_unwind().await;
             let denied = |reason: &str| {
                 fail(ToolErrorKind::Denied, format!("the call of `{name}` was not allowed: {reason}"))
@@ -159,20 +161,28 @@ pub(super) fn expected(parameters: &Value) -> String {
     }
 }
 
-/// Runs a plain function on a thread where it may block, with the settings of the caller.
+/// Runs a plain function on a thread of its own, with the settings of the caller.
+///
+/// The threads of the runtime are few enough to be used up by functions that hang, look-ups of host names among what then
+/// waits for them, and the runtime waits for them when it ends.
 pub async fn blocking(
     function: impl FnOnce() -> Result<Value, ToolFailure> + Send + 'static,
 ) -> Result<Value, ToolFailure> {
-    let context = Context::current();
+    let (context, runtime) = (Context::current(), Handle::try_current().ok());
+    let (tell, told) = oneshot::channel();
     let work = move || {
+        // The function may use the runtime, as it may on one of its threads.
+        let _entered = runtime.as_ref().map(Handle::enter);
         let run = || context.sync_scope(function);
-        catch_unwind(AssertUnwindSafe(run))
-            .unwrap_or_else(|panic| Err(ToolFailure::Panicked(said(&*panic).to_owned())))
+        let ended = catch_unwind(AssertUnwindSafe(run))
+            .unwrap_or_else(|panic| Err(ToolFailure::Panicked(said(&*panic).to_owned())));
+        // Nobody waits any more for a call that took too long.
+        let _ = tell.send(ended);
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(ended) => ended,
-        Err(error) => Err(ToolFailure::Failed(error.to_string())),
+    if let Err(error) = thread::Builder::new().name("dspy-tool".into()).spawn(work) {
+        return Err(ToolFailure::Failed(format!("there is no thread for it: {error}")));
     }
+    told.await.unwrap_or_else(|_| Err(ToolFailure::Failed("its thread ended without a result".into())))
 }
 
 /// What a panic said.

@@ -9,6 +9,8 @@ mod arguments;
 mod call;
 mod function;
 mod next;
+#[cfg(feature = "sandbox")]
+mod python;
 mod schema;
 mod set;
 mod steps;
@@ -37,6 +39,8 @@ pub use function::ToolFunction;
 pub use function::{IntoTool, ToolFuture};
 pub use next::NextStep;
 pub(crate) use next::{ARGUMENTS, THOUGHT, TOOL, TRAJECTORY, tool_names};
+#[cfg(feature = "sandbox")]
+pub(crate) use python::{functions, is_name as is_code_name};
 pub use set::ToolWords;
 pub(crate) use set::{FINISH, ToolSet, is_name, name_for_providers};
 pub use steps::{Steps, Stop};
@@ -77,6 +81,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Tool {
     spec: Arc<ToolSpec>,
+    /// The name that it has in the program, where the model knows it by another one.
+    own_name: Option<Arc<str>>,
     body: Arc<Body>,
     approve: Vec<Arc<Approve>>,
     timeout: Option<Duration>,
@@ -217,6 +223,7 @@ impl Tool {
     ) -> Self {
         Self {
             spec: Arc::new(spec),
+            own_name: None,
             body: Arc::new(body),
             approve: Vec::new(),
             timeout: Some(Self::TIMEOUT),
@@ -241,7 +248,7 @@ impl Tool {
 
     /// Sets how long a call may take; after that the model is told that there was no result. A call to which that
     /// happens is dropped. Of a plain function, which runs on a thread of its own, only the result is: the thread ends
-    /// when the function does.
+    /// when the function does, or with the program, which does not wait for it.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -307,6 +314,20 @@ impl Tool {
     /// What it does and when to use it.
     pub fn description(&self) -> &str {
         &self.spec.description
+    }
+
+    /// The same tool in the words in which a model is told of it. Whoever approves its calls knows it by its own name.
+    pub(crate) fn told_as(&self, told: &ToolSpec) -> Self {
+        if *self.spec == *told {
+            return self.clone();
+        }
+        let own_name = Some(self.own_name().into());
+        Self { spec: Arc::new(told.clone()), own_name, ..self.clone() }
+    }
+
+    /// The name that it has in the program.
+    fn own_name(&self) -> &str {
+        self.own_name.as_deref().unwrap_or(&self.spec.name)
     }
 
     /// How many characters of a result are shown.

@@ -57,19 +57,54 @@ fn pointer(argument: &str) -> String {
     format!("/properties/{}", argument.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The tools of an agent. The last is the one that ends its work.
+/// The tools that a model is told of. Of an agent, the last is the one that ends its work.
 #[derive(Debug, Clone)]
 pub(crate) struct ToolSet {
     own: Arc<[Arc<ToolSpec>]>,
     words: Vec<ToolWords>,
     told: Vec<ToolSpec>,
+    names: Names,
+}
+
+/// What the names of tools may be.
+#[derive(Debug, Clone)]
+struct Names {
+    fit: fn(&str) -> bool,
+    /// Of what they are, for messages.
+    rule: &'static str,
+    /// Those that mean something else.
+    taken: Arc<[String]>,
+}
+
+impl Names {
+    /// Why it cannot be the name of a tool.
+    fn flaw(&self, name: &str) -> Option<String> {
+        if !(self.fit)(name) {
+            return Some(format!("`{name}` cannot be the name of a tool: a name is {}", self.rule));
+        }
+        let taken = self.taken.iter().any(|taken| taken == name);
+        taken.then(|| format!("`{name}` cannot be the name of a tool: in the code it is something else"))
+    }
 }
 
 impl ToolSet {
+    /// Tools that are called as providers have it.
     pub(crate) fn new(own: impl IntoIterator<Item = Arc<ToolSpec>>) -> Self {
-        let own: Arc<[Arc<ToolSpec>]> = own.into_iter().collect();
-        let mut set =
-            Self { words: own.iter().map(|spec| ToolWords::of(spec)).collect(), own, told: Vec::new() };
+        let rule = "of letters, digits, `_` and `-`, at most 64";
+        Self::with(own.into_iter().collect(), Names { fit: is_name, rule, taken: Arc::default() })
+    }
+
+    /// Tools that are functions of code, in which other names are taken.
+    #[cfg(feature = "sandbox")]
+    pub(crate) fn in_code(own: impl IntoIterator<Item = Arc<ToolSpec>>, taken: Vec<String>) -> Self {
+        let rule = "one that code can use: of letters, digits and `_`, with no digit first, and no word of the language";
+        let names = Names { fit: super::python::is_name, rule, taken: taken.into() };
+        Self::with(own.into_iter().collect(), names)
+    }
+
+    fn with(own: Arc<[Arc<ToolSpec>]>, names: Names) -> Self {
+        let words = own.iter().map(|spec| ToolWords::of(spec)).collect();
+        let mut set = Self { words, own, told: Vec::new(), names };
         set.tell();
         set
     }
@@ -92,6 +127,11 @@ impl ToolSet {
         self.words.iter().map(|words| words.name.as_str())
     }
 
+    /// Whether a tool could have this name.
+    pub(crate) fn allows(&self, name: &str) -> bool {
+        self.names.flaw(name).is_none()
+    }
+
     /// Whether a tool, by its name in the program, has such an argument.
     pub(crate) fn takes(&self, tool: &str, argument: &str) -> bool {
         let own = self.own.iter().find(|own| own.name == tool);
@@ -109,11 +149,8 @@ impl ToolSet {
                 let names: Vec<String> = self.own.iter().map(|own| format!("`{}`", own.name)).collect();
                 return Err(format!("there is no tool `{}`; there are {}", words.tool, names.join(", ")));
             };
-            if !is_name(&words.name) {
-                return Err(format!(
-                    "`{}` cannot be the name of a tool: a name is of letters, digits, `_` and `-`, at most 64",
-                    words.name
-                ));
+            if let Some(flaw) = self.names.flaw(&words.name) {
+                return Err(flaw);
             }
             let own = &self.own[at];
             if let Some(unknown) =

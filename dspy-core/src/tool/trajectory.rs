@@ -91,6 +91,8 @@ fn shortened(mut text: String, most: Option<usize>) -> String {
     {
         let all = text.chars().count();
         text.truncate(end);
+        // What was left out is not kept.
+        text.shrink_to_fit();
         text.push_str(&format!("\n[{} of {all} characters are left out]", all - most));
     }
     text

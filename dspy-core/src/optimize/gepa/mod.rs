@@ -199,8 +199,9 @@ impl Evolution {
             wish.component.set(&mut child, text);
             if let Component::Tool { path, tool } = &wish.component {
                 let predictor = search.predictor(path).and_then(|info| info.predictor());
-                if let (Some(own), Some(predictor)) = (child.get_mut(path), predictor) {
-                    words::fit(own, tool, predictor);
+                let had = parameters.get(path).and_then(|own| words::of(own, tool));
+                if let (Some(own), Some(had), Some(predictor)) = (child.get_mut(path), had, predictor) {
+                    words::fit(own, tool, &had.name, predictor);
                 }
             }
         }

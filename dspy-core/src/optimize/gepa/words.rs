@@ -36,10 +36,15 @@ pub(super) fn to_text(words: &ToolWords) -> String {
     Words { name: Some(name), description: Some(description), arguments }.to_text()
 }
 
-/// Leaves out what is said of arguments that a tool does not have.
-pub(super) fn fit(own: &mut PredictorParameters, tool: &str, predictor: &Predictor) {
-    if let Some(words) = own.tools.iter_mut().find(|words| words.tool == tool) {
-        words.arguments.retain(|argument, _| predictor.takes_argument(tool, argument));
+/// Leaves out what is said of arguments that a tool does not have, and puts a name that it cannot have back to the one that
+/// it had.
+pub(super) fn fit(own: &mut PredictorParameters, tool: &str, had: &str, predictor: &Predictor) {
+    let words = own.tools.iter_mut().find(|words| words.tool == tool);
+    if let (Some(words), Some(tools)) = (words, predictor.tool_set()) {
+        words.arguments.retain(|argument, _| tools.takes(tool, argument));
+        if !tools.allows(&words.name) {
+            words.name = had.to_owned();
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use super::{
-    kit::{Kit, Listener, Parts, attach, code_options, variables},
+    kit::{CodeEvent, Kit, Parts, Told, attach, code_options, variables},
+    names::flaw,
     signature::{CODE, FINISHED, FromCode, NextCode, NextCodeFor, TRAJECTORY, WithCode, asking, code, text},
     stream::{CodeStream, Streamed, stream},
-    words::{flaw, functions},
 };
 use crate::{
     Result,
@@ -19,7 +19,7 @@ use crate::{
     },
     sandbox::{CodeSession, CodeStep, CodeTrajectory},
     signature::{DynSignature, Field, Reasoned, Signature, SignatureSpec, StaticSignature, WithReasoning},
-    tool::{Stop, Tool},
+    tool::{Stop, Tool, ToolWords},
     value::TypeInfo,
 };
 
@@ -110,6 +110,15 @@ impl<S> CodeAct<S> {
         &self.kit.tools
     }
 
+    /// The words in which the model is told of the tools. They are changed with
+    /// [`Predictor::set_tools`](crate::predict::Predictor::set_tools) of the predictor of [`codeact_mut`](Self::codeact_mut).
+    pub fn tool_words(&self) -> &[ToolWords]
+    where
+        S: Signature,
+    {
+        self.codeact.predictor().tools()
+    }
+
     /// The module that writes code.
     pub fn codeact(&self) -> &Predict<NextCodeFor<S>> {
         &self.codeact
@@ -196,25 +205,24 @@ fn finish(predictors: &mut [&mut Predictor; 2], spec: &SignatureSpec, parts: &Pa
         Some(_) => format!(" The code has these variables: {}.", prompt::names(spec.inputs())),
     };
     let protocols = [
-        format!(
+        parts.writing(&format!(
             "Work on this in steps, by code. `trajectory` holds the code so far and what it gave. Each time, write the \
              next code (`generated_code`): it is run, and what it prints and the value of its last line are added to \
              `trajectory`.{variables} Variables and functions of earlier code are still there. When `trajectory` will have \
              all that is needed for {outputs} once this code has run, set `finished` to true; {outputs} will be asked for \
-             afterwards.\n\n{}{}",
-            parts.interpreter.rules(),
-            functions(&parts.tools)
-        ),
-        format!(
+             afterwards."
+        ), spec, &[]),
+        parts.taking(&format!(
             "This was worked on by code: `trajectory` holds the code and what it gave. Take {outputs} from that."
-        ),
+        )),
     ];
     let flaw = flaw(spec, &parts.tools, &ADDED, &[]);
     parts.settle(predictors, protocols, flaw);
 }
 
 impl<S: Signature> CodeAct<S> {
-    /// Like [`call`](Module::call), but tells of each step when it is made.
+    /// Like [`call`](Module::call), but tells of the code and the outputs while they arrive, of calls, and of each step
+    /// when it is made.
     ///
     /// It owns all that it needs. Nothing is done before it is polled, and dropping it stops the work.
     pub fn stream(&self, input: impl Into<S::Input>) -> CodeStream<S::Output> {
@@ -235,16 +243,18 @@ impl<S: Signature> CodeAct<S> {
         Self { codeact: self.codeact.same(), extractor: self.extractor.same(), kit: self.kit.clone() }
     }
 
-    async fn run(&self, input: S::Input, listener: Option<&dyn Listener>) -> Result<S::Output> {
+    async fn run(&self, input: S::Input, told: Option<&Told>) -> Result<S::Output> {
         let with = |steps: &CodeTrajectory| {
             WithCode::new(input.clone(), &ADDED, [(TRAJECTORY, steps.to_string().as_str())])
         };
         let next = |steps| -> Box<dyn Sides> { Box::new(SidesOf::<NextCodeFor<S>>::new(with(&steps))) };
-        let session = self.kit.open(variables(&input)?).await?;
-        let mut steps = work(&self.kit, self.codeact.predictor(), session, &next, listener).await?;
+        let session = self.kit.open(variables(&input)?, self.codeact.predictor(), &[], told).await?;
+        let mut steps = work(&self.kit, self.codeact.predictor(), session, &next, told).await?;
         let outputs =
             |steps| -> Box<dyn Sides> { Box::new(SidesOf::<WithReasoning<FromCode<S>>>::new(with(&steps))) };
-        let sides = fitted(self.extractor.predictor(), &outputs, &mut steps, || None).await?;
+        let sides =
+            fitted(self.extractor.predictor(), &outputs, &mut steps, || told.map(|told| told.asks(1)))
+                .await?;
         attach(steps);
         Ok(taken::<Reasoned<S::Output>>(&*sides)?.into_inner())
     }
@@ -256,16 +266,18 @@ async fn work(
     predictor: &Predictor,
     mut session: Box<dyn CodeSession>,
     sides: &MakeSides<'_, CodeStep>,
-    listener: Option<&dyn Listener>,
+    told: Option<&Told>,
 ) -> Result<CodeTrajectory> {
     let mut steps = CodeTrajectory::new();
     for _ in 0..kit.max_iters {
-        let Some(next) = next::<NextCode, _>(predictor, sides, &mut steps, || None).await? else {
+        let Some(next) =
+            next::<NextCode, _>(predictor, sides, &mut steps, || told.map(|told| told.asks(0))).await?
+        else {
             return Ok(steps);
         };
         let step = kit.step(&mut *session, "", &next.generated_code).await?;
-        if let Some(listener) = listener {
-            listener.made(&step);
+        if let Some(told) = told {
+            told.tell(CodeEvent::Made(step.clone()));
         }
         let ran = step.outcome.is_ok();
         steps.push(step);
@@ -297,12 +309,12 @@ impl<S: Signature> Module for CodeAct<S> {
 }
 
 impl<S: Signature> Streamed for CodeAct<S> {
-    fn work(
-        &self,
-        input: S::Input,
-        listener: &dyn Listener,
-    ) -> impl Future<Output = Result<S::Output>> + Send {
-        self.run(input, Some(listener))
+    fn asked(&self) -> Vec<&Predictor> {
+        vec![self.codeact.predictor(), self.extractor.predictor()]
+    }
+
+    fn work(&self, input: S::Input, told: &Told) -> impl Future<Output = Result<S::Output>> + Send {
+        self.run(input, Some(told))
     }
 }
 

@@ -5,16 +5,17 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::super::progress::Events;
 use crate::{
     Error, Result,
     adapter::Adapter,
     context::{Attached, Context},
     lm::{LM, Options},
-    module::Predictor,
+    module::{Predictor, Protocol},
     sandbox::{CodeErrorKind, CodeInterpreter, CodeSession, CodeStep, CodeTrajectory, Python, Setup},
-    signature::dedented,
-    tool::Tool,
-    value::write_json,
+    signature::{SignatureSpec, dedented},
+    tool::{Approval, Tool, ToolSet},
+    value::{ToolCall, write_json},
 };
 
 type Approve = Box<dyn Fn(Tool) -> Tool + Send + Sync>;
@@ -47,15 +48,29 @@ impl Parts {
         self.settings.push(Box::new(setting));
     }
 
+    /// How the work of a predictor goes that writes code, which may call the functions. `reserved` are names that mean
+    /// something else in the code, beside those of its variables.
+    pub(super) fn writing(&self, work: &str, spec: &SignatureSpec, reserved: &[&str]) -> Protocol {
+        let variables = spec.inputs().map(|field| field.name.clone());
+        let taken = variables.chain(reserved.iter().map(|&name| name.to_owned())).collect();
+        let tools = self.tools.iter().map(|tool| tool.spec().clone());
+        Protocol::new(&format!("{work}\n\n{}", self.interpreter.rules()), ToolSet::in_code(tools, taken))
+    }
+
+    /// How the work of a predictor goes that takes outputs from what code gave.
+    pub(super) fn taking(&self, work: &str) -> Protocol {
+        Protocol::new(work, ToolSet::in_code([], Vec::new()))
+    }
+
     /// Tells each predictor how the work goes, and makes the settings. With a flaw, every call of them fails with it.
     pub(super) fn settle<const N: usize>(
         &self,
         predictors: &mut [&mut Predictor; N],
-        protocols: [String; N],
+        protocols: [Protocol; N],
         flaw: Option<Error>,
     ) {
         for (predictor, protocol) in predictors.iter_mut().zip(protocols) {
-            predictor.set_protocol(&protocol);
+            predictor.set_protocol(protocol);
             if let Some(flaw) = &flaw {
                 predictor.refuse(flaw.clone());
             }
@@ -102,9 +117,25 @@ pub(super) fn instructions_setting(instructions: &str) -> impl Fn(&mut Predictor
     move |predictor| predictor.set_instructions(instructions.as_str())
 }
 
-/// Is told of steps when they are made.
-pub(super) trait Listener: Send + Sync {
-    fn made(&self, step: &Arc<CodeStep>);
+/// What such a module does beside asking.
+pub(in crate::predict) enum CodeEvent {
+    /// Code calls a function.
+    Calls(ToolCall),
+    /// Code was run.
+    Made(Arc<CodeStep>),
+}
+
+/// Where it is told what such a module does.
+pub(super) type Told = Events<CodeEvent>;
+
+/// The same function, whose calls are told of once they are approved.
+pub(super) fn heard(function: Tool, told: Option<&Told>) -> Tool {
+    let Some(told) = told.cloned() else { return function };
+    let name = function.name().to_owned();
+    function.approve(move |call| {
+        told.tell(CodeEvent::Calls(ToolCall::new(name.as_str(), call.args)));
+        async { Approval::Allow }
+    })
 }
 
 /// What such a module has code run with.
@@ -117,10 +148,31 @@ pub(super) struct Kit {
 }
 
 impl Kit {
-    /// A session with these variables.
-    pub(super) async fn open(&self, inputs: Map<String, Value>) -> Result<Box<dyn CodeSession>> {
-        let setup = Setup::new().inputs(inputs).tools(self.tools.iter());
+    /// A session with these variables, for code that a predictor writes. It may have read code of `earlier` ones.
+    pub(super) async fn open(
+        &self,
+        inputs: Map<String, Value>,
+        writer: &Predictor,
+        earlier: &[&Predictor],
+        told: Option<&Told>,
+    ) -> Result<Box<dyn CodeSession>> {
+        let functions = self.functions(writer, earlier).into_iter().map(|function| heard(function, told));
+        let setup = Setup::new().inputs(inputs).tools(functions);
         Ok(self.interpreter.open(setup).await?)
+    }
+
+    /// The functions under the names that the writer of the code knows, then under those that are known from earlier code.
+    pub(super) fn functions(&self, writer: &Predictor, earlier: &[&Predictor]) -> Vec<Tool> {
+        let mut functions: Vec<Tool> = Vec::with_capacity(self.tools.len());
+        for predictor in [writer].iter().chain(earlier) {
+            let told = predictor.tool_set().map_or(&[][..], ToolSet::told);
+            for (tool, told) in self.tools.iter().zip(told) {
+                if !functions.iter().any(|function| function.name() == told.name) {
+                    functions.push(tool.told_as(told));
+                }
+            }
+        }
+        functions
     }
 
     /// Runs code. What is wrong with the code is part of the step; that there is no interpreter is an error.

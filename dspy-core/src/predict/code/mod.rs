@@ -2,6 +2,7 @@
 
 mod code_act;
 mod kit;
+mod names;
 mod preview;
 mod program_of_thought;
 mod query;
@@ -9,7 +10,6 @@ mod repl;
 mod rlm;
 mod signature;
 mod stream;
-mod words;
 
 pub use code_act::{CodeAct, CodeActBuilder};
 pub use program_of_thought::{ProgramOfThought, ProgramOfThoughtBuilder};

@@ -3,10 +3,10 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use super::{
-    kit::{Kit, Listener, Parts, attach, code_options, variables},
+    kit::{CodeEvent, Kit, Parts, Told, attach, code_options, variables},
+    names::flaw,
     signature::{CODE, CodeFor, ERROR, FINAL, FromCode, OUTPUT, PREVIOUS, WithCode, asking, code, text},
     stream::{CodeStream, Streamed, stream},
-    words::{flaw, functions},
 };
 use crate::{
     Error, Result,
@@ -15,7 +15,7 @@ use crate::{
     predict::{ChainOfThought, Rendered},
     sandbox::{CodeStep, CodeTrajectory},
     signature::{DynSignature, Signature, SignatureSpec, StaticSignature},
-    tool::{Stop, Tool},
+    tool::{Stop, Tool, ToolWords},
 };
 
 /// Has a model write code that works the outputs out, runs it, and takes the outputs from what it gave (Chen et al. 2022,
@@ -95,6 +95,16 @@ impl<S> ProgramOfThought<S> {
     /// The functions that the code may call.
     pub fn tools(&self) -> &[Tool] {
         &self.kit.tools
+    }
+
+    /// The words in which the model is told of the tools when it writes the first code. Each of the two predictors that
+    /// write code has words of its own, which are changed with [`Predictor::set_tools`]; code that is written anew may use
+    /// the names of both.
+    pub fn tool_words(&self) -> &[ToolWords]
+    where
+        S: Signature,
+    {
+        self.code_generate.predictor().tools()
     }
 
     /// The module that writes the first code.
@@ -201,27 +211,27 @@ fn finish(predictors: &mut [&mut Predictor; 3], spec: &SignatureSpec, parts: &Pa
     };
     let means = format!(
         "{inputs} What it prints and the value of its last line are its result; {outputs} will be taken from that \
-         afterwards.\n\n{}{}",
-        parts.interpreter.rules(),
-        functions(&parts.tools)
+         afterwards."
     );
+    let writing = |work: &str| parts.writing(&format!("{work}{means}"), spec, &[]);
     let protocols = [
-        format!("Do not work this out yourself: write code that does, as `generated_code`.{means}"),
-        format!(
+        writing("Do not work this out yourself: write code that does, as `generated_code`."),
+        writing(
             "Code was written for this, but it failed: `previous_code` is the code and `error` the reason. Write it anew \
-             without the fault, whole, as `generated_code`.{means}"
+             without the fault, whole, as `generated_code`.",
         ),
-        format!(
+        parts.taking(&format!(
             "Code was written for this and run: `final_generated_code` is the code and `code_output` its result. Take \
              {outputs} from the result."
-        ),
+        )),
     ];
     let flaw = flaw(spec, &parts.tools, &ADDED, &[]);
     parts.settle(predictors, protocols, flaw);
 }
 
 impl<S: Signature> ProgramOfThought<S> {
-    /// Like [`call`](Module::call), but tells of each code when it was run.
+    /// Like [`call`](Module::call), but tells of thoughts, code and outputs while they arrive, of calls, and of each code
+    /// when it was run.
     ///
     /// It owns all that it needs. Nothing is done before it is polled, and dropping it stops the work.
     pub fn stream(&self, input: impl Into<S::Input>) -> CodeStream<S::Output> {
@@ -246,26 +256,34 @@ impl<S: Signature> ProgramOfThought<S> {
         }
     }
 
-    async fn run(&self, input: S::Input, listener: Option<&dyn Listener>) -> Result<S::Output> {
+    async fn run(&self, input: S::Input, told: Option<&Told>) -> Result<S::Output> {
         let inputs = variables(&input)?;
         let mut trajectory = CodeTrajectory::new();
-        let mut written = self.code_generate.forward(WithCode::new(input.clone(), &ADDED, [])).await?;
+        let asks = |of: usize| told.map(|told| told.asks(of));
+        let asked = WithCode::new(input.clone(), &ADDED, []);
+        let mut written = self.code_generate.predict().watched(asked, asks(0)).await?;
         let step = loop {
-            let mut session = self.kit.open(inputs.clone()).await?;
+            let (first, again) = (self.code_generate.predictor(), self.code_regenerate.predictor());
+            let mut session = match trajectory.len() {
+                0 => self.kit.open(inputs.clone(), first, &[], told).await?,
+                _ => self.kit.open(inputs.clone(), again, &[first], told).await?,
+            };
             let step = self.kit.step(&mut *session, &written.reasoning, &written.generated_code).await?;
             drop(session);
-            if let Some(listener) = listener {
-                listener.made(&step);
+            if let Some(told) = told {
+                told.tell(CodeEvent::Made(step.clone()));
             }
             trajectory.push(step.clone());
             let last = trajectory.len() >= self.kit.max_iters;
             let Some(fault) = fault(&step, last)? else { break step };
             let texts = [(PREVIOUS, step.code.as_str()), (ERROR, fault)];
-            written = self.code_regenerate.forward(WithCode::new(input.clone(), &ADDED, texts)).await?;
+            let asked = WithCode::new(input.clone(), &ADDED, texts);
+            written = self.code_regenerate.predict().watched(asked, asks(1)).await?;
         };
         trajectory.end(Stop::Finished);
         let texts = [(FINAL, step.code.as_str()), (OUTPUT, step.output.as_str())];
-        let output = self.generate_output.forward(WithCode::new(input, &ADDED, texts)).await?;
+        let asked = WithCode::new(input, &ADDED, texts);
+        let output = self.generate_output.predict().watched(asked, asks(2)).await?;
         attach(trajectory);
         Ok(output.into_inner())
     }
@@ -299,12 +317,16 @@ fn fault(step: &CodeStep, last: bool) -> Result<Option<&str>> {
 }
 
 impl<S: Signature> Streamed for ProgramOfThought<S> {
-    fn work(
-        &self,
-        input: S::Input,
-        listener: &dyn Listener,
-    ) -> impl Future<Output = Result<S::Output>> + Send {
-        self.run(input, Some(listener))
+    fn asked(&self) -> Vec<&Predictor> {
+        vec![
+            self.code_generate.predictor(),
+            self.code_regenerate.predictor(),
+            self.generate_output.predictor(),
+        ]
+    }
+
+    fn work(&self, input: S::Input, told: &Told) -> impl Future<Output = Result<S::Output>> + Send {
+        self.run(input, Some(told))
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     Error, LmError, LmErrorKind, Result,
     context::{Context, Settings},
-    lm::{LM, Message, Request},
+    lm::{LM, Message, Options, Request},
     tool::Tool,
 };
 
@@ -23,18 +23,61 @@ pub(super) const BATCHED: &str = "llm_query_batched";
 /// Most questions of one list that are asked at the same time.
 const AT_ONCE: usize = 8;
 
-/// How often code may ask in one call of the module, and which model.
+tokio::task_local! {
+    static AROUND: Arc<Budget>;
+}
+
+/// How many questions may be asked in one call of a module. What a module asks that runs as a function of the code of
+/// another counts for that one as well.
+#[derive(Debug)]
+pub(super) struct Budget {
+    most: usize,
+    asked: AtomicUsize,
+    around: Option<Arc<Budget>>,
+}
+
+impl Budget {
+    /// For one call of a module.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, asked: AtomicUsize::new(0), around: AROUND.try_with(Arc::clone).ok() })
+    }
+
+    /// Has it count for what runs in this.
+    pub(super) fn hold<F: Future>(self: &Arc<Self>, work: F) -> impl Future<Output = F::Output> {
+        AROUND.scope(self.clone(), work)
+    }
+
+    /// Takes so many questions, or none.
+    fn take(&self, number: usize) -> Result<()> {
+        let spend = |asked: usize| asked.checked_add(number).filter(|asked| *asked <= self.most);
+        let taken = self.asked.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend);
+        taken.map_err(|asked| {
+            Error::other(format!(
+                "{number} questions are more than are left: {asked} of {} were asked; work with what you have, by code",
+                self.most
+            ))
+        })?;
+        let Some(around) = &self.around else { return Ok(()) };
+        around.take(number).inspect_err(|_| {
+            self.asked.fetch_sub(number, Ordering::SeqCst);
+        })
+    }
+}
+
+/// Which model code asks, how, and how often.
 #[derive(Clone)]
 struct Questions {
     lm: LM,
+    options: Options,
     settings: Arc<Settings>,
-    most: usize,
-    asked: Arc<AtomicUsize>,
+    budget: Arc<Budget>,
 }
 
-/// The functions for one call of the module.
-pub(super) fn queries(lm: LM, settings: Arc<Settings>, most: usize) -> [Tool; 2] {
-    let questions = Questions { lm, settings, most, asked: Arc::default() };
+/// The functions for one call of the module. `options` come before those of the settings and of the model.
+pub(super) fn queries(lm: LM, options: &Options, settings: Arc<Settings>, budget: Arc<Budget>) -> [Tool; 2] {
+    let mut options = options.clone();
+    options.fill_from(&settings.options);
+    let questions = Questions { lm, options, settings, budget };
     let many = questions.clone();
     let prompt =
         json!({"type": "object", "properties": {"prompt": {"type": "string"}}, "required": ["prompt"]});
@@ -42,7 +85,7 @@ pub(super) fn queries(lm: LM, settings: Arc<Settings>, most: usize) -> [Tool; 2]
         let questions = questions.clone();
         async move {
             let prompt = arguments.get("prompt").and_then(|prompt| prompt.as_str()).unwrap_or_default();
-            questions.take(1)?;
+            questions.budget.take(1)?;
             questions.ask(prompt.to_owned()).await
         }
     });
@@ -54,7 +97,7 @@ pub(super) fn queries(lm: LM, settings: Arc<Settings>, most: usize) -> [Tool; 2]
             let prompts = arguments.get("prompts").and_then(|prompts| prompts.as_array()).cloned();
             let texts = prompts.unwrap_or_default().into_iter();
             let texts: Vec<String> = texts.map(|text| text.as_str().unwrap_or_default().to_owned()).collect();
-            questions.take(texts.len())?;
+            questions.budget.take(texts.len())?;
             questions.ask_all(texts).await
         }
     });
@@ -63,21 +106,9 @@ pub(super) fn queries(lm: LM, settings: Arc<Settings>, most: usize) -> [Tool; 2]
 }
 
 impl Questions {
-    /// Takes so many questions from the budget, or none.
-    fn take(&self, number: usize) -> Result<()> {
-        let spend = |asked: usize| asked.checked_add(number).filter(|asked| *asked <= self.most);
-        let taken = self.asked.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend);
-        taken.map(drop).map_err(|asked| {
-            Error::other(format!(
-                "{number} questions are more than are left: {asked} of {} were asked; work with what you have, by code",
-                self.most
-            ))
-        })
-    }
-
     async fn ask(&self, prompt: String) -> Result<String> {
         let request = Request {
-            options: self.settings.options.clone(),
+            options: self.options.clone(),
             rollout: self.settings.rollout,
             meter: self.settings.meter.clone(),
             ..Request::new(vec![Message::user(prompt)])

@@ -14,7 +14,7 @@ pub(super) const INFO: &str = "variables_info";
 pub(super) const HISTORY: &str = "repl_history";
 const ITERATION: &str = "iteration";
 const REASONING: &str = "reasoning";
-const CODE: &str = "code";
+pub(super) const CODE: &str = "code";
 
 /// What code is written from.
 #[derive(Debug, Clone, Serialize)]

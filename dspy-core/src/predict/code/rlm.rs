@@ -5,18 +5,18 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::{
-    kit::{Kit, Listener, Parts, attach, code_options, variables},
+    kit::{CodeEvent, Kit, Parts, Told, attach, code_options, heard, variables},
+    names::flaw,
     preview::described,
-    query::{BATCHED, QUERY, queries},
+    query::{BATCHED, Budget, QUERY, queries},
     repl::{FromRepl, HISTORY, INFO, NextAction, ReplAction, ReplState, specs},
     stream::{CodeStream, Streamed, stream},
-    words::{flaw, functions},
 };
 use crate::{
     Error, Result,
     adapter::prompt,
     context::Context,
-    lm::LM,
+    lm::{LM, Options},
     module::{IntoInput, Module, Path, Predictor, Program, Walk},
     predict::{
         Predict, Rendered,
@@ -26,7 +26,7 @@ use crate::{
     },
     sandbox::{CodeError, CodeErrorKind, CodeStep, CodeTrajectory, Setup},
     signature::{DynSignature, Section, Sections, Signature, SignatureSpec, StaticSignature},
-    tool::{Stop, Tool},
+    tool::{Stop, Tool, ToolWords},
 };
 
 /// A recursive language model: its inputs stay in an interpreter as variables, however long they are. The model is told of
@@ -86,6 +86,7 @@ pub struct RLM<S> {
     kit: Kit,
     spec: Arc<SignatureSpec>,
     sub_lm: Option<LM>,
+    sub_options: Options,
     max_llm_calls: usize,
 }
 
@@ -118,6 +119,13 @@ impl<S> RLM<S> {
     /// The functions that the code may call, apart from those that ask a model.
     pub fn tools(&self) -> &[Tool] {
         &self.kit.tools
+    }
+
+    /// The words in which the model is told of these functions. They are changed with
+    /// [`Predictor::set_tools`](crate::predict::Predictor::set_tools) of the predictor of
+    /// [`generate_action_mut`](Self::generate_action_mut).
+    pub fn tool_words(&self) -> &[ToolWords] {
+        self.generate_action.predictor().tools()
     }
 
     /// The module that writes code.
@@ -163,6 +171,7 @@ pub struct RlmBuilder<S> {
     spec: Arc<SignatureSpec>,
     parts: Parts,
     sub_lm: Option<LM>,
+    sub_options: Options,
     max_llm_calls: usize,
     signature: PhantomData<fn() -> S>,
 }
@@ -171,7 +180,7 @@ impl<S: Signature> RlmBuilder<S> {
     fn new(spec: Arc<SignatureSpec>) -> Self {
         let parts = Parts::new(RLM::<S>::MAX_ITERS, RLM::<S>::MAX_OUTPUT);
         let max_llm_calls = RLM::<S>::MAX_LLM_CALLS;
-        Self { spec, parts, sub_lm: None, max_llm_calls, signature: PhantomData }
+        Self { spec, parts, sub_lm: None, sub_options: Options::new(), max_llm_calls, signature: PhantomData }
     }
 
     code_options!();
@@ -182,7 +191,14 @@ impl<S: Signature> RlmBuilder<S> {
         self
     }
 
-    /// Sets how often code may ask a model in one call.
+    /// Sets the sampling options of what code asks. Those that are not set are those of the settings, then of the model.
+    pub fn sub_options(mut self, options: Options) -> Self {
+        self.sub_options = options;
+        self
+    }
+
+    /// Sets how often code may ask a model in one call. A list of questions counts as many as it has, and what another
+    /// `RLM` asks that is called as a tool counts as well.
     pub fn max_llm_calls(mut self, calls: usize) -> Self {
         self.max_llm_calls = calls;
         self
@@ -193,13 +209,13 @@ impl<S: Signature> RlmBuilder<S> {
     /// When a name of an input, an output or a function is none that code can use, or one of the module's own functions,
     /// every call fails with an error that says so.
     pub fn build(self) -> RLM<S> {
-        let Self { spec, parts, sub_lm, max_llm_calls, .. } = self;
+        let Self { spec, parts, sub_lm, sub_options, max_llm_calls, .. } = self;
         let [action, outputs] = specs(&spec);
         let mut generate_action = Predict::with_spec(action);
         let mut extract = Predict::with_spec(outputs);
         let predictors = &mut [generate_action.predictor_mut(), extract.predictor_mut()];
         finish(predictors, &spec, &parts, max_llm_calls);
-        RLM { generate_action, extract, kit: parts.kit(), spec, sub_lm, max_llm_calls }
+        RLM { generate_action, extract, kit: parts.kit(), spec, sub_lm, sub_options, max_llm_calls }
     }
 }
 
@@ -218,8 +234,9 @@ fn finish(predictors: &mut [&mut Predictor; 2], spec: &SignatureSpec, parts: &Pa
         })
         .collect();
     let arguments: Vec<String> = spec.outputs().map(|field| format!("{0}={0}", field.name)).collect();
+    let own = [QUERY, BATCHED, SUBMIT, "print"];
     let protocols = [
-        format!(
+        parts.writing(&format!(
             "Work on this by code, in steps. {inputs} are variables of the code; they may be too long to be shown, so \
              `variables_info` has their sizes and how they begin and end. `repl_history` holds the code so far and what it \
              printed. Each time, write the next code: look at parts of the variables, search, split and count them, and \
@@ -231,18 +248,15 @@ fn finish(predictors: &mut [&mut Predictor; 2], spec: &SignatureSpec, parts: &Pa
              that failed.\n\
              At most {questions} prompts may be asked in all.\n\n\
              When you have seen that the results are right, end the work with `submit({})`. Values that \
-             the code has are best passed on as variables. What is wanted:\n{}\n\n{}{}",
+             the code has are best passed on as variables. What is wanted:\n{}",
             arguments.join(", "),
             wanted.join("\n"),
-            parts.interpreter.rules(),
-            functions(&parts.tools)
-        ),
-        format!(
+        ), spec, &own),
+        parts.taking(&format!(
             "This was worked on by code, and nothing was submitted: `repl_history` holds the code and what it printed, \
              `variables_info` the variables that it worked on. Give {outputs} as well as can be known from that."
-        ),
+        )),
     ];
-    let own = [QUERY, BATCHED, SUBMIT, "print"];
     let clash = [INFO, HISTORY];
     let outputs = spec.outputs().find(|field| clash.contains(&field.name.as_str()));
     let flaw = flaw(spec, &parts.tools, &[], &own).or_else(|| {
@@ -257,7 +271,8 @@ fn finish(predictors: &mut [&mut Predictor; 2], spec: &SignatureSpec, parts: &Pa
 }
 
 impl<S: Signature> RLM<S> {
-    /// Like [`call`](Module::call), but tells of each step when it is made.
+    /// Like [`call`](Module::call), but tells of thoughts, code and outputs while they arrive, of calls, and of each step
+    /// when it is made.
     ///
     /// It owns all that it needs. Nothing is done before it is polled, and dropping it stops the work.
     pub fn stream(&self, input: impl Into<S::Input>) -> CodeStream<S::Output> {
@@ -282,7 +297,7 @@ impl<S: Signature> RLM<S> {
         Self { generate_action: self.generate_action.same(), extract: self.extract.same(), ..self.clone() }
     }
 
-    async fn run(&self, input: S::Input, listener: Option<&dyn Listener>) -> Result<S::Output> {
+    async fn run(&self, input: S::Input, told: Option<&Told>) -> Result<S::Output> {
         self.generate_action.predictor().usable()?;
         let variables = variables(&input)?;
         let info = described(&self.spec, &variables);
@@ -293,7 +308,7 @@ impl<S: Signature> RLM<S> {
             read.and_then(|()| sides.into_output().map_err(|e| e.to_string()))
                 .map(|output| found = Some(output))
         };
-        let mut steps = self.work(variables, &info, &mut submit, listener).await?;
+        let mut steps = self.work(variables, &info, &mut submit, told).await?;
         if let Some(output) = found {
             attach(steps);
             return Ok(output);
@@ -303,7 +318,8 @@ impl<S: Signature> RLM<S> {
                 ReplState { variables_info: info.clone(), repl_history: steps.to_string(), iteration: None };
             Box::new(SidesOf::<FromRepl<S>>::new(state))
         };
-        let sides = fitted(self.extract.predictor(), &state, &mut steps, || None).await?;
+        let sides =
+            fitted(self.extract.predictor(), &state, &mut steps, || told.map(|told| told.asks(1))).await?;
         attach(steps);
         taken::<S::Output>(&*sides)
     }
@@ -316,7 +332,7 @@ impl<S> RLM<S> {
         variables: Map<String, Value>,
         info: &str,
         submit: &mut Submit<'_>,
-        listener: Option<&dyn Listener>,
+        told: Option<&Told>,
     ) -> Result<CodeTrajectory> {
         let settings = Context::current().settings();
         let predictor = self.generate_action.predictor();
@@ -324,10 +340,12 @@ impl<S> RLM<S> {
             Some(lm) => lm.clone(),
             None => predictor.lm_or(&settings)?,
         };
-        let queries = queries(asked, settings, self.max_llm_calls);
+        let budget = Budget::new(self.max_llm_calls);
+        let queries = queries(asked, &self.sub_options, settings, budget.clone());
+        let functions = self.kit.functions(predictor, &[]).into_iter().chain(queries);
         let setup = Setup::new()
             .inputs(variables)
-            .tools(self.kit.tools.iter().chain(&queries))
+            .tools(functions.map(|function| heard(function, told)))
             .submit(self.spec.outputs().map(|field| field.name.clone()));
         let mut session = self.kit.interpreter.open(setup).await?;
         let mut steps = CodeTrajectory::new();
@@ -339,17 +357,20 @@ impl<S> RLM<S> {
                     iteration: Some(format!("{number} of {}", self.kit.max_iters)),
                 }))
             };
-            let Some(action) = next::<ReplAction, _>(predictor, &state, &mut steps, || None).await? else {
+            let Some(action) =
+                next::<ReplAction, _>(predictor, &state, &mut steps, || told.map(|told| told.asks(0)))
+                    .await?
+            else {
                 return Ok(steps);
             };
-            let mut step = self.kit.step(&mut *session, &action.reasoning, &action.code).await?;
+            let mut step = budget.hold(self.kit.step(&mut *session, &action.reasoning, &action.code)).await?;
             let submitted =
                 step.outcome.as_ref().ok().and_then(|ran| ran.submitted.as_ref()).map(&mut *submit);
             if let Some(Err(message)) = &submitted {
                 step = refused(&step, message, self.kit.max_output);
             }
-            if let Some(listener) = listener {
-                listener.made(&step);
+            if let Some(told) = told {
+                told.tell(CodeEvent::Made(step.clone()));
             }
             steps.push(step);
             if let Some(Ok(())) = submitted {
@@ -413,12 +434,12 @@ impl<S: Signature> Module for RLM<S> {
 }
 
 impl<S: Signature> Streamed for RLM<S> {
-    fn work(
-        &self,
-        input: S::Input,
-        listener: &dyn Listener,
-    ) -> impl Future<Output = Result<S::Output>> + Send {
-        self.run(input, Some(listener))
+    fn asked(&self) -> Vec<&Predictor> {
+        vec![self.generate_action.predictor(), self.extract.predictor()]
+    }
+
+    fn work(&self, input: S::Input, told: &Told) -> impl Future<Output = Result<S::Output>> + Send {
+        self.run(input, Some(told))
     }
 }
 
@@ -445,6 +466,7 @@ impl<S> Clone for RLM<S> {
             kit: self.kit.clone(),
             spec: self.spec.clone(),
             sub_lm: self.sub_lm.clone(),
+            sub_options: self.sub_options.clone(),
             max_llm_calls: self.max_llm_calls,
         }
     }

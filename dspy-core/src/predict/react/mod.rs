@@ -11,13 +11,11 @@ pub use builder::ReActBuilder;
 pub use signature::{FromSteps, NextStepFor, WithSteps};
 pub use stream::{AgentStream, AgentUpdate};
 
-use self::{
-    steps::{Listener, Work, reopened},
-    stream::Events,
-};
+use self::steps::{AgentEvent, OUTPUTS, Work, reopened};
 use super::{
     ChainOfThought, Predictor, Rendered,
     fitted::{fitted, taken},
+    progress::Events,
     run,
     sides::SidesOf,
 };
@@ -187,12 +185,12 @@ impl<S: Signature> ReAct<S> {
     /// It owns all that it needs. Nothing is done before it is polled, and dropping it stops the work.
     pub fn stream(&self, input: impl Into<S::Input>) -> AgentStream<S::Output> {
         let (agent, paths, input) = (self.same(), Paths::of(self), input.into());
-        let (context, events) = (Context::current(), Events::default());
-        let listener = events.clone();
+        let (context, events) = (Context::current(), Events::new());
+        let told = events.clone();
         let work = async move {
             let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
             let (context, observed) = module::begin(&agent, context.recording(recorder.clone()), &input);
-            let work = context.scope(agent.run(input, Trajectory::new(), Some(&listener)));
+            let work = context.scope(agent.run(input, Trajectory::new(), Some(&told)));
             let output = module::end(observed, work).await?;
             Ok(Prediction::new(output, recorder.take(), &move || paths.clone()))
         };
@@ -232,10 +230,10 @@ impl<S: Signature> ReAct<S> {
         &self,
         input: S::Input,
         trajectory: Trajectory,
-        listener: Option<&dyn Listener>,
+        events: Option<&Events<AgentEvent>>,
     ) -> Result<S::Output> {
         let with = |trajectory| WithSteps { input: input.clone(), trajectory };
-        let work = Work { react: &self.react, tools: &self.tools, max_iters: self.max_iters, listener };
+        let work = Work { react: &self.react, tools: &self.tools, max_iters: self.max_iters, events };
         let next = |trajectory| -> Box<dyn super::sides::Sides> {
             Box::new(SidesOf::<NextStepFor<S>>::new(with(trajectory)))
         };
@@ -243,7 +241,7 @@ impl<S: Signature> ReAct<S> {
         let outputs = |trajectory| -> Box<dyn super::sides::Sides> {
             Box::new(SidesOf::<WithReasoning<FromSteps<S>>>::new(with(trajectory)))
         };
-        let watch = || listener.and_then(|listener| listener.watch(true));
+        let watch = || events.map(|events| events.asks(OUTPUTS));
         let sides = fitted(self.extract.predictor(), &outputs, &mut trajectory, watch).await?;
         if let Some(recorder) = Context::current().recorder() {
             let attached: Attached = Arc::new(trajectory);

@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::super::{
     fitted::{MakeSides, next},
-    watch::Watch,
+    progress::Events,
 };
 use crate::{
     Result, ToolError, ToolErrorKind,
@@ -17,15 +17,17 @@ use crate::{
 /// Most calls of one step that run at the same time.
 const AT_ONCE: usize = 16;
 
-/// Is told of what an agent does.
-pub(super) trait Listener: Send + Sync {
-    /// Who is told of the answer to a request for the next step, or for the outputs.
-    fn watch(&self, outputs: bool) -> Option<Watch>;
+/// What an agent does beside asking.
+pub(in crate::predict) enum AgentEvent {
     /// A call begins.
-    fn calls(&self, call: &ToolCall);
+    Calls(ToolCall),
     /// A step is complete.
-    fn made(&self, step: &AgentStep);
+    Made(AgentStep),
 }
+
+/// The places of the predictors of an agent, for those who are told of requests.
+pub(super) const NEXT: usize = 0;
+pub(super) const OUTPUTS: usize = 1;
 
 /// An agent at work.
 #[derive(Clone, Copy)]
@@ -33,7 +35,7 @@ pub(super) struct Work<'a> {
     pub(super) react: &'a Predictor,
     pub(super) tools: &'a [Tool],
     pub(super) max_iters: usize,
-    pub(super) listener: Option<&'a dyn Listener>,
+    pub(super) events: Option<&'a Events<AgentEvent>>,
 }
 
 impl Work<'_> {
@@ -48,13 +50,13 @@ impl Work<'_> {
     {
         Box::pin(async move {
             for _ in 0..self.max_iters {
-                let watch = || self.listener.and_then(|listener| listener.watch(false));
+                let watch = || self.events.map(|events| events.asks(NEXT));
                 let Some(next) = next(self.react, sides, &mut trajectory, watch).await? else {
                     return Ok(trajectory);
                 };
                 let (step, finished) = self.make(next).await;
-                if let Some(listener) = self.listener {
-                    listener.made(&step);
+                if let Some(events) = self.events {
+                    events.tell(AgentEvent::Made(step.clone()));
                 }
                 trajectory.push(step);
                 if finished {
@@ -82,11 +84,11 @@ impl Work<'_> {
     }
 
     async fn act(self, call: ToolCall) -> Action {
-        if let Some(listener) = self.listener {
-            listener.calls(&call);
+        if let Some(events) = self.events {
+            events.tell(AgentEvent::Calls(call.clone()));
         }
         let ToolCall { name, args, id } = call;
-        let observation = match self.find(&name) {
+        let observation = match self.told(&name) {
             Some(tool) => tool.observe(args.clone()).await,
             None if self.is_finish(&name) => Observation::new("done"),
             None => {
@@ -108,6 +110,13 @@ impl Work<'_> {
 
     fn find(&self, name: &str) -> Option<&Tool> {
         self.tools.get(self.place(name)?)
+    }
+
+    /// The tool in the words that the model knows.
+    fn told(&self, name: &str) -> Option<Tool> {
+        let told = self.react.agent()?.tools().told();
+        let at = self.place(name)?;
+        Some(self.tools.get(at)?.told_as(told.get(at)?))
     }
 
     fn is_finish(&self, name: &str) -> bool {

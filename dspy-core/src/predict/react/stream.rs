@@ -1,32 +1,28 @@
 //! Agents whose work is seen as it goes on.
 
 use std::{
-    collections::VecDeque,
     fmt,
-    future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context as Task, Poll},
 };
 
 use futures_util::Stream;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     super::{
-        shown::{News, Shown},
-        watch::Watch,
+        progress::{Events, Progress, Update},
+        shown::News,
     },
-    steps::Listener,
+    steps::AgentEvent,
 };
 use crate::{
-    Error, Result,
+    Result,
     lm::BoxFuture,
     module::{Prediction, Predictor},
-    signature::SignatureSpec,
     tool::{AgentStep, THOUGHT},
-    value::{ToolCall, write_json},
+    value::ToolCall,
 };
 
 /// What an agent does.
@@ -58,136 +54,63 @@ pub enum AgentUpdate<O> {
     Done(Prediction<O>),
 }
 
+impl<O> Update<O> for AgentUpdate<O> {
+    type Event = AgentEvent;
+
+    fn news(news: News, outputs: bool) -> Option<Self> {
+        Some(match news {
+            News::Delta { field, text } if outputs => Self::Delta { field, text },
+            News::Delta { field, text } if &*field == THOUGHT => Self::Thought(text),
+            News::Delta { .. } => return None,
+            News::Retry { fields, reason } => Self::Retry { fields, reason },
+        })
+    }
+
+    fn happened(event: AgentEvent) -> Self {
+        match event {
+            AgentEvent::Calls(call) => Self::Call(call),
+            AgentEvent::Made(step) => Self::Step(step),
+        }
+    }
+
+    fn done(prediction: Prediction<O>) -> Self {
+        Self::Done(prediction)
+    }
+
+    fn into_done(self) -> Option<Prediction<O>> {
+        match self {
+            Self::Done(prediction) => Some(prediction),
+            _ => None,
+        }
+    }
+}
+
 /// The work of an agent as it goes on: see [`ReAct::stream`](super::ReAct::stream).
 ///
 /// Its items are updates, and an error at the end of a call that fails. Dropping it stops the work.
-pub struct AgentStream<O> {
-    /// `None` after its end.
-    work: Option<BoxFuture<'static, Result<Prediction<O>>>>,
-    events: Events,
-    /// The request that is at hand.
-    asked: Option<Asked>,
-    specs: [Arc<SignatureSpec>; 2],
-    updates: VecDeque<AgentUpdate<O>>,
-    end: Option<Result<Prediction<O>>>,
-}
-
-/// A request and what its answer has shown so far.
-struct Asked {
-    outputs: bool,
-    watch: Watch,
-    shown: Shown,
-}
-
-impl Asked {
-    /// Takes in one event; whether there was one.
-    fn take<O>(&mut self, updates: &mut VecDeque<AgentUpdate<O>>) -> bool {
-        let Some(event) = self.watch.next() else { return false };
-        let outputs = self.outputs;
-        self.shown.take(event, &mut |news| told(outputs, news, updates));
-        true
-    }
-}
-
-fn told<O>(outputs: bool, news: News, updates: &mut VecDeque<AgentUpdate<O>>) {
-    updates.push_back(match news {
-        News::Delta { field, text } if outputs => AgentUpdate::Delta { field, text },
-        News::Delta { field, text } if &*field == THOUGHT => AgentUpdate::Thought(text),
-        News::Delta { .. } => return,
-        News::Retry { fields, reason } => AgentUpdate::Retry { fields, reason },
-    });
-}
-
-enum Event {
-    Asks { outputs: bool, watch: Watch },
-    Calls(ToolCall),
-    Made(AgentStep),
-}
-
-/// What was not looked at yet: shared by the work and the stream.
-#[derive(Clone, Default)]
-pub(super) struct Events(Arc<Mutex<VecDeque<Event>>>);
-
-impl Events {
-    fn tell(&self, event: Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
-    }
-
-    fn next(&self) -> Option<Event> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-}
-
-impl Listener for Events {
-    fn watch(&self, outputs: bool) -> Option<Watch> {
-        let watch = Watch::default();
-        self.tell(Event::Asks { outputs, watch: watch.clone() });
-        Some(watch)
-    }
-
-    fn calls(&self, call: &ToolCall) {
-        self.tell(Event::Calls(call.clone()));
-    }
-
-    fn made(&self, step: &AgentStep) {
-        self.tell(Event::Made(step.clone()));
-    }
-}
+pub struct AgentStream<O>(Progress<O, AgentUpdate<O>>);
 
 impl<O: Serialize + Send + 'static> AgentStream<O> {
     pub(super) fn new(
         react: &Predictor,
         extract: &Predictor,
-        events: Events,
+        events: Events<AgentEvent>,
         work: BoxFuture<'static, Result<Prediction<O>>>,
     ) -> Self {
-        let specs = [react.spec().clone(), extract.spec().clone()];
-        Self { work: Some(work), events, asked: None, specs, updates: VecDeque::new(), end: None }
+        Self(Progress::new(vec![react.spec().clone(), extract.spec().clone()], events, work))
     }
 
     /// The next update; `None` after the last one. Nothing is lost when this is dropped before it is done.
     pub async fn next(&mut self) -> Option<Result<AgentUpdate<O>>> {
-        poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
+        self.0.next().await
     }
 
     /// Waits for the prediction.
     ///
     /// # Errors
     /// As [`call`](crate::module::Module::call).
-    pub async fn finish(mut self) -> Result<Prediction<O>> {
-        while let Some(update) = self.next().await {
-            if let AgentUpdate::Done(prediction) = update? {
-                return Ok(prediction);
-            }
-        }
-        Err(Error::Task("the stream has ended already".into()))
-    }
-
-    /// Takes in one event; whether there was one.
-    fn take(&mut self) -> bool {
-        if let Some(asked) = &mut self.asked
-            && asked.take(&mut self.updates)
-        {
-            return true;
-        }
-        match self.events.next() {
-            None => return false,
-            Some(Event::Asks { outputs, watch }) => {
-                let shown = Shown::new(&self.specs[usize::from(outputs)]);
-                self.asked = Some(Asked { outputs, watch, shown });
-            }
-            Some(Event::Calls(call)) => self.updates.push_back(AgentUpdate::Call(call)),
-            Some(Event::Made(step)) => self.updates.push_back(AgentUpdate::Step(step)),
-        }
-        true
-    }
-
-    fn is_idle(&self) -> bool {
-        self.events.is_empty() && self.asked.as_ref().is_none_or(|asked| asked.watch.is_empty())
+    pub async fn finish(self) -> Result<Prediction<O>> {
+        self.0.finish().await
     }
 }
 
@@ -198,37 +121,12 @@ impl<O: Serialize + Send + 'static> Stream for AgentStream<O> {
     type Item = Result<AgentUpdate<O>>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        loop {
-            if let Some(update) = this.updates.pop_front() {
-                return Poll::Ready(Some(Ok(update)));
-            }
-            if this.take() {
-                continue;
-            }
-            match (this.work.as_mut(), this.end.take()) {
-                (Some(running), _) => match running.as_mut().poll(task) {
-                    Poll::Ready(ended) => (this.work, this.end) = (None, Some(ended)),
-                    Poll::Pending if this.is_idle() => return Poll::Pending,
-                    Poll::Pending => {}
-                },
-                (None, Some(Ok(prediction))) => {
-                    let whole = write_json(prediction.output());
-                    if let (Some(asked), Ok(Value::Object(whole))) = (&mut this.asked, whole) {
-                        let updates = &mut this.updates;
-                        asked.shown.settle(whole, &mut |news| told(true, news, updates));
-                    }
-                    this.updates.push_back(AgentUpdate::Done(prediction));
-                }
-                (None, Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                (None, None) => return Poll::Ready(None),
-            }
-        }
+        self.0.poll(task)
     }
 }
 
 impl<O> fmt::Debug for AgentStream<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgentStream").field("signature", &self.specs[0].name).finish_non_exhaustive()
+        f.debug_struct("AgentStream").field("signature", &self.0.signature()).finish_non_exhaustive()
     }
 }

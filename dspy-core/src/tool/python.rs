@@ -1,13 +1,8 @@
-//! What models are told of the code that they write.
+//! Tools as functions of Python.
 
 use serde_json::{Map, Value};
 
-use crate::{
-    Error,
-    signature::SignatureSpec,
-    tool::Tool,
-    value::{ToolSpec, hint},
-};
+use crate::value::{ToolSpec, hint};
 
 /// Words that Python keeps for itself.
 const KEYWORDS: [&str; 35] = [
@@ -16,48 +11,20 @@ const KEYWORDS: [&str; 35] = [
     "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
-fn is_name(name: &str) -> bool {
+/// Whether code can use it as a name.
+pub(crate) fn is_name(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|c| c.is_alphabetic() || c == '_')
         && characters.all(|c| c.is_alphanumeric() || c == '_')
         && !KEYWORDS.contains(&name)
 }
 
-/// Why no call could succeed: names that code cannot use, or that mean two things.
-pub(super) fn flaw(spec: &SignatureSpec, tools: &[Tool], added: &[&str], reserved: &[&str]) -> Option<Error> {
-    if let Some(field) = spec.fields.iter().find(|field| added.contains(&field.name.as_str())) {
-        return Some(Error::other(format!(
-            "`{}` has a field `{}`, which is the name of one that the module adds; give the field another name",
-            spec.name, field.name
-        )));
-    }
-    let inputs = spec.inputs().map(|field| field.name.as_str());
-    let own = inputs.map(|name| ("input", name, "give the field another name with `name = \"...\"`"));
-    let functions = tools.iter().map(|tool| ("tool", tool.name(), "give it another with `Tool::named`"));
-    let mut seen: Vec<&str> = Vec::new();
-    for (what, name, cure) in own.chain(functions) {
-        let message = match name {
-            name if !is_name(name) => format!("code cannot use `{name}`, the name of the {what}, as a name"),
-            name if reserved.contains(&name) => {
-                format!("the {what} `{name}` has the name of a function of the module")
-            }
-            name if seen.contains(&name) => format!("two inputs or tools are called `{name}`"),
-            name => {
-                seen.push(name);
-                continue;
-            }
-        };
-        return Some(Error::other(format!("{message}; {cure}")));
-    }
-    None
-}
-
 /// The functions as Python would declare them, with what they do; empty when there are none.
-pub(super) fn functions(tools: &[Tool]) -> String {
+pub(crate) fn functions(tools: &[ToolSpec]) -> String {
     if tools.is_empty() {
         return String::new();
     }
-    let declared: Vec<String> = tools.iter().map(|tool| declaration(tool.spec())).collect();
+    let declared: Vec<String> = tools.iter().map(declaration).collect();
     format!(
         "\n\nThe code may call these functions, without `await` and without importing them, but cannot pass them to `map` and the \
          like:\n{}",
