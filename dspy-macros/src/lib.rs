@@ -265,11 +265,12 @@ pub fn module(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `Option` may be missing. They are read as tolerantly as the outputs of a signature; a call with wrong arguments is
 /// answered with what is wrong and what is expected. The function returns what is `Serialize`, or a `Result` of that (a
 /// type whose name ends in `Result`) with an error that is `Display`. It may be `async`; a plain function runs on a thread
-/// on which it may block.
+/// of its own, on which it may block.
 ///
 /// An async function stays a function, whose future is boxed: variables may have its name, and shadow it. A plain function
 /// becomes a value of its name, a unit struct that dereferences to the function, because the type of a function that
-/// returns a user's own type does not tell which function it is. So no variable in the same module can have the name of a
+/// returns a user's own type does not tell which function it is: it is called as before, and `*add` is the function where
+/// one is passed on. So no variable in the same module can have the name of a
 /// plain function, as it cannot have that of a constant; where that is in the way, put the function into a module of its
 /// own and name it by its path: `.tool(tools::search)`.
 ///
