@@ -62,7 +62,7 @@ fn learnt() -> CodeAct<Qa> {
 
 fn prompt(agent: &CodeAct<Qa>) -> String {
     let mut agent = agent.clone();
-    agent.set_lm(&StubModel::scripted([""]));
+    agent.set_lm(StubModel::scripted([""]));
     agent.render("How many?").unwrap().to_string()
 }
 

@@ -217,7 +217,7 @@ fn finish(predictors: &mut [&mut Predictor; 2], spec: &SignatureSpec, parts: &Pa
         )),
     ];
     let flaw = flaw(spec, &parts.tools, &ADDED, &[]);
-    parts.settle(predictors, protocols, flaw);
+    parts.settle(predictors, protocols, flaw.as_ref());
 }
 
 impl<S: Signature> CodeAct<S> {

@@ -67,11 +67,11 @@ impl Parts {
         &self,
         predictors: &mut [&mut Predictor; N],
         protocols: [Protocol; N],
-        flaw: Option<Error>,
+        flaw: Option<&Error>,
     ) {
         for (predictor, protocol) in predictors.iter_mut().zip(protocols) {
             predictor.set_protocol(protocol);
-            if let Some(flaw) = &flaw {
+            if let Some(flaw) = flaw {
                 predictor.refuse(flaw.clone());
             }
             self.settings.iter().for_each(|setting| setting(predictor));

@@ -267,7 +267,7 @@ fn finish(predictors: &mut [&mut Predictor; 2], spec: &SignatureSpec, parts: &Pa
             ))
         })
     });
-    parts.settle(predictors, protocols, flaw);
+    parts.settle(predictors, protocols, flaw.as_ref());
 }
 
 impl<S: Signature> RLM<S> {
