@@ -156,12 +156,8 @@ fn arguments_of_difficult_types_are_read_exactly() {
 fn native_calls_keep_large_numbers() {
     run(async {
         let arguments = r#"{"act": "Keep", "number": 9007199254740993, "day": "2026-02-03"}"#;
-        let model = natively(vec![
-            calling("", &[("file", json!(arguments))]),
-            said("Done."),
-            said(&answer(1)),
-        ])
-        .await;
+        let model =
+            natively(vec![calling("", &[("file", json!(arguments))]), said("Done."), said(&answer(1))]).await;
         let agent = ReAct::<Qa>::builder().tool(file).lm(model.lm.clone()).build();
         let p = agent.call("?").await.unwrap();
         let seen = p.trajectory().unwrap().actions().next().unwrap().observation.text.clone();
@@ -211,10 +207,16 @@ fn a_panic_under_a_lock_is_told_and_so_is_what_follows() {
         let counter = Arc::new(Counter { count: Mutex::new(0) });
         let agent = ReAct::<Qa>::builder().tools(counter.tools()).lm(model.lm.clone()).build();
         let p = agent.call("How many?").await.unwrap();
-        let seen: Vec<String> = p.trajectory().unwrap().actions().map(|a| a.observation.text.clone()).collect();
+        let seen: Vec<String> =
+            p.trajectory().unwrap().actions().map(|a| a.observation.text.clone()).collect();
         assert_eq!(
             seen,
-            ["1", "`count` failed: it panicked: no overflow", "`count` failed: the counter is broken", "done"]
+            [
+                "1",
+                "`count` failed: it panicked: no overflow",
+                "`count` failed: the counter is broken",
+                "done"
+            ]
         );
         assert!(counter.count.is_poisoned());
     });
@@ -298,12 +300,14 @@ fn two_hundred_tools_are_told_and_each_is_found() {
         let text =
             in_text([step("", "tool_0", "{}"), step("", "tool_199", "{}"), finish(), answer(199)]).await;
         let calls: Vec<(String, Value)> = (0..200).map(|n| (format!("tool_{n}"), json!({}))).collect();
-        let calls: Vec<(&str, Value)> = calls.iter().map(|(name, args)| (name.as_str(), args.clone())).collect();
+        let calls: Vec<(&str, Value)> =
+            calls.iter().map(|(name, args)| (name.as_str(), args.clone())).collect();
         let native = natively(vec![calling("All.", &calls), said("Done."), said(&answer(199))]).await;
         for model in [&text, &native] {
             let agent = ReAct::<Qa>::builder().tools(tools()).lm(model.lm.clone()).build();
             let p = agent.call("Which is the last?").await.unwrap();
-            let last = p.trajectory().unwrap().actions().filter(|action| action.tool != "finish").last().unwrap();
+            let last =
+                p.trajectory().unwrap().actions().filter(|action| action.tool != "finish").last().unwrap();
             assert_eq!((last.tool.as_str(), last.observation.text.as_str()), ("tool_199", "199"));
         }
         let told = text.asked()[0].texts("system").concat();
