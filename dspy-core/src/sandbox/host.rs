@@ -71,7 +71,7 @@ impl Functions {
                 (observation, Answer::Raise { exception, message })
             }
         };
-        self.calls.push(Action { tool: call.name, arguments: kept, observation });
+        self.calls.push(Action { tool: call.name, arguments: kept, id: None, observation });
         answer
     }
 }
