@@ -6,6 +6,8 @@
 #[allow(unused_extern_crates)]
 extern crate self as dspy_core;
 
+mod quota;
+
 mod error;
 mod fields;
 

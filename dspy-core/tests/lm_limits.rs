@@ -448,3 +448,61 @@ async fn models_take_turns_and_one_that_pauses_is_passed_over() {
     let [a, b, c] = [a.asked(), b.asked(), c.asked()];
     assert!(a + c == 300 && a.abs_diff(c) < 60 && b < 20, "{a} {b} {c}");
 }
+
+/// Calls that are given up while they wait for their turn have not used it.
+#[tokio::test(start_paused = true)]
+async fn who_is_given_up_before_its_turn_leaves_it_to_others() {
+    for by_tokens in [false, true] {
+        let model = Sometimes::new("own/quick", 1, 0, LmErrorKind::Server);
+        let builder = LM::wrap(model.clone()).cache(Cache::off()).deadline(Duration::from_secs(2));
+        let lm = match by_tokens {
+            false => builder.requests_per_minute(60),
+            // Without a measured answer, a request counts for 256 tokens and a few more.
+            true => builder.tokens_per_minute(60 * 258),
+        };
+        let lm = lm.build().unwrap();
+        let mut answered = 0;
+        for _ in 0..10 {
+            answered += all(&lm, 100, 100).await.iter().filter(|answer| answer.is_ok()).count();
+        }
+        assert!(answered >= 15, "{answered} in 20 s, of one a second");
+        let start = tokio::time::Instant::now();
+        assert!(lm.generate(ask(0)).await.is_ok());
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(model.asked() <= 42, "{} in 20 s, of one a second", model.asked());
+    }
+}
+
+/// A refusal says itself what is left, and nothing else does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_refusal_says_is_left_is_heeded() {
+    let mut without = 0;
+    for tells in [false, true] {
+        let bucket = Bucket::new(100.0, 20.0);
+        let own = bucket.clone();
+        let server = Server::start(move |call| {
+            if own.takes() {
+                return Reply::completion(call.json()["messages"][0]["content"].as_str().unwrap());
+            }
+            let refusal = Reply::error(429, "slow down");
+            if !tells {
+                return refusal;
+            }
+            let (left, reset) = own.left();
+            refusal
+                .with_header("x-ratelimit-limit-requests", "20")
+                .with_header("x-ratelimit-remaining-requests", &left.floor().to_string())
+                .with_header("x-ratelimit-reset-requests", &format!("{}ms", (1000.0 * reset).round()))
+        })
+        .await;
+        let lm = builder(&server).concurrency(48).retry(quick()).build().unwrap();
+        assert!(all(&lm, 200, 200).await.iter().all(Result::is_ok));
+        let refused = bucket.refused.load(Ordering::SeqCst);
+        match tells {
+            false => without = refused,
+            true => {
+                assert!(refused * 2 < without, "{refused} were refused, and {without} without the headers")
+            }
+        }
+    }
+}

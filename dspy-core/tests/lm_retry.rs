@@ -221,6 +221,44 @@ async fn a_time_that_cannot_be_read_does_not_hide_one_that_can() {
     }
 }
 
+/// A client whose clock is wrong by years is not told to wait for years.
+#[tokio::test]
+async fn a_date_is_read_by_the_clock_of_the_server() {
+    for (date, retry_after, expected) in [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:40 GMT", Some(3)),
+        ("Sun, 06 Nov 2094 08:49:37 GMT", "Sun, 06 Nov 2094 08:49:40 GMT", Some(3)),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+        ("a date", "Sun, 06 Nov 1994 08:49:40 GMT", Some(0)),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "NaN", None),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "inf", None),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "", None),
+    ] {
+        let refusal = Reply::error(429, "m").with_header("date", date).with_header("retry-after", retry_after);
+        let server = Server::replying(vec![refusal]).await;
+        let builder = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off());
+        let lm = builder.retry(RetryPolicy::none()).build().unwrap();
+        for error in [lm.generate(hello()).await.unwrap_err(), lm.stream(hello()).finish().await.unwrap_err()]
+        {
+            assert_eq!(error.retry_after.map(|time| time.as_secs()), expected, "{date}, {retry_after}");
+        }
+    }
+}
+
+/// Ten years are not waited for, and whoever asks later is told why nothing is sent.
+#[tokio::test]
+async fn a_time_that_is_too_late_is_said() {
+    let refusal = Reply::error(429, "slow down").with_header("retry-after", "315360000");
+    let server = Server::replying(vec![refusal, Reply::completion("never")]).await;
+    let builder = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off());
+    let lm = builder.build().unwrap();
+    for sent in [1, 1] {
+        let error = lm.generate(hello()).await.unwrap_err();
+        assert_eq!(server.count(), sent);
+        let message = "come again in 315360000 s, and a rate limit is put up with for 600 s";
+        assert!(error.kind == LmErrorKind::RateLimit && error.message.contains(message), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_longer_than_any_answer_is_not_held() {
     let megabytes = |n: usize| vec![vec![b' '; 1 << 20]; n];

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::quota::Quota;
+
 /// Why a model call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -88,6 +90,8 @@ pub struct LmError {
     pub message: String,
     /// How many times the request was sent.
     pub attempts: u32,
+    /// What the provider says is left of the account's limits.
+    pub(crate) quota: Option<Box<Quota>>,
 }
 
 impl LmError {
@@ -100,6 +104,7 @@ impl LmError {
             retry_after: None,
             message: message.into(),
             attempts: 1,
+            quota: None,
         }
     }
 

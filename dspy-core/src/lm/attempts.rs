@@ -49,7 +49,7 @@ impl<'a> Attempts<'a> {
         if error.model.is_empty() {
             error.model = self.model.to_owned();
         }
-        let delay = place.failed(&error, self.begun, &mut self.faults, self.policy);
+        let delay = place.failed(&mut error, self.begun, &mut self.faults, self.policy);
         let Some(delay) = delay.filter(|_| may_repeat) else { return Err(error) };
         if tokio::runtime::Handle::try_current().is_err() {
             error.message.push_str("; ");

@@ -90,7 +90,7 @@ impl Core {
             Either::Right(((), first)) => first,
         };
         // Not where requests wait: this one has its turn.
-        let Some(_place) = self.limiter.spare_place() else { return first.await };
+        let Some(_place) = self.limiter.spare_place(|| bytes_of(request)) else { return first.await };
         match select(first, self.model.generate(request)).await {
             Either::Left((Ok(response), _)) | Either::Right((Ok(response), _)) => Ok(response),
             Either::Left((Err(_), other)) | Either::Right((Err(_), other)) => other.await,

@@ -9,6 +9,7 @@
 //! As long as nothing is refused and no rate is set, a request takes a place and gives it back, and that is all.
 
 use std::{
+    fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -17,16 +18,16 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{Notify, Semaphore, SemaphorePermit},
     time::Instant,
 };
 
 use super::{
     RetryPolicy, Usage,
-    quota::{Allowances, Mark, Quota},
+    allowances::{Allowances, Mark, SLOWEST, is_ample},
     rate::Rate,
 };
-use crate::{LmError, LmErrorKind, error::no_runtime};
+use crate::{LmError, LmErrorKind, error::no_runtime, quota::Quota};
 
 /// So many refusals in a row, without an answer between them, are a limit and no accident.
 const SIGN_OF_A_LIMIT: u32 = 3;
@@ -54,6 +55,11 @@ pub(super) struct Limits {
 pub(super) struct Limiter {
     limits: Limits,
     places: Semaphore,
+    /// Held by the request whose turn is next: those behind it wait for it. Nobody's share is taken before its turn, so
+    /// that one that is given up while it waits has used nothing.
+    turn: tokio::sync::Mutex<()>,
+    /// Tells it that it may begin earlier, or never.
+    changed: Notify,
     /// How many places are taken away as they become free.
     debt: AtomicUsize,
     /// Whether the state has a say in when requests begin.
@@ -75,8 +81,8 @@ struct State {
     paused_until: Option<Instant>,
     /// When the first request was refused since the last answer.
     refused_since: Option<Instant>,
-    /// Until when requests are not even sent, because nothing was answered for too long.
-    given_up_until: Option<Instant>,
+    /// Until when requests are not even sent, and why.
+    given_up: Option<(Instant, GivenUp)>,
     requests: Option<Rate>,
     tokens: Option<Rate>,
     /// What the provider says is left.
@@ -104,7 +110,33 @@ enum Refused {
     /// It alone waits.
     Alone,
     /// It is given up.
-    GivenUp,
+    GivenUp(Option<GivenUp>),
+}
+
+/// Why requests are given up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum GivenUp {
+    /// None was answered for so long.
+    Unanswered(Duration),
+    /// The provider says that it answers none for so long, which is longer than the second time.
+    Told(Duration, Duration),
+}
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unanswered(time) => {
+                write!(f, "no request was answered for {} s, because there are too many", time.as_secs())
+            }
+            Self::Told(time, limit) => write!(
+                f,
+                "the provider says to come again in {} s, and a rate limit is put up with for {} s \
+                 (`RetryPolicy::rate_limit_timeout`)",
+                time.as_secs(),
+                limit.as_secs()
+            ),
+        }
+    }
 }
 
 impl Limiter {
@@ -115,6 +147,8 @@ impl Limiter {
         Self {
             limits,
             places: Semaphore::new(ceiling),
+            turn: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
             debt: AtomicUsize::new(0),
             watchful: AtomicBool::new(requests.is_some() || tokens.is_some()),
             epoch: AtomicU64::new(0),
@@ -126,7 +160,7 @@ impl Limiter {
                 pauses: 0,
                 paused_until: None,
                 refused_since: None,
-                given_up_until: None,
+                given_up: None,
                 requests,
                 tokens,
                 allowances: Allowances::default(),
@@ -148,47 +182,36 @@ impl Limiter {
         let permit = self.places.acquire().await.ok();
         let mut place = Place { limiter: self, permit, epoch: 0, tokens: 0.0, mark: None };
         if self.watchful.load(Ordering::Acquire) {
-            let start = self.start(model, prompt_bytes, &mut place)?;
-            // In a box, because most have their turn at once.
-            if start > Instant::now() {
-                Box::pin(self.wait(model, start)).await?;
-            }
-            if let Some(mark) = &mut place.mark {
-                mark.sent(Instant::now());
-            }
+            let unmeasured = unmeasured_tokens(prompt_bytes());
+            // In a box, because most requests do not come here.
+            Box::pin(self.turn(model, unmeasured, &mut place)).await?;
         }
         place.epoch = self.epoch.load(Ordering::Relaxed);
         Ok(place)
     }
 
-    /// When a request may begin, as far as that is known: its share is reserved.
-    fn start(
-        &self,
-        model: &str,
-        prompt_bytes: impl FnOnce() -> usize,
-        place: &mut Place<'_>,
-    ) -> Result<Instant, LmError> {
-        let mut state = self.lock();
-        if let Some(seconds) = state.given_up() {
-            let message = format!("no request was answered for {seconds} s, because there are too many");
-            return Err(LmError::new(LmErrorKind::RateLimit, model, message));
-        }
-        place.tokens = state.expected(prompt_bytes);
-        let start = state.reserve(place);
-        Ok(start.max(state.paused_until.unwrap_or(start)))
-    }
-
-    async fn wait(&self, model: &str, mut start: Instant) -> Result<(), LmError> {
-        while start > Instant::now() {
+    /// Waits until it is a request's turn.
+    async fn turn(&self, model: &str, unmeasured: f64, place: &mut Place<'_>) -> Result<(), LmError> {
+        let _turn = self.turn.lock().await;
+        loop {
+            let next = {
+                let (mut state, now) = (self.lock(), Instant::now());
+                if let Some((_, why)) = state.given_up.filter(|(until, _)| *until > now) {
+                    return Err(LmError::new(LmErrorKind::RateLimit, model, why.to_string()));
+                }
+                let next = state.next(now, unmeasured);
+                if next <= now {
+                    state.take(now, unmeasured, place);
+                    return Ok(());
+                }
+                next
+            };
             if tokio::runtime::Handle::try_current().is_err() {
                 let message = no_runtime("Limits of requests");
                 return Err(LmError::new(LmErrorKind::Configuration, model, message));
             }
-            tokio::time::sleep_until(start).await;
-            // There may be another pause by now.
-            start = start.max(self.lock().paused_until.unwrap_or(start));
+            let _ = tokio::time::timeout_at(next, self.changed.notified()).await;
         }
-        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -219,14 +242,21 @@ impl Limiter {
         }
     }
 
-    /// A further place, if requests neither wait nor are spread.
-    pub(super) fn spare_place(&self) -> Option<Place<'_>> {
-        if self.watchful.load(Ordering::Acquire) {
-            return None;
-        }
+    /// A further place, if no request has to wait for one.
+    pub(super) fn spare_place(&self, prompt_bytes: impl FnOnce() -> usize) -> Option<Place<'_>> {
         let permit = self.places.try_acquire().ok()?;
         let epoch = self.epoch.load(Ordering::Relaxed);
-        Some(Place { limiter: self, permit: Some(permit), epoch, tokens: 0.0, mark: None })
+        let mut place = Place { limiter: self, permit: Some(permit), epoch, tokens: 0.0, mark: None };
+        if self.watchful.load(Ordering::Acquire) {
+            let _turn = self.turn.try_lock().ok()?;
+            let (mut state, now) = (self.lock(), Instant::now());
+            let unmeasured = unmeasured_tokens(prompt_bytes());
+            if state.given_up.is_some_and(|(until, _)| until > now) || state.next(now, unmeasured) > now {
+                return None;
+            }
+            state.take(now, unmeasured, &mut place);
+        }
+        Some(place)
     }
 
     /// Whether requests have to wait at present, or are given up.
@@ -235,24 +265,21 @@ impl Limiter {
             return false;
         }
         let (state, now) = (self.lock(), Instant::now());
-        state.paused_until.max(state.given_up_until).is_some_and(|until| until > now)
+        let given_up_until = state.given_up.map(|(until, _)| until);
+        state.paused_until.max(given_up_until).is_some_and(|until| until > now)
     }
 
     fn answered(&self, place: &Place<'_>, usage: &Usage, quota: Option<&Quota>) {
-        let Place { epoch, tokens: expected, mark, .. } = *place;
+        let Place { epoch, tokens: expected, .. } = *place;
         let mut state = self.lock();
         state.refused_in_a_row = 0;
         state.pauses = 0;
         state.answered_since_pause = state.answered_since_pause.saturating_add(1);
         state.refused_since = None;
-        state.given_up_until = None;
+        state.given_up = None;
         state.used(expected, usage.total_tokens() as f64);
         if let Some(quota) = quota {
-            let (others, usual) = (self.in_flight(&state) - 1.0, state.usual_tokens.unwrap_or_default());
-            state.allowances.hear(quota, mark, ceiling(&self.limits), others, usual);
-            if !state.allowances.is_empty() {
-                self.watchful.store(true, Ordering::Release);
-            }
+            self.hear(&mut state, quota, place);
         }
         let ceiling = ceiling(&self.limits) as f64;
         // Answers to what began before the number was lowered say nothing about the lower one; and a number that is
@@ -272,28 +299,49 @@ impl Limiter {
         }
     }
 
-    fn refused(&self, epoch: u64, retry_after: Option<Duration>, policy: &RetryPolicy) -> Refused {
+    /// Takes what the provider says is left, when it answered or refused the request of a place.
+    fn hear(&self, state: &mut State, quota: &Quota, place: &Place<'_>) {
+        let (others, usual) = (self.in_flight(state) - 1.0, state.usual_tokens.unwrap_or_default());
+        state.allowances.hear(quota, place.mark, ceiling(&self.limits), others, usual);
+        if !state.allowances.is_empty() {
+            self.watchful.store(true, Ordering::Release);
+        }
+        self.changed.notify_one();
+    }
+
+    fn refused(&self, place: &Place<'_>, error: &LmError, policy: &RetryPolicy) -> Refused {
         if policy.max_retries() == 0 {
-            return Refused::GivenUp;
+            return Refused::GivenUp(None);
         }
         self.watchful.store(true, Ordering::Release);
         let mut state = self.lock();
+        // What is refused takes no tokens.
+        if let Some(rate) = &mut state.tokens {
+            rate.correct(-place.tokens);
+        }
+        let mut retry_after = error.retry_after;
+        if let Some(quota) = &error.quota {
+            self.hear(&mut state, quota, place);
+            let next = || quota.next(place.tokens).filter(|time| *time <= SLOWEST);
+            retry_after = retry_after.or_else(next);
+        }
         state.refused_in_a_row += 1;
         let recovered = state.answered_since_pause >= RECOVERED;
         let sign = if recovered { SIGN_OF_A_LIMIT } else { SIGN_OF_THE_SAME_LIMIT };
         let now = Instant::now();
         let waited = now - *state.refused_since.get_or_insert(now);
-        if policy.gives_up(waited, retry_after) {
+        if let Some(why) = policy.gives_up(waited, retry_after) {
             // Those who wait would have to ask one by one, only to be given up as well.
-            state.given_up_until = Some(now + policy.pause(state.pauses, retry_after));
-            return Refused::GivenUp;
+            state.given_up = Some((now + policy.pause(state.pauses, retry_after), why));
+            self.changed.notify_one();
+            return Refused::GivenUp(Some(why));
         }
         let paused = state.paused_until.is_some_and(|until| until > now);
         if state.refused_in_a_row < sign && !paused {
             return Refused::Alone;
         }
         // Once for all that were in flight together.
-        if epoch == self.epoch.load(Ordering::Relaxed) {
+        if place.epoch == self.epoch.load(Ordering::Relaxed) {
             self.epoch.fetch_add(1, Ordering::Relaxed);
             let in_flight = self.in_flight(&state).clamp(1.0, state.window);
             state.refused_at = in_flight;
@@ -312,30 +360,31 @@ impl State {
         self.requests.as_ref().or(self.tokens.as_ref())
     }
 
-    /// For how many seconds nothing was answered, when that is too long.
-    fn given_up(&self) -> Option<u64> {
-        let now = Instant::now();
-        self.given_up_until.filter(|until| *until > now)?;
-        Some((now - self.refused_since?).as_secs())
-    }
-
-    /// How many tokens a request is thought to take.
-    fn expected(&self, prompt_bytes: impl FnOnce() -> usize) -> f64 {
+    /// How many tokens a request is thought to take: as many as is usual, once that was measured.
+    fn expected(&self, unmeasured: f64) -> f64 {
         match self.tokens.is_some() || self.allowances.counts_tokens() {
             false => 0.0,
-            true => self.usual_tokens.unwrap_or_else(|| prompt_bytes() as f64 / 4.0 + 256.0),
+            true => self.usual_tokens.unwrap_or(unmeasured),
         }
     }
 
-    /// When a request may begin, by the rates that the user set and by what the provider says is left: its share is
-    /// reserved.
-    fn reserve(&mut self, place: &mut Place<'_>) -> Instant {
-        let now = Instant::now();
-        let by_requests = self.requests.as_mut().map_or(now, |rate| rate.reserve(now, 1.0));
-        let by_tokens = self.tokens.as_mut().map_or(now, |rate| rate.reserve(now, place.tokens));
-        let by_provider;
-        (by_provider, place.mark) = self.allowances.reserve(now, place.tokens);
-        by_requests.max(by_tokens).max(by_provider)
+    /// When the next request may begin: by the rates that the user set, by what the provider says is left, and after a
+    /// pause.
+    fn next(&self, now: Instant, unmeasured: f64) -> Instant {
+        let by_rates = [&self.requests, &self.tokens].into_iter().flatten().map(|rate| rate.next(now)).max();
+        let by_provider = self.allowances.next(now, self.expected(unmeasured));
+        by_provider.max(by_rates.unwrap_or(now)).max(self.paused_until.unwrap_or(now))
+    }
+
+    /// A request begins: its share is taken.
+    fn take(&mut self, now: Instant, unmeasured: f64, place: &mut Place<'_>) {
+        place.tokens = self.expected(unmeasured);
+        for (rate, units) in [(&mut self.requests, 1.0), (&mut self.tokens, place.tokens)] {
+            if let Some(rate) = rate {
+                rate.take(now, units);
+            }
+        }
+        place.mark = self.allowances.take(now, place.tokens);
     }
 
     /// Puts what a request took in the place of what it was thought to take.
@@ -351,17 +400,17 @@ impl Place<'_> {
     /// The request was answered, and the provider may have said what is left for others.
     pub(super) fn answered(self, usage: &Usage, quota: Option<&Quota>) {
         let scarce =
-            |quota: &Quota| !quota.is_ample(ceiling(&self.limiter.limits), usage.total_tokens() as f64);
+            |quota: &Quota| !is_ample(quota, ceiling(&self.limiter.limits), usage.total_tokens() as f64);
         if self.limiter.watchful.load(Ordering::Acquire) || quota.is_some_and(scarce) {
             self.limiter.answered(&self, usage, quota);
         }
     }
 
     /// How long to wait before the request is sent again, after so many attempts, of which `faults` failed for other
-    /// reasons than a rate limit; `None` when it is not to be sent again.
+    /// reasons than a rate limit; `None` when it is not to be sent again. Why it is given up is added to the error.
     pub(super) fn failed(
         self,
-        error: &LmError,
+        error: &mut LmError,
         attempts: u32,
         faults: &mut u32,
         policy: &RetryPolicy,
@@ -370,16 +419,16 @@ impl Place<'_> {
             *faults += 1;
             return policy.delay(*faults, error);
         }
-        match self.refused(error.retry_after, policy) {
-            Refused::GivenUp => None,
+        match self.limiter.refused(&self, error, policy) {
+            Refused::GivenUp(why) => {
+                if let Some(why) = why {
+                    error.message.push_str(&format!("; {why}"));
+                }
+                None
+            }
             Refused::Paused => Some(Duration::ZERO),
             Refused::Alone => Some(policy.wait(attempts - *faults, error.retry_after)),
         }
-    }
-
-    /// The provider refused the request because there were too many.
-    fn refused(self, retry_after: Option<Duration>, policy: &RetryPolicy) -> Refused {
-        self.limiter.refused(self.epoch, retry_after, policy)
     }
 }
 
@@ -397,6 +446,11 @@ impl Drop for Place<'_> {
 
 fn ceiling(limits: &Limits) -> usize {
     limits.concurrency.map_or(Semaphore::MAX_PERMITS, |n| n.min(Semaphore::MAX_PERMITS))
+}
+
+/// How many tokens a request is thought to take, of whose kind none was measured.
+fn unmeasured_tokens(prompt_bytes: usize) -> f64 {
+    prompt_bytes as f64 / 4.0 + 256.0
 }
 
 fn whole(window: f64) -> usize {
@@ -419,6 +473,13 @@ mod tests {
         limiter.place("m", || 400).await.unwrap()
     }
 
+    /// The provider refuses the request.
+    fn refuse(place: Place<'_>, retry_after: Option<Duration>) -> Refused {
+        let mut error = LmError::new(LmErrorKind::RateLimit, "m", "");
+        error.retry_after = retry_after;
+        place.limiter.refused(&place, &error, &policy())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn refusals_in_a_row_halve_what_is_in_flight_and_answers_raise_it_again() {
         let limiter = limiter(64);
@@ -428,7 +489,7 @@ mod tests {
         }
         for (i, place) in places.drain(..8).enumerate() {
             let expected = if i < 2 { Refused::Alone } else { Refused::Paused };
-            assert_eq!(place.refused(None, &policy()), expected, "{i}");
+            assert_eq!(refuse(place, None), expected, "{i}");
         }
         assert!(limiter.is_paused());
         assert_eq!(whole(limiter.lock().window), 31, "halved once, from the 62 that were in flight");
@@ -454,7 +515,7 @@ mod tests {
         for i in 0..1000 {
             let place = take(&limiter).await;
             match i % 10 {
-                9 => assert_eq!(place.refused(Some(Duration::from_secs(9)), &policy()), Refused::Alone),
+                9 => assert_eq!(refuse(place, Some(Duration::from_secs(9))), Refused::Alone),
                 _ => place.answered(&Usage::default(), None),
             }
         }
@@ -470,7 +531,7 @@ mod tests {
             let before = Instant::now();
             let place = take(&limiter).await;
             waited.push(before.elapsed().as_millis());
-            place.refused(retry_after, &policy());
+            refuse(place, retry_after);
         }
         assert_eq!(waited[..3], [0, 0, 0]);
         assert!((500..510).contains(&waited[3]), "{waited:?}");
@@ -502,7 +563,7 @@ mod tests {
     async fn a_place_that_is_given_up_is_free_again() {
         let limiter = limiter(2);
         for _ in 0..3 {
-            take(&limiter).await.refused(Some(Duration::from_secs(5)), &policy());
+            refuse(take(&limiter).await, Some(Duration::from_secs(5)));
         }
         let waiting = tokio::time::timeout(Duration::from_millis(10), limiter.place("m", || 0)).await;
         assert!(waiting.is_err());

@@ -5,6 +5,7 @@
 //! [`LanguageModel`] is the last part alone.
 
 mod account;
+mod allowances;
 mod answer;
 mod attempts;
 mod aws;
@@ -32,7 +33,6 @@ mod private;
 mod probe;
 mod probes;
 mod provider;
-mod quota;
 mod rate;
 mod replay;
 mod request;

@@ -11,13 +11,13 @@ pub(super) struct Rate {
     /// Seconds for each unit.
     interval: f64,
     origin: Instant,
-    /// When all that was reserved is used up at this rate, in seconds from the origin.
+    /// When all that was taken is used up at this rate, in seconds from the origin.
     used_until: f64,
 }
 
 /// Seconds whose share may be used at once.
 const BURST: f64 = 1.0;
-/// No reservation is made for later than this, in seconds: a wrong rate must not overflow a clock.
+/// Nothing waits for longer than this, in seconds: a wrong rate must not overflow a clock.
 const LATEST: f64 = 30.0 * 86_400.0;
 
 impl Rate {
@@ -25,13 +25,18 @@ impl Rate {
         Self { interval: 60.0 / units.max(f64::MIN_POSITIVE), origin: Instant::now(), used_until: 0.0 }
     }
 
-    /// When so many units may be used.
-    pub(super) fn reserve(&mut self, now: Instant, units: f64) -> Instant {
+    /// When the next units may be taken.
+    pub(super) fn next(&self, now: Instant) -> Instant {
+        let latest = now.duration_since(self.origin).as_secs_f64() + LATEST;
+        now.max(self.origin + Duration::from_secs_f64(self.used_until.clamp(0.0, latest)))
+    }
+
+    /// Takes so many units.
+    pub(super) fn take(&mut self, now: Instant, units: f64) {
         let now = now.duration_since(self.origin).as_secs_f64();
         // Whatever was not used is lost, but for a burst; and a single unit never waits for itself.
         let start = self.used_until.max(now - (BURST - self.interval).max(0.0));
         self.used_until = start + units * self.interval;
-        self.origin + Duration::from_secs_f64(start.clamp(0.0, now + LATEST))
     }
 
     /// So many units more, or fewer, were used than had been reserved.

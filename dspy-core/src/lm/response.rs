@@ -9,8 +9,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, Replay, ToolCall, quota::Quota};
-use crate::{LmErrorKind, value::Citation};
+use super::{Message, Replay, ToolCall};
+use crate::{LmErrorKind, quota::Quota, value::Citation};
 
 /// Why generation ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

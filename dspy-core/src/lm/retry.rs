@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::time::parse_http_date;
+use super::{limiter::GivenUp, time::parse_http_date};
 use crate::LmError;
 
 /// How failed requests are retried: exponential backoff with full jitter, and never sooner than the provider asks.
@@ -138,10 +138,12 @@ impl RetryPolicy {
         }
     }
 
-    /// Whether a request that was refused gives up: `waited` is how long no answer came.
-    pub(super) fn gives_up(&self, waited: Duration, retry_after: Option<Duration>) -> bool {
+    /// Why a request that was refused is given up, if it is: `waited` is how long no answer came.
+    pub(super) fn gives_up(&self, waited: Duration, retry_after: Option<Duration>) -> Option<GivenUp> {
+        let limit = self.rate_limit_timeout;
         // A provider that names a time that is too late will not answer before.
-        waited >= self.rate_limit_timeout || retry_after.is_some_and(|t| t > self.rate_limit_timeout)
+        let told = retry_after.filter(|t| *t > limit).map(|t| GivenUp::Told(t, limit));
+        told.or_else(|| (waited >= limit).then_some(GivenUp::Unanswered(waited)))
     }
 
     fn ceiling(&self, doublings: u32) -> Duration {

@@ -4,7 +4,8 @@ use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
     LmError, LmErrorKind,
-    lm::{BoxFuture, Usage, quota::Quota},
+    lm::{BoxFuture, Usage},
+    quota::Quota,
 };
 
 /// What texts are embedded for. Models that were trained for search embed a question and the passage that answers it

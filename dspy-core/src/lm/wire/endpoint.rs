@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::SystemTime};
 
 use reqwest::{
     Body, Client, Method, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -18,9 +18,10 @@ use crate::{
     lm::{
         BoxFuture, Response,
         http::{self, Timeouts},
-        quota::Quota,
         retry::{parse_retry_after, parse_retry_after_ms},
+        time::parse_http_date,
     },
+    quota::Quota,
 };
 
 /// The longest answer that is read, against servers that never end.
@@ -318,13 +319,17 @@ impl Endpoint {
     async fn refusal(&self, reply: reqwest::Response) -> LmError {
         let status = reply.status().as_u16();
         let header = |name| reply.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+        // A date is by the server's clock, which need not be this one.
+        let now = || header(DATE).and_then(parse_http_date).unwrap_or_else(SystemTime::now);
         let retry_after = header(HeaderName::from_static("retry-after-ms"))
             .and_then(parse_retry_after_ms)
-            .or_else(|| header(RETRY_AFTER).and_then(|value| parse_retry_after(value, SystemTime::now())));
+            .or_else(|| header(RETRY_AFTER).and_then(|value| parse_retry_after(value, now())));
+        let quota = quota::read(reply.headers()).map(Box::new);
         let elsewhere = header(LOCATION).filter(|_| (300..400).contains(&status)).map(str::to_owned);
         // The status alone tells enough if the explanation breaks off.
         let body = self.read_all(reply).await.unwrap_or_default();
         let mut error = self.refused(&Reply { status, retry_after, body: &body });
+        error.quota = quota;
         if let Some(elsewhere) = elsewhere {
             // Following it could carry prompt and key to a place that nobody has configured.
             error.message = self.shown(&format!(

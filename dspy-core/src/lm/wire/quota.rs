@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap};
 
-use crate::lm::{
+use crate::{
+    lm::time::{parse_http_date, parse_rfc3339},
     quota::{Left, Quota},
-    time::{parse_http_date, parse_rfc3339},
 };
 
 /// What the headers of an answer say.

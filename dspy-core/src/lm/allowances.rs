@@ -8,24 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What was left when a request was taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Quota {
-    pub(crate) requests: Option<Left>,
-    pub(crate) tokens: Option<Left>,
-}
-
-/// What was left of one limit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Left {
-    pub(crate) limit: f64,
-    pub(crate) left: f64,
-    /// How long it takes until nothing is missing.
-    pub(crate) reset: Duration,
-}
+use crate::quota::{Left, Quota};
 
 /// A limit that lets through less than one request in this time is no rate: that of a day, or one that is misread.
-const SLOWEST: Duration = Duration::from_secs(60);
+pub(super) const SLOWEST: Duration = Duration::from_secs(60);
 /// As long as so many times what may be in flight are left, nothing needs to be counted; and from the second on again.
 const AMPLE: (f64, f64) = (2.0, 4.0);
 /// The part of a limit that is not used up.
@@ -49,7 +35,6 @@ pub(super) struct Allowances {
 struct Allowance {
     limit: f64,
     per_second: f64,
-    /// Less than nothing when requests wait.
     left: f64,
     at: Instant,
 }
@@ -62,23 +47,9 @@ pub(super) struct Mark {
     at: Instant,
 }
 
-impl Mark {
-    /// It is sent now.
-    pub(super) fn sent(&mut self, now: Instant) {
-        self.at = now;
-    }
-}
-
-impl Quota {
-    /// Whether there is so much left that it need not be watched, as long as it is not.
-    pub(super) fn is_ample(&self, places: usize, tokens: f64) -> bool {
-        self.leaves(AMPLE.0 * places as f64, tokens)
-    }
-
-    fn leaves(&self, requests: f64, tokens: f64) -> bool {
-        self.requests.is_none_or(|told| told.left >= requests)
-            && self.tokens.is_none_or(|told| told.left >= requests * tokens)
-    }
+/// Whether there is so much left that it need not be watched, as long as it is not.
+pub(super) fn is_ample(quota: &Quota, places: usize, tokens: f64) -> bool {
+    quota.leaves(AMPLE.0 * places as f64, tokens)
 }
 
 impl Allowances {
@@ -91,16 +62,25 @@ impl Allowances {
         self.tokens.is_some()
     }
 
-    /// When a request of so many tokens may begin: its share is taken.
-    pub(super) fn reserve(&mut self, now: Instant, tokens: f64) -> (Instant, Option<Mark>) {
+    /// When the next request may begin, of so many tokens.
+    pub(super) fn next(&self, now: Instant, tokens: f64) -> Instant {
+        let by_requests = self.requests.as_ref().map_or(now, |bucket| bucket.next(now, 1.0));
+        let by_tokens = self.tokens.as_ref().map_or(now, |bucket| bucket.next(now, tokens));
+        by_requests.max(by_tokens)
+    }
+
+    /// A request of so many tokens begins.
+    pub(super) fn take(&mut self, now: Instant, tokens: f64) -> Option<Mark> {
         if self.is_empty() {
-            return (now, None);
+            return None;
         }
-        let by_requests = self.requests.as_mut().map_or(now, |bucket| bucket.reserve(now, 1.0));
-        let by_tokens = self.tokens.as_mut().map_or(now, |bucket| bucket.reserve(now, tokens));
+        for (bucket, units) in [(&mut self.requests, 1.0), (&mut self.tokens, tokens)] {
+            if let Some(bucket) = bucket {
+                (bucket.left, bucket.at) = (bucket.after(now, units), now);
+            }
+        }
         self.begun = (self.begun.0 + 1.0, self.begun.1 + tokens);
-        let mark = Mark { era: self.era, begun: self.begun, at: now };
-        (by_requests.max(by_tokens), Some(mark))
+        Some(Mark { era: self.era, begun: self.begun, at: now })
     }
 
     /// Takes what the answer to a request says. `in_flight` requests may have begun besides, of `tokens` each.
@@ -148,11 +128,10 @@ impl Allowance {
         unit: f64,
         now: Instant,
     ) -> Option<Self> {
-        let (missing, reset) = (told.limit - told.left, told.reset.as_secs_f64());
-        let per_second = match missing > 0.0 && reset > 0.0 {
-            true => missing / reset,
+        let per_second = match told.per_second() {
+            Some(per_second) => per_second,
             // A time that is rounded to nothing.
-            false => old?.per_second,
+            None => old?.per_second,
         };
         if per_second * SLOWEST.as_secs_f64() < unit.min(told.limit) {
             return None;
@@ -164,13 +143,17 @@ impl Allowance {
         Some(Self { limit, per_second, left: left.min(limit), at: now })
     }
 
-    fn reserve(&mut self, now: Instant, units: f64) -> Instant {
+    /// What will be left when so many units are taken.
+    fn after(&self, now: Instant, units: f64) -> f64 {
         let refilled = (now - self.at).as_secs_f64() * self.per_second;
-        self.at = now;
         // What is more than the limit would never be there.
-        self.left = (self.left + refilled).min(self.limit) - units.min(self.limit);
-        match self.left < 0.0 {
-            true => now + Duration::try_from_secs_f64(-self.left / self.per_second).unwrap_or(SLOWEST),
+        (self.left + refilled).min(self.limit) - units.min(self.limit)
+    }
+
+    fn next(&self, now: Instant, units: f64) -> Instant {
+        let missing = -self.after(now, units);
+        match missing > 0.0 {
+            true => now + Duration::try_from_secs_f64(missing / self.per_second).unwrap_or(SLOWEST),
             false => now,
         }
     }
@@ -187,29 +170,40 @@ mod tests {
         Quota { requests: Some(told), tokens: None }
     }
 
+    /// How many milliseconds requests of so many tokens have to wait, each for its turn.
+    async fn waits(allowances: &mut Allowances, n: usize, tokens: f64) -> Vec<u128> {
+        let mut waits = Vec::new();
+        for _ in 0..n {
+            let (began, next) = (Instant::now(), allowances.next(Instant::now(), tokens));
+            tokio::time::sleep_until(next).await;
+            allowances.take(Instant::now(), tokens);
+            waits.push(began.elapsed().as_millis());
+        }
+        waits
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_copy_of_the_bucket_says_when_the_next_request_may_begin() {
         let mut allowances = Allowances::default();
-        assert!(allowances.reserve(Instant::now(), 0.0).1.is_none());
+        assert!(allowances.take(Instant::now(), 0.0).is_none());
         // Ten a second, of which five are left; three may not have been counted yet, and one is left alone.
         allowances.hear(&quota(10.0, 5.0, 0.5), None, 8, 3.0, 0.0);
-        let waits: Vec<u128> = (0..4)
-            .map(|_| (allowances.reserve(Instant::now(), 0.0).0 - Instant::now()).as_millis())
-            .collect();
-        assert_eq!(waits, [0, 100, 200, 300]);
+        let waits = waits(&mut allowances, 4, 0.0).await;
+        assert!(waits[0] == 0 && waits[1..].iter().all(|wait| (99..=101).contains(wait)), "{waits:?}");
         tokio::time::advance(S).await;
-        assert_eq!(allowances.reserve(Instant::now(), 0.0).0, Instant::now(), "it was refilled");
+        assert_eq!(allowances.next(Instant::now(), 0.0), Instant::now(), "it was refilled");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_has_begun_and_what_was_refilled_since_count() {
         let mut allowances = Allowances::default();
         allowances.hear(&quota(60.0, 8.0, 52.0), None, 8, 0.0, 0.0);
-        let (_, mark) = allowances.reserve(Instant::now(), 0.0);
-        for _ in 0..5 {
-            allowances.reserve(Instant::now(), 0.0);
+        let mark = allowances.take(Instant::now(), 0.0);
+        for _ in 0..4 {
+            allowances.take(Instant::now(), 0.0);
         }
         tokio::time::advance(3 * S).await;
+        allowances.take(Instant::now(), 0.0);
         // Seven were left when it was taken, less three to be left alone; five have begun since, and three were refilled.
         allowances.hear(&quota(60.0, 7.0, 53.0), mark, 8, 6.0, 0.0);
         let left = allowances.requests.as_ref().unwrap().left;
@@ -219,7 +213,7 @@ mod tests {
         allowances.hear(&quota(60.0, 60.0, 0.0), Some(old), 8, 6.0, 0.0);
         assert_eq!(allowances.requests.as_ref().unwrap().left, left);
         // Ample: nothing is counted any more.
-        let (_, mark) = allowances.reserve(Instant::now(), 0.0);
+        let mark = allowances.take(Instant::now(), 0.0);
         allowances.hear(&quota(600.0, 500.0, 10.0), mark, 8, 6.0, 0.0);
         assert!(allowances.is_empty());
     }
@@ -231,10 +225,8 @@ mod tests {
         let mut allowances = Allowances::default();
         allowances.hear(&both, None, 8, 0.0, 200.0);
         assert!(allowances.requests.is_none() && allowances.counts_tokens());
-        let waits: Vec<u64> = (0..4)
-            .map(|_| (allowances.reserve(Instant::now(), 200.0).0 - Instant::now()).as_secs())
-            .collect();
         // 300 are left alone.
-        assert_eq!(waits, [0, 2, 4, 6]);
+        let waits = waits(&mut allowances, 4, 200.0).await;
+        assert!(waits[0] == 0 && waits[1..].iter().all(|wait| (1999..=2002).contains(wait)), "{waits:?}");
     }
 }
