@@ -233,7 +233,8 @@ async fn a_date_is_read_by_the_clock_of_the_server() {
         ("Sun, 06 Nov 1994 08:49:37 GMT", "inf", None),
         ("Sun, 06 Nov 1994 08:49:37 GMT", "", None),
     ] {
-        let refusal = Reply::error(429, "m").with_header("date", date).with_header("retry-after", retry_after);
+        let refusal =
+            Reply::error(429, "m").with_header("date", date).with_header("retry-after", retry_after);
         let server = Server::replying(vec![refusal]).await;
         let builder = LM::builder("openai/m").api_base(server.api_base()).cache(Cache::off());
         let lm = builder.retry(RetryPolicy::none()).build().unwrap();
