@@ -138,3 +138,119 @@ async fn what_cannot_be_searched_is_refused_before_the_first_call() {
     .await;
     assert_eq!(answered.received(), 0);
 }
+
+/// A budget of the user's own around an evaluation and a compile.
+#[tokio::test]
+async fn a_budget_around_an_evaluation_or_a_compile_ends_it_and_is_said() {
+    use dspy::lm::Budget;
+    let devset = rows(0..60);
+    for (limit, reached) in [(0, true), (25, true), (60, false)] {
+        let (_server, answered, lm) = fresh().await;
+        let scope = |c: dspy::context::Settings| c.lm(lm).budget(Budget::calls(limit));
+        let evaluation = with(scope, async {
+            // The inner scope has more to spend than the outer one.
+            let evaluate = dspy::Evaluate::new(&devset, right).concurrency(8).progress(false);
+            let program = Predict::<Sort>::new();
+            with(|c| c.budget(Budget::calls(1000)), evaluate.run(&program)).await
+        })
+        .await;
+        assert_eq!(answered.received() as u64, limit);
+        match reached {
+            false => assert_eq!(evaluation.unwrap().failures().count(), 0),
+            true => match evaluation {
+                Ok(evaluation) => {
+                    assert_eq!(evaluation.rows.len() - evaluation.failures().count(), limit as usize);
+                    let shown = evaluation.to_string();
+                    assert!(shown.contains(&format!("the budget of {limit} calls")), "{shown}");
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains(&format!("the budget of {limit} calls")), "{error}")
+                }
+            },
+        }
+    }
+    let (_server, answered, lm) = fresh().await;
+    let compiled = with(move |c| c.lm(lm).budget(Budget::calls(50)), async {
+        let (train, val) = (rows(0..20), rows(100..120));
+        COPRO::new().breadth(4).depth(2).compile(Predict::<Sort>::new(), (&train, &val), right).await
+    })
+    .await
+    .unwrap();
+    assert!(answered.received() <= 50, "{}", answered.received());
+    let shown = compiled.to_string();
+    assert!(shown.contains("50 calls"), "{shown}");
+}
+
+fn costly(server: &Server, name: &str) -> LM {
+    LM::builder(format!("openai/{name}"))
+        .api_base(server.api_base())
+        .cache(Cache::off())
+        .retries(0)
+        .build()
+        .unwrap()
+}
+
+/// Several answers that are several requests are as many calls.
+#[tokio::test]
+async fn answers_that_are_asked_for_one_by_one_are_counted_one_by_one() {
+    let server = Server::start(|_| {
+        let answer = serde_json::json!({"content": [{"type": "text", "text": "[[ ## topic ## ]]\nbilling"}],
+            "usage": {"input_tokens": 10, "output_tokens": 5}, "stop_reason": "end_turn"});
+        server_reply(&answer)
+    })
+    .await;
+    let single =
+        LM::builder("anthropic/claude-x").api_base(server.api_base()).cache(Cache::off()).n(4).build();
+    let single = single.unwrap();
+    for lm in [single.clone(), LM::fallback([single]).unwrap().with_options(&dspy::lm::Options::new().n(4))] {
+        let asked = server.count();
+        let program = Predict::<Sort>::new().lm(lm);
+        let scope = dspy::context::Settings::budget;
+        let (first, second, third) = with(|c| scope(c, Budget::calls(9)), async {
+            let mut ask = rows(0..3).into_iter().map(|row| program.call(row.input()));
+            (ask.next().unwrap().await, ask.next().unwrap().await, ask.next().unwrap().await)
+        })
+        .await;
+        assert_eq!(first.unwrap().response().unwrap().choices.len(), 4);
+        assert!(second.is_ok());
+        let error = third.unwrap_err().to_string();
+        assert!(error.contains("9 calls") && error.contains("4"), "{error}");
+        assert_eq!(server.count() - asked, 8);
+    }
+}
+
+fn server_reply(body: &serde_json::Value) -> scripted::server::Reply {
+    scripted::server::Reply::json(200, body)
+}
+
+/// Who stands in for another is paid at its own price.
+#[tokio::test]
+async fn a_budget_in_dollars_knows_which_of_several_models_answered() {
+    use dspy::lm::Price;
+    let good = Server::start(|_| scripted::server::Reply::completion("[[ ## topic ## ]]\nbilling")).await;
+    let bad = Server::start(|_| scripted::server::Reply::error(400, "no")).await;
+    let lm = LM::fallback([costly(&bad, "dear"), costly(&good, "cheap")]).unwrap();
+    let program = Predict::<Sort>::new().lm(lm);
+    let ask = |budget: Budget| {
+        let program = &program;
+        with(move |c| c.budget(budget), async move {
+            let mut answered = Vec::new();
+            for row in rows(0..4) {
+                answered.push(program.call(row.input()).await);
+            }
+            answered
+        })
+    };
+    let unknown = ask(Budget::usd(1.0)).await.remove(0).unwrap_err().to_string();
+    assert!(unknown.contains("openai/dear"), "{unknown}");
+    let prices = Budget::usd(1.0)
+        .price("openai/dear", Price::per_million(100.0, 100.0))
+        .price("openai/cheap", Price::per_million(1.0, 1.0));
+    let answered = ask(prices).await;
+    for one in &answered {
+        let usage = one.as_ref().unwrap().usage();
+        let by: Vec<_> =
+            usage.by_model().map(|(model, usage)| (model.to_owned(), usage.total_tokens())).collect();
+        assert_eq!(by, [("openai/cheap".to_owned(), 10)]);
+    }
+}

@@ -499,3 +499,49 @@ async fn what_a_refusal_says_is_left_is_heeded() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_can_answer_nothing_comes_last_for_a_while() {
+    for kind in [LmErrorKind::Quota, LmErrorKind::Auth, LmErrorKind::Transport] {
+        for turns in [false, true] {
+            let dead = Sometimes::new("own/dead", 1, 2, kind);
+            let spare = Sometimes::new("own/spare", 1, 0, LmErrorKind::Server);
+            let models = [once(&dead), once(&spare)];
+            let lm = if turns { LM::round_robin(models) } else { LM::fallback(models) }.unwrap();
+            assert!(all(&lm, 100, 1).await.iter().all(Result::is_ok));
+            assert_eq!((dead.asked(), spare.asked()), (1, 100), "{kind}, {turns}");
+            // One request finds out whether it is there again: not yet, and then it is.
+            tokio::time::advance(Duration::from_secs(31)).await;
+            assert!(all(&lm, 100, 100).await.iter().all(Result::is_ok));
+            assert_eq!((dead.asked(), spare.asked()), (2, 200), "{kind}, {turns}");
+            tokio::time::advance(Duration::from_secs(31)).await;
+            assert!(all(&lm, 100, 1).await.iter().all(Result::is_ok));
+            assert!(dead.asked() >= 50, "{kind}, {turns}: {}", dead.asked());
+        }
+    }
+}
+
+/// Several models share their cached answers only with those that are reached and asked alike.
+#[tokio::test]
+async fn what_several_models_are_asked_with_tells_their_answers_apart() {
+    use dspy_core::lm::Options;
+
+    let server = Server::start(|call| Reply::completion(&call.number.to_string())).await;
+    let cache = Cache::memory(100);
+    let over = |header: &str, key: &str, options: Options| {
+        let lm = LM::builder("openai/m").api_base(server.api_base()).header("x-variant", header).api_key(key);
+        LM::fallback([lm.cache(cache.clone()).options(options).build().unwrap()]).unwrap()
+    };
+    let plain = Options::new;
+    for (lm, answer) in [
+        (over("a", "key-one", plain()), "0"),
+        (over("b", "key-one", plain()), "1"),
+        (over("a", "key-one", plain().temperature(0.5)), "2"),
+        (over("a", "key-one", plain().header("x-b", "1")), "3"),
+        // Another key, or whatever else is secret, asks for nothing anew.
+        (over("a", "key-two", plain()), "0"),
+        (over("a", "key-one", plain().header("Authorization", "Bearer other")), "0"),
+    ] {
+        assert_eq!(said(&lm.generate(ask(0)).await.unwrap()), answer);
+    }
+}

@@ -149,8 +149,8 @@ struct State {
 /// What a request is for, from which it is seen what it may take.
 #[derive(Clone, Copy)]
 pub(super) enum Asked<'a> {
-    /// An answer to a prompt.
-    Answer { prompt: &'a Prompt, max_tokens: Option<u32> },
+    /// Answers to a prompt, so many, by so many requests.
+    Answer { prompt: &'a Prompt, max_tokens: Option<u32>, answers: u64, requests: u64 },
     /// The vectors of texts of so many bytes.
     Vectors { bytes: usize },
 }
@@ -159,9 +159,10 @@ pub(super) enum Asked<'a> {
 #[must_use]
 pub(crate) struct Admitted {
     meter: Arc<Meter>,
-    counts: bool,
-    /// Whether it has an answer whose length tells something about others.
-    answers: bool,
+    /// As how many calls it counts: none where it was seen before.
+    calls: u64,
+    /// How many answers it has whose length tells something about others.
+    answers: u64,
     tokens: u64,
     usd: f64,
     outer: Option<Box<Admitted>>,
@@ -174,9 +175,9 @@ impl Admitted {
     }
 
     fn count(&mut self, model: &str, usage: &Usage) {
-        if self.counts {
+        if self.calls > 0 {
             let mut state = self.meter.lock();
-            state.answered += u64::from(self.answers);
+            state.answered += self.answers;
             state.answer_tokens += usage.completion_tokens;
             state.spent.tokens += usage.total_tokens();
             let price = self.meter.price(&mut state, model);
@@ -189,9 +190,9 @@ impl Admitted {
 
     /// Takes back a request that was let through here and refused elsewhere.
     fn withdraw(mut self, key: Option<&Key>) {
-        if self.counts {
+        if self.calls > 0 {
             let mut state = self.meter.lock();
-            state.spent.calls -= 1;
+            state.spent.calls -= self.calls;
             if let Some(key) = key {
                 state.seen.remove(key);
             }
@@ -236,33 +237,38 @@ impl Meter {
         lower(own, self.outer.as_ref().and_then(|outer| outer.calls_left()), u64::min)
     }
 
-    /// Lets a request through, which counts if it has not been seen before. Requests without a key always count.
+    /// Lets a request through, which counts if it has not been seen before. Requests without a key always count. One of
+    /// the models `priced` answers it.
     pub(super) fn admit(
         self: &Arc<Self>,
         model: &str,
+        priced: &[Arc<str>],
         key: Option<&Key>,
         asked: Asked<'_>,
     ) -> Result<Admitted, LmError> {
         let outer = match &self.outer {
-            Some(outer) => Some(Box::new(outer.admit(model, key, asked)?)),
+            Some(outer) => Some(Box::new(outer.admit(model, priced, key, asked)?)),
             None => None,
         };
-        let admitted = |counts, tokens, usd, outer| {
-            let answers = matches!(asked, Asked::Answer { .. });
-            Ok(Admitted { meter: self.clone(), counts, answers, tokens, usd, outer })
+        let (answers, requests) = match asked {
+            Asked::Answer { answers, requests, .. } => (answers, requests),
+            Asked::Vectors { .. } => (0, 1),
+        };
+        let admitted = |calls, tokens, usd, outer| {
+            Ok(Admitted { meter: self.clone(), calls, answers, tokens, usd, outer })
         };
         let why = {
             let mut state = self.lock();
             if key.is_some_and(|key| state.seen.contains(key)) {
-                return admitted(false, 0, 0.0, outer);
+                return admitted(0, 0, 0.0, outer);
             }
-            match self.fits(&mut state, model, asked) {
+            match self.fits(&mut state, priced, asked, requests) {
                 Ok((tokens, usd)) => {
                     state.seen.extend(key.copied());
-                    state.spent.calls += 1;
+                    state.spent.calls += requests;
                     state.expected_tokens += tokens;
                     state.expected_usd += usd;
-                    return admitted(true, tokens, usd, outer);
+                    return admitted(requests, tokens, usd, outer);
                 }
                 Err(why) => {
                     state.refused.get_or_insert_with(|| why.clone());
@@ -277,11 +283,23 @@ impl Meter {
     }
 
     /// The tokens and dollars that a request is expected to take, if they fit into what is left.
-    fn fits(&self, state: &mut State, model: &str, asked: Asked<'_>) -> Result<(u64, f64), String> {
+    fn fits(
+        &self,
+        state: &mut State,
+        priced: &[Arc<str>],
+        asked: Asked<'_>,
+        requests: u64,
+    ) -> Result<(u64, f64), String> {
         let reached = |what: String| Err(format!("the budget of {what} is spent"));
         let budget = &self.budget;
-        if let Some(limit) = budget.calls.filter(|limit| state.spent.calls >= *limit) {
-            return reached(format!("{limit} calls"));
+        if let Some(limit) = budget.calls.filter(|limit| state.spent.calls.saturating_add(requests) > *limit)
+        {
+            return match limit.saturating_sub(state.spent.calls) {
+                0 => reached(format!("{limit} calls")),
+                left => Err(format!(
+                    "of the budget of {limit} calls {left} are left, and {requests} are needed for as many answers (n)"
+                )),
+            };
         }
         if let Some(limit) = budget.time.filter(|limit| self.started.elapsed() >= *limit) {
             return reached(format!("{} s", limit.as_secs()));
@@ -291,13 +309,13 @@ impl Meter {
         }
         let (prompt, answer) = match asked {
             Asked::Vectors { bytes } => (bytes as u64 / 4, 0),
-            Asked::Answer { prompt, max_tokens } => {
+            Asked::Answer { prompt, max_tokens, answers, requests } => {
                 let prompt = prompt.messages().map(|m| m.content.text().len() as u64 / 4).sum::<u64>();
                 let answer = match state.answered {
                     0 => max_tokens.map_or(256, u64::from),
                     n => state.answer_tokens.div_ceil(n),
                 };
-                (prompt, answer)
+                (prompt.saturating_mul(requests), answer.saturating_mul(answers))
             }
         };
         let tokens = prompt + answer;
@@ -307,13 +325,17 @@ impl Meter {
             return reached(format!("{limit} tokens"));
         }
         let Some(limit) = budget.usd else { return Ok((tokens, 0.0)) };
-        let Some(price) = self.price(state, model) else {
-            return Err(format!(
-                "the budget is in dollars, but what `{model}` costs is not known; give it with `Budget::price` or in a \
-                 file of facts (`lm::facts::load`)"
-            ));
-        };
-        let usd = (prompt as f64 * price.input + answer as f64 * price.output) / 1e6;
+        let mut usd = 0.0_f64;
+        for model in priced {
+            let Some(price) = self.price(state, model) else {
+                return Err(format!(
+                    "the budget is in dollars, but what `{model}` costs is not known; give it with `Budget::price` or \
+                     in a file of facts (`lm::facts::load`)"
+                ));
+            };
+            // Of several, the dearest may be the one that answers.
+            usd = usd.max((prompt as f64 * price.input + answer as f64 * price.output) / 1e6);
+        }
         if state.spent.usd + state.expected_usd + usd > limit {
             return reached(format!("${limit}"));
         }
@@ -345,7 +367,21 @@ mod tests {
     }
 
     fn answer(request: &Request) -> Asked<'_> {
-        Asked::Answer { prompt: &request.prompt, max_tokens: request.options.max_tokens }
+        Asked::Answer {
+            prompt: &request.prompt,
+            max_tokens: request.options.max_tokens,
+            answers: 1,
+            requests: 1,
+        }
+    }
+
+    fn admit(
+        meter: &Arc<Meter>,
+        model: &str,
+        key: Option<&Key>,
+        asked: &Request,
+    ) -> Result<Admitted, LmError> {
+        meter.admit(model, &[model.into()], key, answer(asked))
     }
 
     fn key(n: u8) -> Key {
@@ -356,13 +392,13 @@ mod tests {
     fn equal_requests_count_once_and_the_call_that_is_too_many_is_refused() {
         let meter = Meter::new(Budget::calls(2), None);
         for n in [1, 1, 2, 1] {
-            let admitted = meter.admit("m", Some(&key(n)), answer(&request("a"))).unwrap();
+            let admitted = admit(&meter, "m", Some(&key(n)), &request("a")).unwrap();
             drop(admitted);
         }
         assert_eq!((meter.spent().calls, meter.calls_left()), (2, Some(0)));
-        let error = meter.admit("m", Some(&key(3)), answer(&request("a"))).map(|_| ()).unwrap_err();
+        let error = admit(&meter, "m", Some(&key(3)), &request("a")).map(|_| ()).unwrap_err();
         assert!(error.kind == LmErrorKind::Budget && error.to_string().contains("2 calls"), "{error}");
-        let admitted = meter.admit("m", Some(&key(2)), answer(&request("a"))).unwrap();
+        let admitted = admit(&meter, "m", Some(&key(2)), &request("a")).unwrap();
         drop(admitted);
     }
 
@@ -370,10 +406,10 @@ mod tests {
     fn an_inner_refusal_leaves_the_outer_meter_as_it_was() {
         let outer = Meter::new(Budget::calls(5), None);
         let inner = Meter::new(Budget::calls(0), Some(outer.clone()));
-        assert!(inner.admit("m", Some(&key(1)), answer(&request("a"))).is_err());
+        assert!(admit(&inner, "m", Some(&key(1)), &request("a")).is_err());
         assert_eq!(outer.spent().calls, 0);
         let inner = Meter::new(Budget::calls(9), Some(outer.clone()));
-        let admitted = inner.admit("m", Some(&key(1)), answer(&request("a"))).unwrap();
+        let admitted = admit(&inner, "m", Some(&key(1)), &request("a")).unwrap();
         drop(admitted);
         assert_eq!((outer.spent().calls, inner.calls_left()), (1, Some(4)));
     }
@@ -384,15 +420,15 @@ mod tests {
         let meter = Meter::new(Budget::tokens(1000).and(Budget::usd(1.0).price("m", price)), None);
         let mut asked = request("four");
         asked.options.max_tokens = Some(100);
-        let admitted = meter.admit("m", Some(&key(1)), answer(&asked)).unwrap();
+        let admitted = admit(&meter, "m", Some(&key(1)), &asked).unwrap();
         let usage = Usage { prompt_tokens: 400, completion_tokens: 590, ..Usage::default() };
         admitted.settle("m", &usage);
         assert_eq!(meter.spent().tokens, 990);
         assert!((meter.spent().usd - 0.00158).abs() < 1e-9);
-        assert!(meter.admit("m", Some(&key(2)), answer(&asked)).is_err());
+        assert!(admit(&meter, "m", Some(&key(2)), &asked).is_err());
         assert!(meter.refused().unwrap().contains("1000 tokens"));
         let unknown =
-            Meter::new(Budget::usd(1.0), None).admit("other", None, answer(&asked)).map(|_| ()).unwrap_err();
+            admit(&Meter::new(Budget::usd(1.0), None), "other", None, &asked).map(|_| ()).unwrap_err();
         assert!(unknown.to_string().contains("Budget::price"), "{unknown}");
     }
 }

@@ -1,19 +1,20 @@
 //! The standard client: cache, single-flight, limits and retries around a [`LanguageModel`].
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{any::Any, fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 use tracing::Instrument;
 
 use super::{
-    Answer, BoxFuture, Cache, Capabilities, DeltaSink, HistoryEntry, Inspection, LanguageModel, Meter,
-    Options, Request, Response, ResponseStream, RetryPolicy, Usage,
+    Answer, BoxFuture, Cache, Capabilities, DeltaSink, HistoryEntry, Inspection, LanguageModel, Options,
+    Request, Response, ResponseStream, RetryPolicy, Usage,
     account::{Call, Sums},
     attempts::Attempts,
     budget::{Admitted, Asked},
     cache::{Asking, Found, Key},
     history,
     limiter::{Limiter, Limits},
+    route::Route,
     several::{self, Shared},
 };
 use crate::{LmError, LmErrorKind, error::no_runtime};
@@ -50,6 +51,8 @@ pub(super) struct Core {
     hedge: Option<Duration>,
     cache: Cache,
     sums: Sums,
+    /// The models of which one answers: this one, or those of several.
+    priced: Vec<Arc<str>>,
 }
 
 impl<M: LanguageModel> From<M> for LM {
@@ -66,8 +69,14 @@ impl Core {
         limits: Limits,
         cache: Cache,
     ) -> Self {
+        let id: Arc<str> = model.id().into();
+        let priced = match route(&*model) {
+            Some(route) => route.models().iter().flat_map(|lm| lm.core.priced.iter().cloned()).collect(),
+            None => vec![id.clone()],
+        };
         Self {
-            id: model.id().into(),
+            id,
+            priced,
             capabilities: capabilities.unwrap_or_else(|| model.capabilities()),
             retry,
             limiter: Limiter::new(limits),
@@ -118,6 +127,11 @@ impl LM {
     /// The model's identifier, as `provider/name`.
     pub fn id(&self) -> &str {
         &self.core.id
+    }
+
+    /// The model that gave an answer of this client: of several, the one of them.
+    pub(crate) fn answered_by<'a>(&'a self, answer: &'a Answer) -> &'a Arc<str> {
+        answer.response.answered_by.as_ref().unwrap_or(&self.core.id)
     }
 
     pub(crate) fn shared_id(&self) -> &Arc<str> {
@@ -341,12 +355,13 @@ impl LM {
     ) -> Result<Response, LmError> {
         let mut request = request.clone();
         request.options.fill_from(&self.options);
-        let asked = self.attempts(&request, sink);
-        let response = match self.deadline {
+        let asked = self.answers(&request, sink);
+        let mut response = match self.deadline {
             None => asked.await,
             Some(deadline) => self.in_time(deadline, asked).await,
         }?;
         self.core.sums.add(&response.usage);
+        response.answered_by.get_or_insert_with(|| self.core.id.clone());
         Ok(response)
     }
 
@@ -357,9 +372,28 @@ impl LM {
 
     /// Asks the meter of the work that a request belongs to.
     fn admit(&self, key: Option<&Key>, request: &Request) -> Result<Option<Admitted>, LmError> {
-        let asked = Asked::Answer { prompt: &request.prompt, max_tokens: request.options.max_tokens };
-        let admit = |meter: &Arc<Meter>| meter.admit(self.id(), key, asked);
-        request.meter.as_ref().map(admit).transpose()
+        let Some(meter) = &request.meter else { return Ok(None) };
+        let Options { n, max_tokens, .. } = request.options;
+        let requests = self.requests(n);
+        let answers = n.unwrap_or(1).max(1).into();
+        let asked = Asked::Answer { prompt: &request.prompt, max_tokens, answers, requests };
+        meter.admit(self.id(), &self.core.priced, key, asked).map(Some)
+    }
+
+    /// How many requests are sent for so many answers.
+    fn requests(&self, n: Option<u32>) -> u64 {
+        let n = n.or(self.options.n);
+        match (n, route(&*self.core.model)) {
+            (None | Some(0 | 1), None) => 1,
+            (Some(n), None) => {
+                if self.core.model.several() {
+                    1
+                } else {
+                    n.into()
+                }
+            }
+            (n, Some(route)) => route.models().iter().map(|lm| lm.requests(n)).max().unwrap_or(1),
+        }
     }
 
     /// As many answers as are asked for: by several requests, where one cannot ask for several.
@@ -439,9 +473,14 @@ fn bytes_of(request: &Request) -> usize {
 /// Tells the meter what an answer took.
 fn settled(admitted: Option<Admitted>, model: &str, answer: Answer) -> Answer {
     if let Some(admitted) = admitted {
-        admitted.settle(model, &answer.response.usage);
+        admitted.settle(answer.response.answered_by.as_deref().unwrap_or(model), &answer.response.usage);
     }
     answer
+}
+
+/// The several models that a model is, if it is several.
+fn route(model: &dyn LanguageModel) -> Option<&Route> {
+    (model as &dyn Any).downcast_ref()
 }
 
 impl fmt::Debug for LM {

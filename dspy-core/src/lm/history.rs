@@ -41,13 +41,18 @@ impl HistoryEntry {
         }
     }
 
+    /// The model that answered: of several, the one of them.
+    fn answered_by(&self) -> &Arc<str> {
+        self.outcome.as_ref().ok().and_then(|response| response.answered_by.as_ref()).unwrap_or(&self.model)
+    }
+
     /// What it cost in US dollars, by the prices of [`facts`]; `None` when the model's price is not known. What a cache
     /// answered cost nothing.
     pub fn usd(&self) -> Option<f64> {
         let usage = self.usage();
         match usage.total_tokens() {
             0 => Some(0.0),
-            _ => Some(facts::of(&self.model).price?.of(&usage)),
+            _ => Some(facts::of(self.answered_by()).price?.of(&usage)),
         }
     }
 }

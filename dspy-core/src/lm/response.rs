@@ -104,6 +104,9 @@ pub struct Response {
     /// How long the provider took, in whole milliseconds; zero when it was not measured. A cached response keeps it.
     #[serde(default, with = "millis", skip_serializing_if = "Duration::is_zero")]
     pub latency: Duration,
+    /// Which of several models answered, as `provider/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) answered_by: Option<Arc<str>>,
     /// What the provider says is left of the account's limits. The client takes it out.
     #[serde(skip)]
     pub(crate) quota: Option<Box<Quota>>,

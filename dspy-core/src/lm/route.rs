@@ -1,21 +1,25 @@
 //! Several models as one.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
-use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::{
     BoxFuture, Capabilities, DeltaSink, LM, LanguageModel, Options, Request, Response, RetryPolicy,
-    client::Core, limiter::Limits,
+    cache::setups, client::Core, limiter::Limits,
 };
 use crate::{LmError, LmErrorKind};
 
 impl LM {
     /// Models that stand in for each other: each request goes to the first, and to the next one when it fails, after the
-    /// retries that the model's own client makes.
+    /// retries that the model's own client makes. One that is not reached, has no credit or refuses the key comes last for
+    /// half a minute, so that not every request has to find that out.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -51,8 +55,51 @@ pub(super) struct Route {
     id: String,
     endpoint: String,
     models: Vec<LM>,
+    /// Until when each of them comes last.
+    down: Vec<Down>,
     /// The number of the next request, when models take turns.
     turn: Option<AtomicUsize>,
+}
+
+/// How long a model comes last that could answer nothing.
+const OUT: Duration = Duration::from_secs(30);
+
+/// Until when a model comes last, if it does.
+#[derive(Default)]
+struct Down(Mutex<Option<Instant>>);
+
+impl Down {
+    /// Whether it comes last. When its time is over, one request finds out whether it is there again.
+    fn is_down(&self, now: Instant) -> bool {
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let down = until.is_some_and(|until| until > now);
+        if until.is_some() && !down {
+            *until = Some(now + OUT);
+        }
+        down
+    }
+
+    /// What became of a request.
+    fn hear(&self, result: &Result<Response, LmError>) {
+        let until = match result {
+            Ok(_) => None,
+            Err(error) if answers_nothing(error.kind) => Some(Instant::now() + OUT),
+            Err(_) => return,
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+}
+
+/// Whether what failed so would fail for every request.
+fn answers_nothing(kind: LmErrorKind) -> bool {
+    matches!(
+        kind,
+        LmErrorKind::Transport
+            | LmErrorKind::Auth
+            | LmErrorKind::Quota
+            | LmErrorKind::NotFound
+            | LmErrorKind::Configuration
+    )
 }
 
 const FALLBACK: &str = "fallback";
@@ -81,27 +128,28 @@ impl Route {
         };
         let cache = first.cache().clone();
         // Part of the key of cached answers: where the models are, and what they are asked with.
-        let mut digest = Sha256::new();
-        for model in &models {
-            digest.update(format!("{} {:?}\n", model.model().endpoint(), model.options()));
-        }
-        let endpoint = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let route = Self { id, endpoint, models, turn };
+        let endpoint = setups(models.iter().map(|lm| (lm.model(), lm.options())));
+        let down = models.iter().map(|_| Down::default()).collect();
+        let route = Self { id, endpoint, models, down, turn };
         let core = Core::new(Arc::new(route), None, RetryPolicy::none(), Limits::default(), cache);
         Ok(LM::assemble(core, Options::default()))
     }
 
     /// The models in the order in which they are asked.
-    fn order(&self) -> Vec<&LM> {
-        let Some(turn) = &self.turn else { return self.models.iter().collect() };
-        let (paused, mut order): (Vec<&LM>, Vec<&LM>) = self.models.iter().partition(|lm| lm.is_paused());
-        let turn = turn.fetch_add(1, Relaxed);
-        // Those that remain share the turns of the others.
-        if !order.is_empty() {
-            let first = turn % order.len();
-            order.rotate_left(first);
+    fn order(&self) -> Vec<(&LM, &Down)> {
+        let now = Instant::now();
+        let takes_turns = self.turn.is_some();
+        let last = |(lm, down): &(&LM, &Down)| down.is_down(now) || takes_turns && lm.is_paused();
+        let (last, mut order): (Vec<_>, Vec<_>) = self.models.iter().zip(&self.down).partition(last);
+        if let Some(turn) = &self.turn {
+            let turn = turn.fetch_add(1, Relaxed);
+            // Those that remain share the turns of the others.
+            if !order.is_empty() {
+                let first = turn % order.len();
+                order.rotate_left(first);
+            }
         }
-        order.extend(paused);
+        order.extend(last);
         order
     }
 
@@ -111,7 +159,7 @@ impl Route {
         mut sink: Option<&mut DeltaSink<'_>>,
     ) -> Result<Response, LmError> {
         let mut failures: Vec<LmError> = Vec::new();
-        for lm in self.order() {
+        for (lm, down) in self.order() {
             let mut begun = false;
             let result = match sink.as_deref_mut() {
                 None => lm.ask_model(request, None).await,
@@ -123,6 +171,7 @@ impl Route {
                     lm.ask_model(request, Some(&mut watched)).await
                 }
             };
+            down.hear(&result);
             match result {
                 Ok(response) => return Ok(response),
                 Err(error) => {

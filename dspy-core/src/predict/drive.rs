@@ -321,7 +321,7 @@ impl Ask<'_> {
         self.log.usage += usage;
         self.log.response = Some(answer.response.clone());
         if let Some(recorder) = self.recorder {
-            recorder.count(&model, usage);
+            recorder.count(self.lm.answered_by(&answer), usage);
         }
         // It was paid, hence only now.
         let answer = answer.checked(&model)?;

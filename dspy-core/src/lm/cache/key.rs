@@ -46,6 +46,18 @@ impl Key {
     }
 }
 
+/// How models are reached and asked, as text: what of it decides their answers, and no secret.
+pub(crate) fn setups<'a>(models: impl Iterator<Item = (&'a dyn LanguageModel, &'a Options)>) -> String {
+    let mut h = Sha256::new();
+    for (model, own) in models {
+        for part in [model.id(), model.endpoint(), model.variant()] {
+            text(&mut h, part);
+        }
+        options(&mut h, own);
+    }
+    h.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Marks the end of the messages; no role has this number.
 const END: u8 = 0xFF;
 

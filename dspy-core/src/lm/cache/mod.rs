@@ -30,6 +30,7 @@ use std::{
 
 pub(crate) use self::{
     digest::Key,
+    key::setups,
     store::{Asking, Found, Store},
 };
 

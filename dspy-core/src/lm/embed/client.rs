@@ -220,7 +220,12 @@ impl Core {
             let mut batch = Sha256::new();
             keys.iter().for_each(|key| batch.update(key.0));
             let bytes = texts.iter().map(|text| text.len()).sum();
-            match meter.admit(&self.id, Some(&Key(batch.finalize().into())), Asked::Vectors { bytes }) {
+            match meter.admit(
+                &self.id,
+                std::slice::from_ref(&self.id),
+                Some(&Key(batch.finalize().into())),
+                Asked::Vectors { bytes },
+            ) {
                 Ok(one) => admitted.push(one),
                 Err(refusal) => return (admitted, Some(refusal)),
             }

@@ -116,7 +116,7 @@ impl Questions {
         let model = self.lm.shared_id().clone();
         let answer = Box::pin(self.lm.ask(request, false)).await?;
         if let Some(recorder) = Context::current().recorder() {
-            recorder.count(&model, answer.usage());
+            recorder.count(self.lm.answered_by(&answer), answer.usage());
         }
         let answer = answer.checked(&model)?;
         match answer.response.choices.first() {
