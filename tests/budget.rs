@@ -164,7 +164,7 @@ async fn a_budget_around_an_evaluation_or_a_compile_ends_it_and_is_said() {
                     assert!(shown.contains(&format!("the budget of {limit} calls")), "{shown}");
                 }
                 Err(error) => {
-                    assert!(error.to_string().contains(&format!("the budget of {limit} calls")), "{error}")
+                    assert!(error.to_string().contains(&format!("the budget of {limit} calls")), "{error}");
                 }
             },
         }

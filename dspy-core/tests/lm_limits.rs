@@ -494,7 +494,7 @@ async fn what_a_refusal_says_is_left_is_heeded() {
         match tells {
             false => without = refused,
             true => {
-                assert!(refused * 2 < without, "{refused} were refused, and {without} without the headers")
+                assert!(refused * 2 < without, "{refused} were refused, and {without} without the headers");
             }
         }
     }

@@ -9,7 +9,6 @@
 //! As long as nothing is refused and no rate is set, a request takes a place and gives it back, and that is all.
 
 use std::{
-    fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -26,6 +25,7 @@ use super::{
     RetryPolicy, Usage,
     allowances::{Allowances, Mark, SLOWEST, is_ample},
     rate::Rate,
+    retry::GivenUp,
 };
 use crate::{LmError, LmErrorKind, error::no_runtime, quota::Quota};
 
@@ -111,32 +111,6 @@ enum Refused {
     Alone,
     /// It is given up.
     GivenUp(Option<GivenUp>),
-}
-
-/// Why requests are given up.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum GivenUp {
-    /// None was answered for so long.
-    Unanswered(Duration),
-    /// The provider says that it answers none for so long, which is longer than the second time.
-    Told(Duration, Duration),
-}
-
-impl fmt::Display for GivenUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unanswered(time) => {
-                write!(f, "no request was answered for {} s, because there are too many", time.as_secs())
-            }
-            Self::Told(time, limit) => write!(
-                f,
-                "the provider says to come again in {} s, and a rate limit is put up with for {} s \
-                 (`RetryPolicy::rate_limit_timeout`)",
-                time.as_secs(),
-                limit.as_secs()
-            ),
-        }
-    }
 }
 
 impl Limiter {
@@ -477,7 +451,9 @@ mod tests {
     fn refuse(place: Place<'_>, retry_after: Option<Duration>) -> Refused {
         let mut error = LmError::new(LmErrorKind::RateLimit, "m", "");
         error.retry_after = retry_after;
-        place.limiter.refused(&place, &error, &policy())
+        let refused = place.limiter.refused(&place, &error, &policy());
+        drop(place);
+        refused
     }
 
     #[tokio::test(start_paused = true)]

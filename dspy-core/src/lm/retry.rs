@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{limiter::GivenUp, time::parse_http_date};
+use super::time::parse_http_date;
 use crate::LmError;
 
 /// How failed requests are retried: exponential backoff with full jitter, and never sooner than the provider asks.
@@ -153,6 +153,32 @@ impl RetryPolicy {
     fn share(&self) -> f64 {
         let share = self.jitter.as_ref().map_or_else(random, |jitter| jitter());
         if share.is_finite() { share.clamp(0.0, 1.0) } else { 1.0 }
+    }
+}
+
+/// Why requests are given up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum GivenUp {
+    /// None was answered for so long.
+    Unanswered(Duration),
+    /// The provider says that it answers none for so long, which is longer than the second time.
+    Told(Duration, Duration),
+}
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unanswered(time) => {
+                write!(f, "no request was answered for {} s, because there are too many", time.as_secs())
+            }
+            Self::Told(time, limit) => write!(
+                f,
+                "the provider says to come again in {} s, and a rate limit is put up with for {} s \
+                 (`RetryPolicy::rate_limit_timeout`)",
+                time.as_secs(),
+                limit.as_secs()
+            ),
+        }
     }
 }
 

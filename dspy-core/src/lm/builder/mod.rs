@@ -242,7 +242,7 @@ impl LMBuilder {
 
     /// Sends a request a second time when there is no answer after this time, and takes the answer that comes first, the
     /// other being broken off: against the few requests that take far longer than most. Such a request may be paid twice.
-    /// Off by default; not done for streams, nor while requests have to wait.
+    /// The usage is that of the answer which is taken. Off by default; not done for streams, nor while requests have to wait.
     pub fn hedge_after(mut self, t: Duration) -> Self {
         self.limits.hedge = Some(t);
         self
