@@ -1,6 +1,6 @@
 //! The standard client: cache, single-flight, limits and retries around a [`LanguageModel`].
 
-use std::{any::Any, fmt, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 use tracing::Instrument;
@@ -14,7 +14,6 @@ use super::{
     cache::{Asking, Found, Key},
     history,
     limiter::{Limiter, Limits},
-    route::Route,
     several::{self, Shared},
 };
 use crate::{LmError, LmErrorKind, error::no_runtime};
@@ -51,8 +50,10 @@ pub(super) struct Core {
     hedge: Option<Duration>,
     cache: Cache,
     sums: Sums,
-    /// The models of which one answers: this one, or those of several.
+    /// The models of which one answers: this one, or those of `members`.
     priced: Vec<Arc<str>>,
+    /// The clients for which this one stands, if it stands for several.
+    members: Vec<LM>,
 }
 
 impl<M: LanguageModel> From<M> for LM {
@@ -70,13 +71,10 @@ impl Core {
         cache: Cache,
     ) -> Self {
         let id: Arc<str> = model.id().into();
-        let priced = match route(&*model) {
-            Some(route) => route.models().iter().flat_map(|lm| lm.core.priced.iter().cloned()).collect(),
-            None => vec![id.clone()],
-        };
         Self {
+            priced: vec![id.clone()],
+            members: Vec::new(),
             id,
-            priced,
             capabilities: capabilities.unwrap_or_else(|| model.capabilities()),
             retry,
             limiter: Limiter::new(limits),
@@ -86,6 +84,13 @@ impl Core {
             sums: Sums::default(),
             model,
         }
+    }
+
+    /// The same for a client that stands for several.
+    pub(super) fn standing_for(mut self, members: &[LM]) -> Self {
+        self.priced = members.iter().flat_map(|lm| lm.core.priced.iter().cloned()).collect();
+        self.members = members.to_vec();
+        self
     }
 
     /// Sends a request, and sends it again if there is no answer after a while. The first answer is taken.
@@ -383,16 +388,10 @@ impl LM {
     /// How many requests are sent for so many answers.
     fn requests(&self, n: Option<u32>) -> u64 {
         let n = n.or(self.options.n);
-        match (n, route(&*self.core.model)) {
-            (None | Some(0 | 1), None) => 1,
-            (Some(n), None) => {
-                if self.core.model.several() {
-                    1
-                } else {
-                    n.into()
-                }
-            }
-            (n, Some(route)) => route.models().iter().map(|lm| lm.requests(n)).max().unwrap_or(1),
+        match (n, &*self.core.members) {
+            (Some(n @ 2..), []) if !self.core.model.several() => n.into(),
+            (_, []) => 1,
+            (n, members) => members.iter().map(|lm| lm.requests(n)).max().unwrap_or(1),
         }
     }
 
@@ -476,11 +475,6 @@ fn settled(admitted: Option<Admitted>, model: &str, answer: Answer) -> Answer {
         admitted.settle(answer.response.answered_by.as_deref().unwrap_or(model), &answer.response.usage);
     }
     answer
-}
-
-/// The several models that a model is, if it is several.
-fn route(model: &dyn LanguageModel) -> Option<&Route> {
-    (model as &dyn Any).downcast_ref()
 }
 
 impl fmt::Debug for LM {

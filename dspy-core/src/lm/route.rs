@@ -130,9 +130,10 @@ impl Route {
         // Part of the key of cached answers: where the models are, and what they are asked with.
         let endpoint = setups(models.iter().map(|lm| (lm.model(), lm.options())));
         let down = models.iter().map(|_| Down::default()).collect();
+        let members = models.clone();
         let route = Self { id, endpoint, models, down, turn };
         let core = Core::new(Arc::new(route), None, RetryPolicy::none(), Limits::default(), cache);
-        Ok(LM::assemble(core, Options::default()))
+        Ok(LM::assemble(core.standing_for(&members), Options::default()))
     }
 
     /// The models in the order in which they are asked.
