@@ -25,6 +25,8 @@ mod secrets;
 #[path = "providers/servers.rs"]
 mod servers;
 mod support;
+#[path = "providers/tokens.rs"]
+mod tokens;
 
 use std::sync::{Arc, Mutex};
 

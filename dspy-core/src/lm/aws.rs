@@ -3,6 +3,9 @@
 // Without the feature all of this is set, and nothing is made of it.
 #![cfg_attr(not(feature = "bedrock"), allow(dead_code))]
 
+#[cfg(feature = "bedrock")]
+use std::path::{Path, PathBuf};
+
 use secrecy::SecretString;
 
 use super::place::Place;
@@ -72,7 +75,7 @@ impl Signing {
             Some(host.strip_prefix("bedrock-runtime")?.split('.').nth(1)?.to_owned())
         });
         let region = region.ok_or(
-            "requests are signed for a region, and none is known: set it with `.region(..)` or in AWS_REGION",
+            "requests are signed for a region, and none is known: set it with `.region(..)`, in AWS_REGION or in the profile",
         )?;
         let credentials = match given {
             Some(given) => Some(given),
@@ -87,6 +90,31 @@ impl Signing {
         };
         Ok(Self { region, credentials })
     }
+}
+
+/// The region of the profile that `AWS_PROFILE` names, or of the usual one, in the files of AWS's own tools.
+#[cfg(feature = "bedrock")]
+pub(super) fn region_of_profile(env: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let home = env("HOME").or_else(|| env("USERPROFILE"));
+    let file = |var: &str, name: &str| {
+        let named = env(var).map(PathBuf::from);
+        named.or_else(|| Some(Path::new(home.as_ref()?).join(".aws").join(name)))
+    };
+    let profile = env("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
+    let region = |path: Option<PathBuf>, sections: &[&str]| {
+        let files = ini::Ini::load_from_file(path?).ok()?;
+        let region = sections.iter().find_map(|section| files.get_from(Some(*section), "region"))?.trim();
+        (!region.is_empty()).then(|| region.to_owned())
+    };
+    let section = format!("profile {profile}");
+    let sections = if profile == "default" { [&*profile, &*section] } else { [&*section, &*section] };
+    region(file("AWS_CONFIG_FILE", "config"), &sections)
+        .or_else(|| region(file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), &[&profile]))
+}
+
+#[cfg(not(feature = "bedrock"))]
+pub(super) fn region_of_profile(_: impl Fn(&str) -> Option<String>) -> Option<String> {
+    None
 }
 
 /// The region that a model's name tells, if it is an ARN.

@@ -45,6 +45,7 @@ mod state;
 mod stream;
 mod stub;
 mod time;
+mod token;
 mod tuned;
 mod wire;
 
@@ -82,6 +83,7 @@ pub use response::{Choice, FinishReason, Response, TokenLogprob, Usage};
 pub use retry::RetryPolicy;
 pub use stream::{ResponseStream, StreamEvent};
 pub use stub::{StubModel, StubResponse};
+pub use token::{AccessToken, TokenError, TokenSource};
 pub(crate) use wire::endpoint::{Address, Endpoint, Site};
 pub(crate) use wire::openai_chat::{write_chat_message, write_chat_tools};
 pub(crate) use wire::openai_tuning::{RemoteJob, TuningApi, TuningEvent};

@@ -23,6 +23,10 @@ pub(super) struct Wanted {
     pub(super) api_base: Option<String>,
     pub(super) api_key: Option<SecretString>,
     pub(super) region: Option<String>,
+    /// The region where neither that nor the environment names one.
+    pub(super) last_region: Option<String>,
+    /// Whether something else takes the place of a key.
+    pub(super) keyless: bool,
 }
 
 impl Place {
@@ -38,14 +42,14 @@ impl Place {
         wanted: Wanted,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, String> {
-        let Wanted { api_base, api_key, region } = wanted;
+        let Wanted { api_base, api_key, region, last_region, keyless } = wanted;
         let first = |vars: &[&str]| vars.iter().find_map(|var| env(var));
         let region = match &endpoint.api_base {
-            Base::Regional(_, vars) => region.or_else(|| first(vars)),
-            Base::At(_) | Base::Own if region.is_some() => {
+            Base::Regional(_, vars) => region.or_else(|| first(vars)).or(last_region),
+            Base::At(_) | Base::Own(_) if region.is_some() => {
                 return Err(format!("`{provider}` has no regions; leave `.region(..)` out"));
             }
-            Base::At(_) | Base::Own => None,
+            Base::At(_) | Base::Own(_) => None,
         };
         let own = match &endpoint.api_base {
             Base::At(base) => Some((*base).to_owned()),
@@ -56,27 +60,34 @@ impl Place {
                 }
                 region => region.as_ref().map(|region| base.replace("{region}", region)),
             },
-            Base::Own => None,
+            Base::Own(_) => None,
         };
         let from_code = api_base.is_some();
-        let base =
-            api_base.or_else(|| first(endpoint.base_vars)).or_else(|| own.clone()).ok_or_else(|| {
-                match &endpoint.api_base {
-                    Base::Regional(_, vars) => format!(
-                        "`{provider}` is served by region: set it with `.region(..)` or in {}",
-                        vars.join(" or ")
-                    ),
-                    Base::At(_) | Base::Own => format!(
-                        "`{provider}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
-                        endpoint.base_vars.join(" or ")
-                    ),
-                }
-            })?;
-        let api_base = base.trim_end_matches('/').to_owned();
+        let base = api_base.or_else(|| first(endpoint.base_vars)).or_else(|| own.clone()).ok_or_else(
+            || match &endpoint.api_base {
+                Base::Regional(_, vars) => format!(
+                    "`{provider}` is served by region: set it with `.region(..)`, in {} or in the profile",
+                    vars.join(" or ")
+                ),
+                Base::At(_) | Base::Own(_) => format!(
+                    "`{provider}` has no endpoint of its own: set it with `.api_base(..)` or in {}",
+                    endpoint.base_vars.join(" or ")
+                ),
+            },
+        )?;
+        let mut api_base = base.trim_end_matches('/').to_owned();
+        if path(&api_base).is_empty() {
+            // Only a host was named: variables of other clients are, too.
+            api_base.push_str(match &endpoint.api_base {
+                Base::At(own) | Base::Regional(own, _) => path(own),
+                Base::Own(path) => path,
+            });
+        }
         let official = own.as_deref() == Some(&*api_base);
         let trusted = official || !from_code;
-        let key = api_key.or_else(|| first(endpoint.key_vars).filter(|_| trusted).map(SecretString::from));
-        let required = official && api_base.starts_with("https://") && !endpoint.protocol.signs();
+        let of_env = || first(endpoint.key_vars).filter(|_| trusted && !keyless).map(SecretString::from);
+        let key = api_key.or_else(of_env);
+        let required = !keyless && official && api_base.starts_with("https://") && !endpoint.protocol.signs();
         if key.is_none() && required {
             return Err(format!(
                 "there is no API key: set {} in the environment, or `{builder}::builder(..).api_key(..)`",
@@ -85,4 +96,10 @@ impl Place {
         }
         Ok(Self { api_base, key, official, trusted, region })
     }
+}
+
+/// What stands behind the host in an address, if it is one.
+fn path(address: &str) -> &str {
+    let host = address.find("://").map_or(address.len(), |at| at + 3);
+    address[host..].find('/').map_or("", |at| &address[host + at..])
 }

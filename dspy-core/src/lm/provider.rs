@@ -66,8 +66,8 @@ pub(crate) enum Base {
     At(&'static str),
     /// One for each region, whose name stands in place of `{region}`; the first variable that is set names the user's.
     Regional(&'static str, &'static [&'static str]),
-    /// Each user has their own.
-    Own,
+    /// Each user has their own, with this path unless they say another.
+    Own(&'static str),
 }
 
 /// A server of open models: formats can be forced, tools depend on how it was started.
@@ -99,7 +99,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "azure",
         access: Access::Served(Endpoint {
             protocol: Protocol::AzureChat,
-            api_base: Base::Own,
+            api_base: Base::Own(""),
             base_vars: &["AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"],
             key_vars: &["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"],
             capabilities: HOSTED,
@@ -142,7 +142,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "databricks",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Base::Own,
+            api_base: Base::Own("/serving-endpoints"),
             base_vars: &["DATABRICKS_API_BASE"],
             key_vars: &["DATABRICKS_API_KEY", "DATABRICKS_TOKEN"],
             capabilities: HOSTED,
@@ -192,7 +192,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "hosted_vllm",
         access: Access::Served(Endpoint {
             protocol: Protocol::OpenAiChat,
-            api_base: Base::Own,
+            api_base: Base::Own("/v1"),
             base_vars: &["HOSTED_VLLM_API_BASE"],
             key_vars: &["HOSTED_VLLM_API_KEY"],
             capabilities: SERVER,
@@ -293,7 +293,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         name: "vertex_ai",
         access: Access::Served(Endpoint {
             protocol: Protocol::VertexGemini,
-            api_base: Base::Own,
+            api_base: Base::Own(""),
             base_vars: &["VERTEXAI_API_BASE"],
             key_vars: &["VERTEXAI_ACCESS_TOKEN"],
             capabilities: HOSTED,

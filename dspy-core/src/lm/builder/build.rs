@@ -61,9 +61,16 @@ impl LMBuilder {
                 ));
             }
         }
-        match self.api_key.is_some() && self.aws_credentials.is_some() {
-            true => Err("either api_key or aws_credentials is set, not both".into()),
-            false => Ok(()),
+        let mut keys = [
+            ("api_key", self.api_key.is_some()),
+            ("aws_credentials", self.aws_credentials.is_some()),
+            ("token_source", self.token_source.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, set)| set.then_some(name));
+        match (keys.next(), keys.next()) {
+            (Some(one), Some(other)) => Err(format!("either {one} or {other} is set, not both")),
+            _ => Ok(()),
         }
     }
 
@@ -79,6 +86,7 @@ impl LMBuilder {
             ("api_key", self.api_key.is_some()),
             ("region", self.region.is_some()),
             ("aws_credentials", self.aws_credentials.is_some()),
+            ("token_source", self.token_source.is_some()),
             ("header", !self.headers.is_empty()),
         ];
         match set.iter().find(|(_, set)| *set) {
@@ -121,14 +129,13 @@ impl LMBuilder {
             api_base: self.api_base.clone(),
             api_key: self.api_key.clone(),
             region: self.region.clone().or_else(|| aws::region_of(name)),
-        };
-        let mut place = Place::find(provider, endpoint, "LM", wanted, &env).map_err(wrong)?;
-        if self.aws_credentials.is_some() {
+            last_region: if endpoint.protocol.signs() { aws::region_of_profile(&env) } else { None },
             // What is said in code is what is meant.
-            place.key = None;
-        }
+            keyless: self.aws_credentials.is_some() || self.token_source.is_some(),
+        };
+        let place = Place::find(provider, endpoint, "LM", wanted, &env).map_err(wrong)?;
         let signing = match (endpoint.protocol.signs(), &self.aws_credentials) {
-            (true, given) if place.key.is_none() => {
+            (true, given) if place.key.is_none() && self.token_source.is_none() => {
                 Some(Signing::find(&place, name, given.clone(), &env).map_err(wrong)?)
             }
             (false, Some(_)) => return Err(wrong(format!("`{provider}` does not take AWS's credentials"))),
@@ -148,6 +155,7 @@ impl LMBuilder {
             key: place.key,
             headers: self.headers.clone(),
             timeouts,
+            signer: self.token_source.clone().map(|source| Arc::new(wire::Tokens::new(source)) as _),
         };
         let version_var = format!("{}_API_VERSION", provider.to_uppercase());
         let setup = Setup {
@@ -262,6 +270,62 @@ mod tests {
         let (by_env, _) =
             found("openai/m", None, &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://b/v1")]).unwrap();
         assert_eq!((by_env.api_base.as_str(), key(&by_env)), ("http://b/v1", Some("k")));
+    }
+
+    #[test]
+    fn a_host_alone_has_the_path_of_the_provider() {
+        let base = |model, base| found(model, Some(base), &[]).unwrap().0.api_base;
+        for (model, host, expected) in [
+            ("openai/m", "http://localhost:8000", "http://localhost:8000/v1"),
+            ("openai/m", "http://localhost:8000/", "http://localhost:8000/v1"),
+            ("openai/m", "http://localhost:8000/v1/", "http://localhost:8000/v1"),
+            ("openai/m", "http://localhost:8000/api/v3", "http://localhost:8000/api/v3"),
+            ("anthropic/m", "http://gateway", "http://gateway/v1"),
+            ("gemini/m", "http://gateway", "http://gateway/v1beta"),
+            ("cohere/m", "http://gateway", "http://gateway/v2"),
+            ("ollama/m", "http://localhost:11434", "http://localhost:11434/v1"),
+            ("hosted_vllm/m", "http://localhost:8000", "http://localhost:8000/v1"),
+            ("databricks/m", "https://dbc.cloud", "https://dbc.cloud/serving-endpoints"),
+            ("azure/m", "https://us.openai.azure.com/", "https://us.openai.azure.com"),
+            ("perplexity/m", "http://gateway", "http://gateway"),
+        ] {
+            assert_eq!(base(model, host), expected, "{model}");
+        }
+        let vars = [("ANTHROPIC_BASE_URL", "https://api.anthropic.com"), ("ANTHROPIC_API_KEY", "k")];
+        let (place, _) = found("anthropic/m", None, &vars).unwrap();
+        assert_eq!((place.api_base.as_str(), place.official), ("https://api.anthropic.com/v1", true));
+    }
+
+    #[cfg(feature = "bedrock")]
+    #[test]
+    fn the_region_of_a_profile_counts_where_nothing_else_names_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("config");
+        let text = "# mine\n[default]\nregion = eu-west-1\noutput=json\n\n[profile work]\nregion=ap-south-1\n[profile bare]\n";
+        std::fs::write(&config, text).unwrap();
+        let found = |more: &[(&str, &str)]| {
+            let (provider, _) = split("bedrock/amazon.nova-lite-v1:0").unwrap();
+            let Access::Served(endpoint) = &provider.access else { unreachable!() };
+            let home = dir.path().to_str().unwrap();
+            let mut vars = vec![("AWS_CONFIG_FILE", config.to_str().unwrap()), ("HOME", home)];
+            vars.extend(more);
+            let env = |name: &str| vars.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+            let wanted = Wanted { last_region: aws::region_of_profile(env), ..Wanted::default() };
+            Place::find(provider.name, endpoint, "LM", wanted, env)
+        };
+        let region = |more: &[(&str, &str)]| found(more).unwrap().region.unwrap_or_default();
+        assert_eq!(region(&[]), "eu-west-1");
+        assert_eq!(found(&[]).unwrap().api_base, "https://bedrock-runtime.eu-west-1.amazonaws.com");
+        assert_eq!(region(&[("AWS_PROFILE", "work")]), "ap-south-1");
+        assert_eq!(region(&[("AWS_PROFILE", "work"), ("AWS_REGION", "us-east-2")]), "us-east-2");
+        for missing in [("AWS_PROFILE", "bare"), ("AWS_PROFILE", "nobody"), ("AWS_CONFIG_FILE", "/nowhere")] {
+            let error = found(&[missing]).unwrap_err();
+            assert!(error.contains("AWS_REGION") && error.contains("profile"), "{error}");
+        }
+        // The file of credentials may name it, too, as the usual place of both.
+        std::fs::create_dir(dir.path().join(".aws")).unwrap();
+        std::fs::write(dir.path().join(".aws/credentials"), "[bare]\nregion = sa-east-1\n").unwrap();
+        assert_eq!(region(&[("AWS_PROFILE", "bare")]), "sa-east-1");
     }
 
     #[test]

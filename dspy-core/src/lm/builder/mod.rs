@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{
-    AwsCredentials, Cache, Capabilities, LM, LanguageModel, Options, ReasoningEffort, http::Timeouts,
-    limiter::Limits, retry::RetryPolicy,
+    AwsCredentials, Cache, Capabilities, LM, LanguageModel, Options, ReasoningEffort, TokenSource,
+    http::Timeouts, limiter::Limits, retry::RetryPolicy,
 };
 use crate::LmError;
 
@@ -25,6 +25,7 @@ pub struct LMBuilder {
     api_key: Option<SecretString>,
     region: Option<String>,
     aws_credentials: Option<AwsCredentials>,
+    token_source: Option<Arc<dyn TokenSource>>,
     headers: Vec<(String, String)>,
     timeouts: Timeouts,
     capabilities: Option<Capabilities>,
@@ -91,6 +92,7 @@ impl LMBuilder {
             api_key: None,
             region: None,
             aws_credentials: None,
+            token_source: None,
             headers: Vec::new(),
             timeouts: Timeouts::default(),
             capabilities: None,
@@ -117,6 +119,31 @@ impl LMBuilder {
     /// Sets the key. It never appears in logs, errors, caches or saved programs.
     pub fn api_key(mut self, key: impl Into<SecretString>) -> Self {
         self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sets what gives access tokens, which are sent in place of a key, as `Authorization: Bearer ...`: for Vertex AI, for
+    /// Azure with Microsoft Entra ID, for Databricks with OAuth, and for gateways. A token is asked for when there is none,
+    /// shortly before it expires, and once when the provider refuses it (401); all clones of the client share it.
+    ///
+    /// ```no_run
+    /// # fn f() -> Result<(), dspy_core::LmError> {
+    /// use std::{process::Command, time::Duration};
+    ///
+    /// use dspy_core::lm::{AccessToken, LM, TokenError};
+    ///
+    /// // As whoever is logged in with the command line tools of Google's cloud.
+    /// let token = || async {
+    ///     let ask = || Command::new("gcloud").args(["auth", "print-access-token"]).output();
+    ///     let output = tokio::task::spawn_blocking(ask).await??;
+    ///     let token = String::from_utf8(output.stdout)?;
+    ///     Ok::<_, TokenError>(AccessToken::new(token.trim()).expires_in(Duration::from_secs(1800)))
+    /// };
+    /// let lm = LM::builder("vertex_ai/gemini-3.5-flash").token_source(token).build()?;
+    /// # let _ = lm; Ok(()) }
+    /// ```
+    pub fn token_source(mut self, source: impl TokenSource) -> Self {
+        self.token_source = Some(Arc::new(source));
         self
     }
 

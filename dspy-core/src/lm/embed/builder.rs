@@ -183,6 +183,7 @@ impl EmbeddingModelBuilder {
                     key: found.place.key,
                     headers: self.headers,
                     timeouts,
+                    signer: None,
                 };
                 Arc::new(EmbeddingApi::new(found.protocol, address, found.name, self.dimensions)?)
             }

@@ -53,7 +53,7 @@ pub(super) fn locate(
     if name.is_empty() {
         return Err(format!("the name of the model after `{prefix}/` is missing"));
     }
-    let wanted = Wanted { api_base, api_key, region: None };
+    let wanted = Wanted { api_base, api_key, ..Wanted::default() };
     let place = Place::find(prefix, endpoint, "EmbeddingModel", wanted, env)?;
     Ok(Found { protocol, name: name.to_owned(), place })
 }
@@ -80,9 +80,9 @@ mod tests {
         assert_eq!((official.protocol, key(&official)), (Protocol::Cohere, Some("k")));
         let own = found("cohere/embed-v4.0", Some("http://localhost:1/v2/"), &vars).unwrap();
         assert_eq!((own.place.api_base.as_str(), key(&own)), ("http://localhost:1/v2", None));
-        let vars = [("GOOGLE_API_KEY", "k"), ("GEMINI_API_BASE", "http://b")];
+        let vars = [("GOOGLE_API_KEY", "k"), ("GEMINI_API_BASE", "http://b/x")];
         let by_env = found("gemini/gemini-embedding-001", None, &vars).unwrap();
-        assert_eq!((by_env.place.api_base.as_str(), key(&by_env)), ("http://b", Some("k")));
+        assert_eq!((by_env.place.api_base.as_str(), key(&by_env)), ("http://b/x", Some("k")));
     }
 
     #[test]

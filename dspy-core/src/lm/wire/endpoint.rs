@@ -56,12 +56,18 @@ pub(crate) struct Site {
 }
 
 /// Signs requests.
-pub(super) trait Sign: Send + Sync {
+pub(crate) trait Sign: Send + Sync {
     /// Adds the signature to a request that is about to be sent.
     fn sign<'a>(
         &'a self,
         request: &'a mut reqwest::Request,
     ) -> BoxFuture<'a, Result<(), (LmErrorKind, String)>>;
+
+    /// The server does not accept the signature of a request; whether another one may help.
+    fn refused<'a>(&'a self, signature: Option<&'a HeaderValue>) -> BoxFuture<'a, bool> {
+        let _ = signature;
+        Box::pin(std::future::ready(false))
+    }
 
     /// Takes out of a text what the last signature has in it and nobody may see.
     fn redact(&self, text: &mut String);
@@ -95,6 +101,8 @@ pub(crate) struct Address {
     pub(crate) key: Option<SecretString>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) timeouts: Timeouts,
+    /// What signs requests, where that was chosen in code.
+    pub(crate) signer: Option<Arc<dyn Sign>>,
 }
 
 /// What the head of an answer says of it.
@@ -134,8 +142,9 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// The endpoint of a protocol under the address.
     pub(crate) fn new(address: Address, site: Site) -> Result<Self, LmError> {
-        let Address { id, api_base, key, headers: own_headers, timeouts } = address;
+        let Address { id, api_base, key, headers: own_headers, timeouts, signer } = address;
         let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &id, message);
+        let api_base = without_path(&api_base, &site.path).to_owned();
         let at = url(&api_base, &site.path).map_err(wrong)?;
         let stream_url = match &site.stream_path {
             Some(path) => url(&api_base, path).map_err(wrong)?,
@@ -164,7 +173,6 @@ impl Endpoint {
             headers.insert(header, value);
         }
         let client = http::client(&at, &timeouts, false).map_err(wrong)?;
-        let api_base = api_base.trim_end_matches('/').to_owned();
         Ok(Self {
             id,
             api_base,
@@ -174,7 +182,7 @@ impl Endpoint {
             headers,
             key,
             id_header: site.id,
-            signer: site.signer,
+            signer: signer.or(site.signer),
             timeouts,
             refine: site.refine,
             hints: true,
@@ -207,9 +215,8 @@ impl Endpoint {
         body: Vec<u8>,
         headers: &Headers,
     ) -> Result<(impl Bytes + use<>, Head), LmError> {
-        let mut message = self.posting(&self.url, body, headers)?;
-        self.sign(&mut message).await?;
-        let reply = self.send(&self.client, message).await?;
+        let message = self.posting(&self.url, body, headers)?;
+        let reply = self.send_signed(&self.client, message).await?;
         let head = self.head(&reply);
         let answer = self.read_all(reply).await?;
         if failure::is_page(&answer) {
@@ -224,13 +231,45 @@ impl Endpoint {
         Head { id: id.map(str::to_owned), quota: quota::read(reply.headers()) }
     }
 
-    /// Signs a request, if that is done here.
-    async fn sign(&self, message: &mut reqwest::Request) -> Result<(), LmError> {
-        let Some(signer) = &self.signer else { return Ok(()) };
-        signer
-            .sign(message)
-            .await
-            .map_err(|(kind, message)| LmError::new(kind, &self.id, self.shown(&message)))
+    /// Sends a request, signed if that is done here.
+    async fn send_signed(
+        &self,
+        client: &Client,
+        message: reqwest::Request,
+    ) -> Result<reqwest::Response, LmError> {
+        match &self.signer {
+            None => self.send(client, message).await,
+            // In a box, because most are not, and all would be larger.
+            Some(signer) => Box::pin(self.sign_and_send(&**signer, client, message)).await,
+        }
+    }
+
+    /// Signs a request and sends it; once more if the server does not accept the signature and another may help.
+    async fn sign_and_send(
+        &self,
+        signer: &dyn Sign,
+        client: &Client,
+        mut message: reqwest::Request,
+    ) -> Result<reqwest::Response, LmError> {
+        let again = message.try_clone();
+        self.sign(signer, &mut message).await?;
+        let signature = message.headers().get(AUTHORIZATION).cloned();
+        let error = match self.send(client, message).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => error,
+        };
+        match again {
+            Some(mut message) if error.status == Some(401) && signer.refused(signature.as_ref()).await => {
+                self.sign(signer, &mut message).await?;
+                self.send(client, message).await
+            }
+            _ => Err(error),
+        }
+    }
+
+    async fn sign(&self, signer: &dyn Sign, message: &mut reqwest::Request) -> Result<(), LmError> {
+        let signed = signer.sign(message).await;
+        signed.map_err(|(kind, message)| LmError::new(kind, &self.id, self.shown(&message)))
     }
 
     /// A page for people where an answer should be.
@@ -245,9 +284,8 @@ impl Endpoint {
     /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
     pub(super) async fn open(&self, body: Vec<u8>, headers: &Headers) -> Result<reqwest::Response, LmError> {
         let client = http::client(&self.url, &self.timeouts, true).map_err(|message| self.wrong(message))?;
-        let mut message = self.posting(&self.stream_url, body, headers)?;
-        self.sign(&mut message).await?;
-        let reply = self.send(&client, message).await?;
+        let message = self.posting(&self.stream_url, body, headers)?;
+        let reply = self.send_signed(&client, message).await?;
         let kind = reply.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if kind.starts_with("text/html") {
             return Err(self.page(&self.read_all(reply).await?));
@@ -275,7 +313,7 @@ impl Endpoint {
             message.headers_mut().insert(CONTENT_TYPE, kind);
             *message.body_mut() = Some(Body::from(body));
         }
-        let reply = self.send(&self.client, message).await?;
+        let reply = self.send_signed(&self.client, message).await?;
         self.read_all(reply).await
     }
 
@@ -432,6 +470,18 @@ pub(super) fn segment(name: &str) -> String {
     out
 }
 
+/// An address without what is the same at its end and at the beginning of the path that follows, so that the whole
+/// address of the path is understood, too.
+fn without_path<'a>(api_base: &'a str, path: &str) -> &'a str {
+    let base = api_base.trim_end_matches('/');
+    let host = base.find("://").map_or(base.len(), |at| at + 3);
+    let path = path.split('?').next().unwrap_or_default();
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let ends: Vec<usize> = ends.filter(|end| *end > 0).collect();
+    let shorter = |end: &usize| base[host..].strip_suffix(&path[..*end])?.strip_suffix('/').map(str::len);
+    ends.iter().rev().find_map(shorter).map_or(base, |rest| base[..host + rest].trim_end_matches('/'))
+}
+
 /// The address of `path` under `api_base`.
 fn url(api_base: &str, path: &str) -> Result<Url, String> {
     let cure = "set it as in `http://localhost:8000/v1`";
@@ -448,4 +498,35 @@ fn url(api_base: &str, path: &str) -> Result<Url, String> {
         return Err(format!("the api_base must not have a query or fragment; {cure}"));
     }
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_path;
+
+    #[test]
+    fn the_whole_address_of_a_path_is_understood() {
+        let (chat, azure) = ("chat/completions", "openai/v1/chat/completions");
+        for (base, path, expected) in [
+            ("https://x/v1", chat, "https://x/v1"),
+            ("https://x/v1/", chat, "https://x/v1"),
+            ("https://x/v1/chat/completions", chat, "https://x/v1"),
+            ("https://x/v1/chat/completions/", chat, "https://x/v1"),
+            ("https://x", azure, "https://x"),
+            ("https://x/openai", azure, "https://x"),
+            ("https://x/openai/v1/", azure, "https://x"),
+            (
+                "https://x/openai/deployments/m",
+                "openai/deployments/m/chat/completions?api-version=1",
+                "https://x",
+            ),
+            ("http://chat", "chat", "http://chat"),
+            ("http://x/v2/chat", "chat", "http://x/v2"),
+            ("http://x/prechat", "chat", "http://x/prechat"),
+            ("http://x:1/", "", "http://x:1"),
+            ("nowhere", chat, "nowhere"),
+        ] {
+            assert_eq!(without_path(base, path), expected, "{base} {path}");
+        }
+    }
 }

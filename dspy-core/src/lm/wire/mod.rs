@@ -28,6 +28,7 @@ mod served;
 #[cfg(feature = "bedrock")]
 mod signer;
 mod sse;
+mod tokens;
 mod write;
 
 pub(super) use endpoint::Address;
@@ -35,6 +36,7 @@ use endpoint::Site;
 pub(super) use interface::Setup;
 use interface::Wire;
 pub(super) use served::Served;
+pub(super) use tokens::Tokens;
 
 use super::{Capabilities, provider::Protocol};
 use crate::LmError;

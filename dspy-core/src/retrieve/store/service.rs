@@ -41,7 +41,7 @@ impl Service {
         let total = timeout.unwrap_or(TIMEOUT);
         let timeouts = Timeouts { read: total, total, ..Timeouts::default() };
         let has_key = key.is_some();
-        let address = Address { id: name.clone(), api_base: url, key, headers, timeouts };
+        let address = Address { id: name.clone(), api_base: url, key, headers, timeouts, signer: None };
         let endpoint = Endpoint::new(address, Site::new("", header, before))
             .map_err(|e| RetrievalError::new(&name, e.message.replace("api_base", "address")))?
             .without_hints();
