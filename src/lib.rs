@@ -73,6 +73,7 @@
 //! | `bedrock` | no | models of Amazon Bedrock |
 //! | `pgvector` | no | passages in PostgreSQL with the extension pgvector |
 //! | `tantivy` | no | passages in an index on disk, found by their words |
+//! | `static-embeddings` | no | embedding models in this process: tables of vectors, as model2vec makes them |
 //! | `full` | no | all of these but the two for GPUs |
 //! | `constraints` | no | bounds, lengths, patterns and formats given by `#[schemars(...)]`, checked on every answer |
 //! | `chrono`, `jiff`, `rust_decimal`, `url`, `uuid` | no | the types of these crates as field types |

@@ -1,7 +1,10 @@
 //! Events.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -180,6 +183,25 @@ fn embeddings() {
         let seen = Seen::default();
         with(|c| c.observer(seen.clone()), model.embed_query("four")).await.unwrap();
         assert_eq!(seen.tree(), "embedding own/lengths: [\"four\"]\n/embedding: 1 vectors\n");
+
+        // Attempts that failed, and a client around a client, of which one tells.
+        let calls = AtomicUsize::new(0);
+        let slow = embed::from_fn("own/slow", move |texts: Vec<String>, _| {
+            let n = calls.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match n {
+                    0 => Err(dspy::LmError::new(dspy::LmErrorKind::Server, "own/slow", "warming up")),
+                    _ => Ok(vec![vec![1.0]; texts.len()]),
+                }
+            }
+        });
+        let fast = RetryPolicy::new().base(Duration::from_millis(1));
+        let inner = EmbeddingModel::wrap(slow).cache(Cache::off()).retry(fast).build().unwrap();
+        let outer = EmbeddingModel::wrap(inner).build().unwrap();
+        let seen = Seen::default();
+        with(|c| c.observer(seen.clone()), outer.embed_query("four")).await.unwrap();
+        let wanted = "embedding own/slow: [\"four\"]\nretried after 1 server\n/embedding: 1 vectors\n";
+        assert_eq!(seen.tree(), wanted);
     });
 }
 

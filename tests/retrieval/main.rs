@@ -1,8 +1,11 @@
 //! Embedding models and retrievers: over a real local server, and in memory.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
+mod batches;
 #[path = "../../dspy-core/tests/support/mod.rs"]
 mod server;
+#[cfg(feature = "static-embeddings")]
+mod static_model;
 mod stores;
 #[cfg(feature = "tantivy")]
 mod tantivy;
@@ -173,7 +176,7 @@ async fn gemini_and_cohere_are_asked_in_their_own_words() {
             .iter()
             .map(|r| json!({"values": vector(r["content"]["parts"][0]["text"].as_str().unwrap())}))
             .collect();
-        Reply::json(200, &json!({ "embeddings": rows }))
+        Reply::json(200, &json!({ "embeddings": rows, "usageMetadata": {"promptTokenCount": 4} }))
     })
     .await;
     let of = |id: &str| {
@@ -183,6 +186,7 @@ async fn gemini_and_cohere_are_asked_in_their_own_words() {
     assert_eq!(gemini.embed_documents(&["ab", "cd"]).await.unwrap(), [vector("ab"), vector("cd")]);
     gemini.embed_documents(&texts(150)).await.unwrap();
     assert_eq!(server.count(), 3, "100 at a time are allowed");
+    assert_eq!(gemini.usage().prompt_tokens, 12);
     gemini.embed_query("q").await.unwrap();
     let call = server.last();
     assert_eq!(call.path, "/v1/models/gemini-embedding-001:batchEmbedContents");

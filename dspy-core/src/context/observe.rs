@@ -162,7 +162,8 @@ pub enum EventKind<'a> {
         /// The request.
         request: &'a Request,
     },
-    /// An attempt to have the request answered failed, and another one is made.
+    /// An attempt to have a request answered, to a language model or for a batch of embeddings, failed, and another one is
+    /// made.
     RequestRetried {
         /// Why it failed; its `attempts` are those that were made.
         error: &'a LmError,

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     LmError,
-    lm::{EmbeddingProbe, HistoryEntry, Probe, embed::Embeddings},
+    lm::{EmbeddingProbe, HistoryEntry, Probe, Retried, embed::Embeddings},
 };
 
 /// The paths of the predictors of the program that was called.
@@ -106,11 +106,13 @@ impl Drop for Work {
     }
 }
 
-impl Probe for Work {
+impl Retried for Work {
     fn retried(&self, error: &LmError, delay: Duration) {
         self.tell(EventKind::RequestRetried { error, delay });
     }
+}
 
+impl Probe for Work {
     fn ended(&self, entry: &HistoryEntry) {
         self.end(EventKind::RequestEnded { entry }, None);
     }

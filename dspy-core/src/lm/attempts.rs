@@ -1,8 +1,9 @@
 //! How a request is sent until it is answered or there is no hope.
 
 use super::{
-    Probe, RetryPolicy,
+    RetryPolicy,
     limiter::{Limiter, Place},
+    probe::Retried,
 };
 use crate::{LmError, error::no_runtime};
 
@@ -15,7 +16,7 @@ pub(super) struct Attempts<'a> {
     /// Those that failed for other reasons than a rate limit.
     faults: u32,
     /// Who is told of those that failed.
-    probe: Option<&'a dyn Probe>,
+    probe: Option<&'a dyn Retried>,
 }
 
 impl<'a> Attempts<'a> {
@@ -23,7 +24,7 @@ impl<'a> Attempts<'a> {
         model: &'a str,
         limiter: &'a Limiter,
         policy: &'a RetryPolicy,
-        probe: Option<&'a dyn Probe>,
+        probe: Option<&'a dyn Retried>,
     ) -> Self {
         Self { model, limiter, policy, begun: 0, faults: 0, probe }
     }

@@ -14,6 +14,7 @@ use super::{
     cache::{Asking, Found, Key},
     history,
     limiter::{Limiter, Limits},
+    probe::Retried,
     several::{self, Shared},
 };
 use crate::{LmError, LmErrorKind, error::no_runtime};
@@ -434,7 +435,7 @@ impl LM {
         mut sink: Option<&mut DeltaSink<'_>>,
     ) -> Result<Response, LmError> {
         let core = &*self.core;
-        let probe = request.probe.as_deref();
+        let probe = request.probe.as_deref().map(|probe| probe as &dyn Retried);
         let mut attempts = Attempts::new(self.id(), &core.limiter, &core.retry, probe);
         loop {
             let mut begun = false;

@@ -75,7 +75,7 @@ pub(crate) use local::{lm_error, texts};
 pub use message::{Message, Role};
 pub use model::{BoxFuture, Delta, DeltaSink, LanguageModel};
 pub use prefix::{Prefix, Prompt};
-pub(crate) use probe::Probe;
+pub(crate) use probe::{Probe, Retried};
 pub(crate) use probes::{EmbeddingProbe, Probes, install as install_probes};
 pub use replay::Replay;
 pub use request::{Options, ReasoningEffort, Request, ResponseFormat, ToolChoice};

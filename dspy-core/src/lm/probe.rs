@@ -5,11 +5,14 @@ use std::{fmt, time::Duration};
 use super::HistoryEntry;
 use crate::LmError;
 
-/// Is told of one request. One that is dropped before its end was given up.
-pub(crate) trait Probe: fmt::Debug + Send + Sync {
+/// Is told of attempts that failed.
+pub(crate) trait Retried: Send + Sync {
     /// An attempt failed, and another one is made after a while.
     fn retried(&self, error: &LmError, delay: Duration);
+}
 
+/// Is told of one request. One that is dropped before its end was given up.
+pub(crate) trait Probe: Retried + fmt::Debug {
     /// The request has ended.
     fn ended(&self, entry: &HistoryEntry);
 }

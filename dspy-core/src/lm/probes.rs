@@ -2,11 +2,15 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Request, embed::Embeddings, probe::Probe};
+use super::{
+    Request,
+    embed::Embeddings,
+    probe::{Probe, Retried},
+};
 use crate::LmError;
 
 /// Is told of the end of one call of an embedding model. One that is dropped before was given up.
-pub(crate) trait EmbeddingProbe: Send + Sync {
+pub(crate) trait EmbeddingProbe: Retried {
     /// The call has ended.
     fn ended(&self, model: &str, result: Result<&Embeddings, &LmError>);
 }

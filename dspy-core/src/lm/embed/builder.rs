@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{Embedder, EmbeddingModel, client::Setup, provider};
+use super::{
+    Embedder, EmbeddingModel,
+    client::{Batch, Setup},
+    provider,
+};
 use crate::{
     LmError, LmErrorKind,
     lm::{
@@ -29,6 +33,7 @@ pub struct EmbeddingModelBuilder {
     timeouts: Timeouts,
     dimensions: Option<usize>,
     batch: Option<usize>,
+    batch_bytes: Option<usize>,
     retry: RetryPolicy,
     concurrency: usize,
     cache: Cache,
@@ -56,7 +61,7 @@ impl EmbeddingModel {
     }
 
     /// Sets up a client of an embedder of one's own: in batches of its [`max_batch`](Embedder::max_batch), with retries
-    /// and a cache in memory.
+    /// and a cache in memory. Around another client it adds batches and a cache, and leaves retries and counting to that.
     pub fn wrap(embedder: impl Embedder) -> EmbeddingModelBuilder {
         EmbeddingModelBuilder::wrapped(Arc::new(embedder))
     }
@@ -64,15 +69,17 @@ impl EmbeddingModel {
 
 impl EmbeddingModelBuilder {
     fn named(id: String) -> Self {
-        Self::of(Source::Named(id), Cache::shared())
+        Self::of(Source::Named(id), Cache::shared(), RetryPolicy::default())
     }
 
     /// The names of embedders of the user's own are not known to be unique: their cache is their own.
     fn wrapped(embedder: Arc<dyn Embedder>) -> Self {
-        Self::of(Source::Own(embedder), Cache::private())
+        // A client has retried already.
+        let retry = if embedder.is_client() { RetryPolicy::none() } else { RetryPolicy::default() };
+        Self::of(Source::Own(embedder), Cache::private(), retry)
     }
 
-    fn of(source: Source, cache: Cache) -> Self {
+    fn of(source: Source, cache: Cache, retry: RetryPolicy) -> Self {
         Self {
             source,
             api_base: None,
@@ -81,7 +88,8 @@ impl EmbeddingModelBuilder {
             timeouts: Timeouts::default(),
             dimensions: None,
             batch: None,
-            retry: RetryPolicy::default(),
+            batch_bytes: None,
+            retry,
             concurrency: CONCURRENCY,
             cache,
         }
@@ -115,6 +123,14 @@ impl EmbeddingModelBuilder {
     /// Sets how many texts one request has at most: 200 unless set, and never more than the provider allows.
     pub fn batch_size(mut self, n: usize) -> Self {
         self.batch = Some(n);
+        self
+    }
+
+    /// Sets how many bytes the texts of one request have together at most, for a provider that limits their tokens: a token
+    /// has at least one byte. For OpenAI's protocol it is 300,000 unless set, OpenAI's own limit in tokens. A longer text is a
+    /// request of its own.
+    pub fn batch_bytes(mut self, n: usize) -> Self {
+        self.batch_bytes = Some(n);
         self
     }
 
@@ -156,6 +172,7 @@ impl EmbeddingModelBuilder {
         let wrong = |message: String| LmError::new(LmErrorKind::Configuration, &id, message);
         for (name, n) in [
             ("batch_size", self.batch),
+            ("batch_bytes", self.batch_bytes),
             ("concurrency", Some(self.concurrency)),
             ("dimensions", self.dimensions),
         ] {
@@ -188,9 +205,11 @@ impl EmbeddingModelBuilder {
                 Arc::new(EmbeddingApi::new(found.protocol, address, found.name, self.dimensions)?)
             }
         };
-        let default_batch = BATCH.min(embedder.max_batch());
         Ok(EmbeddingModel::assemble(Setup {
-            batch: self.batch.unwrap_or(default_batch),
+            batch: Batch {
+                texts: self.batch.unwrap_or(BATCH),
+                bytes: self.batch_bytes.unwrap_or(usize::MAX),
+            },
             embedder,
             dimensions: self.dimensions,
             retry: self.retry,

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -22,8 +23,9 @@ use crate::{
         attempts::Attempts,
         budget::{Admitted, Asked, Meter},
         cache::{Asking, Key},
-        ledger,
+        ledger::{self, Ledger},
         limiter::{Limiter, Limits},
+        probe::Retried,
         probes, spans,
         wire::embeddings::{from_base64, to_base64},
     },
@@ -56,7 +58,7 @@ pub struct EmbeddingModel {
 struct Core {
     embedder: Arc<dyn Embedder>,
     id: Arc<str>,
-    batch: usize,
+    batch: Batch,
     wish: Option<usize>,
     retry: RetryPolicy,
     concurrency: usize,
@@ -86,10 +88,81 @@ fn shared(vectors: Vec<Vec<f32>>, texts: &[&str], tokens: u64) -> Vec<Embedded> 
     vectors.into_iter().zip(texts).map(share).collect()
 }
 
+/// What a request has at most. A text that is longer is a request of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Batch {
+    pub(super) texts: usize,
+    pub(super) bytes: usize,
+}
+
+impl Batch {
+    /// Divides texts of these lengths into requests.
+    fn divide(self, lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+        let mut all: Vec<Range<usize>> = Vec::new();
+        let mut bytes = 0_usize;
+        for (i, length) in lengths.enumerate() {
+            bytes = bytes.saturating_add(length);
+            match all.last_mut() {
+                Some(last) if last.len() < self.texts && bytes <= self.bytes => last.end = i + 1,
+                _ => {
+                    all.push(i..i + 1);
+                    bytes = length;
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The texts of a call, each once.
+struct Texts<'a> {
+    distinct: Vec<&'a str>,
+    /// Which of them stands at each place of the call.
+    places: Vec<usize>,
+}
+
+impl<'a> Texts<'a> {
+    fn new(texts: &[&'a str]) -> Self {
+        let mut distinct: Vec<&str> = Vec::new();
+        let mut at: HashMap<&str, usize> = HashMap::new();
+        let place = |text: &&'a str| {
+            *at.entry(text).or_insert_with(|| {
+                distinct.push(text);
+                distinct.len() - 1
+            })
+        };
+        let places = texts.iter().map(place).collect();
+        Self { distinct, places }
+    }
+
+    /// Which texts of a refused request a provider may have refused: its answer often does not say.
+    fn suspects(&self, refused: &[usize]) -> String {
+        let number = |i: usize| self.places.iter().position(|place| *place == i).map_or(0, |at| at + 1);
+        if let Some(empty) = refused.iter().find(|i| self.distinct[**i].trim().is_empty()) {
+            return format!("text {} of the call is empty, which providers refuse", number(*empty));
+        }
+        let longest = refused.iter().max_by_key(|i| self.distinct[**i].len());
+        longest.map_or_else(String::new, |i| {
+            let bytes = self.distinct[*i].len();
+            format!("the longest text of the request is text {} of the call, with {bytes} bytes", number(*i))
+        })
+    }
+}
+
+/// What one call asks for.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    texts: &'a Texts<'a>,
+    /// Of the texts that the budget allows.
+    keys: &'a [Key],
+    input: InputType,
+    probe: Option<&'a dyn Retried>,
+}
+
 /// How a client is set up.
 pub(super) struct Setup {
     pub(super) embedder: Arc<dyn Embedder>,
-    pub(super) batch: usize,
+    pub(super) batch: Batch,
     pub(super) dimensions: Option<usize>,
     pub(super) retry: RetryPolicy,
     pub(super) concurrency: usize,
@@ -100,7 +173,10 @@ impl EmbeddingModel {
     pub(super) fn assemble(setup: Setup) -> Self {
         let Setup { embedder, batch, dimensions, retry, concurrency, cache } = setup;
         let core = Core {
-            batch: batch.min(embedder.max_batch()).max(1),
+            batch: Batch {
+                texts: batch.texts.min(embedder.max_batch()).max(1),
+                bytes: batch.bytes.min(embedder.max_batch_bytes()),
+            },
             id: embedder.id().into(),
             embedder,
             wish: dimensions,
@@ -144,15 +220,24 @@ impl Embedder for EmbeddingModel {
         self.core.embedder.endpoint()
     }
 
+    fn is_client(&self) -> bool {
+        true
+    }
+
     fn embed<'a>(
         &'a self,
         texts: &'a [&'a str],
         input: InputType,
     ) -> BoxFuture<'a, Result<Embeddings, LmError>> {
         Box::pin(async move {
+            // A client within this one tells of what it does.
+            if self.core.embedder.is_client() {
+                return self.core.embed(texts, input, None).await;
+            }
             let span = spans::embeddings(self.id(), texts.len());
             let probe = probes::of_embedding(self.id(), texts);
-            let result = self.core.embed(texts, input).instrument(span.clone()).await;
+            let retried = probe.as_deref().map(|probe| probe as &dyn Retried);
+            let result = self.core.embed(texts, input, retried).instrument(span.clone()).await;
             spans::embedded(&span, result.as_ref());
             if let Some(probe) = probe {
                 probe.ended(self.id(), result.as_ref());
@@ -163,37 +248,39 @@ impl Embedder for EmbeddingModel {
 }
 
 impl Core {
-    async fn embed(&self, texts: &[&str], input: InputType) -> Result<Embeddings, LmError> {
-        // Each different text, and the places where it stands.
-        let mut distinct: Vec<&str> = Vec::new();
-        let mut at: HashMap<&str, usize> = HashMap::new();
-        let places: Vec<usize> = texts
-            .iter()
-            .map(|text| {
-                *at.entry(text).or_insert_with(|| {
-                    distinct.push(text);
-                    distinct.len() - 1
-                })
-            })
-            .collect();
+    async fn embed(
+        &self,
+        texts: &[&str],
+        input: InputType,
+        probe: Option<&dyn Retried>,
+    ) -> Result<Embeddings, LmError> {
+        let texts = Texts::new(texts);
+        let distinct = &texts.distinct[..];
         let keys: Vec<Key> = distinct.iter().map(|text| self.key(text, input)).collect();
-        let ledger = ledger::current();
-        let (admitted, refusal) = self.admit(ledger.meter.as_ref(), &distinct, &keys);
+        // A client within this one counts by itself.
+        let ledger = if self.embedder.is_client() { Ledger::default() } else { ledger::current() };
+        let batches = self.batch.divide(distinct.iter().map(|text| text.len()));
+        let (admitted, refusal) = self.admit(ledger.meter.as_ref(), distinct, &keys, &batches);
         // What the budget allows is asked for and kept, so that it need not be paid again.
-        let keys = if refusal.is_some() { &keys[..admitted.len() * self.batch] } else { &keys[..] };
+        let allowed = match (&refusal, admitted.len().checked_sub(1)) {
+            (None, _) => keys.len(),
+            (Some(_), None) => 0,
+            (Some(_), Some(last)) => batches[last].end,
+        };
+        let keys = &keys[..allowed];
         let mut found: Vec<Option<Embedded>> = join_all(keys.iter().map(|key| self.find(key))).await;
         let mut usage = Usage {
             cached_calls: found.iter().filter(|found| found.is_some()).count() as u64,
             ..Usage::default()
         };
-        let missing: Vec<usize> = (0..keys.len()).filter(|i| found[*i].is_none()).collect();
-        let outcome = self.ask(&missing, &distinct, keys, input, &mut found, &mut usage).await;
+        let work = Work { texts: &texts, keys, input, probe };
+        let outcome = self.ask(work, &mut found, &mut usage).await;
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner) += usage;
         if let Some(counts) = &ledger.usage {
             counts.count(&self.id, usage);
         }
-        for (admitted, batch) in admitted.into_iter().zip(found.chunks(self.batch)) {
-            let tokens = batch.iter().flatten().map(|found| found.tokens).sum();
+        for (admitted, batch) in admitted.into_iter().zip(batches) {
+            let tokens = found[batch].iter().flatten().map(|found| found.tokens).sum();
             admitted.settle(&self.id, &Usage::of_call(tokens, 0));
         }
         outcome?;
@@ -201,7 +288,7 @@ impl Core {
             return Err(refusal);
         }
         let vector = |place: &usize| Some(found.get(*place)?.as_ref()?.vector.clone());
-        let all: Option<Vec<_>> = places.iter().map(vector).collect();
+        let all: Option<Vec<_>> = texts.places.iter().map(vector).collect();
         let vectors = all.ok_or_else(|| self.invalid("a text was left without a vector".into()))?;
         Ok(Embeddings::from(vectors).with_usage(usage))
     }
@@ -213,19 +300,17 @@ impl Core {
         meter: Option<&Arc<Meter>>,
         texts: &[&str],
         keys: &[Key],
+        batches: &[Range<usize>],
     ) -> (Vec<Admitted>, Option<LmError>) {
         let mut admitted = Vec::new();
         let Some(meter) = meter else { return (admitted, None) };
-        for (texts, keys) in texts.chunks(self.batch).zip(keys.chunks(self.batch)) {
-            let mut batch = Sha256::new();
-            keys.iter().for_each(|key| batch.update(key.0));
-            let bytes = texts.iter().map(|text| text.len()).sum();
-            match meter.admit(
-                &self.id,
-                std::slice::from_ref(&self.id),
-                Some(&Key(batch.finalize().into())),
-                Asked::Vectors { bytes },
-            ) {
+        for batch in batches {
+            let mut hash = Sha256::new();
+            keys[batch.clone()].iter().for_each(|key| hash.update(key.0));
+            let bytes = texts[batch.clone()].iter().map(|text| text.len()).sum();
+            let key = Key(hash.finalize().into());
+            let models = std::slice::from_ref(&self.id);
+            match meter.admit(&self.id, models, Some(&key), Asked::Vectors { bytes }) {
                 Ok(one) => admitted.push(one),
                 Err(refusal) => return (admitted, Some(refusal)),
             }
@@ -236,18 +321,18 @@ impl Core {
     /// Asks for the vectors that are missing. After a failure no further batch is begun, but those in flight end.
     async fn ask(
         &self,
-        missing: &[usize],
-        texts: &[&str],
-        keys: &[Key],
-        input: InputType,
+        work: Work<'_>,
         found: &mut [Option<Embedded>],
         usage: &mut Usage,
     ) -> Result<(), LmError> {
+        let texts = &work.texts.distinct[..];
+        let missing: Vec<usize> = (0..found.len()).filter(|i| found[*i].is_none()).collect();
         let how = self.asking();
         if !missing.is_empty() && self.cache.store().is_some() && !how.mode.asks() {
             return Err(how.missing());
         }
-        let mut batches = missing.chunks(self.batch);
+        let batches = self.batch.divide(missing.iter().map(|i| texts[*i].len()));
+        let mut batches = batches.into_iter().map(|batch| &missing[batch]);
         let mut flying = FuturesUnordered::new();
         let mut failure = None;
         loop {
@@ -255,13 +340,13 @@ impl Core {
                 let Some(batch) = batches.next() else { break };
                 flying.push(async move {
                     let chosen: Vec<&str> = batch.iter().map(|i| texts[*i]).collect();
-                    let mut result = self.attempts(&chosen, input).await;
+                    let mut result = self.attempts(&chosen, work.input, work.probe).await;
                     let mut embedded = Vec::new();
                     if let Ok(answer) = &mut result {
                         let vectors = std::mem::take(&mut answer.vectors);
                         embedded = shared(vectors, &chosen, answer.usage.total_tokens());
                         let kept = batch.iter().zip(&embedded);
-                        let kept = join_all(kept.map(|(i, one)| self.keep(&keys[*i], one))).await;
+                        let kept = join_all(kept.map(|(i, one)| self.keep(&work.keys[*i], one))).await;
                         match kept.into_iter().collect::<Result<Vec<bool>, _>>() {
                             Ok(kept) => answer.usage.unsaved_calls = u64::from(kept.contains(&false)),
                             Err(error) => result = Err(error),
@@ -272,7 +357,12 @@ impl Core {
             }
             match flying.next().await {
                 None => return failure.map_or(Ok(()), Err),
-                Some((_, _, Err(error))) => failure = failure.or(Some(error)),
+                Some((batch, _, Err(mut error))) => {
+                    if matches!(error.kind, LmErrorKind::InvalidRequest | LmErrorKind::ContextWindow) {
+                        error.message = format!("{}; {}", error.message, work.texts.suspects(batch));
+                    }
+                    failure = failure.or(Some(error));
+                }
                 Some((batch, embedded, Ok(answer))) => {
                     *usage += answer.usage;
                     for (i, one) in batch.iter().zip(embedded) {
@@ -284,9 +374,14 @@ impl Core {
     }
 
     /// Sends a batch until it is answered or there is no hope.
-    async fn attempts(&self, texts: &[&str], input: InputType) -> Result<Embeddings, LmError> {
+    async fn attempts(
+        &self,
+        texts: &[&str],
+        input: InputType,
+        probe: Option<&dyn Retried>,
+    ) -> Result<Embeddings, LmError> {
         let bytes = || texts.iter().map(|text| text.len()).sum();
-        let mut attempts = Attempts::new(self.embedder.id(), &self.limiter, &self.retry, None);
+        let mut attempts = Attempts::new(self.embedder.id(), &self.limiter, &self.retry, probe);
         loop {
             let place = attempts.begin(bytes).await?;
             match self.embedder.embed(texts, input).await.and_then(|found| self.checked(texts, found)) {
@@ -315,7 +410,16 @@ impl Core {
                 self.dimension.store(vector.len(), Relaxed);
             } else if known != vector.len() {
                 let n = vector.len();
-                return Err(self.invalid(format!("a vector has {n} numbers where others have {known}")));
+                // Asked again, it would be the same, and be paid again.
+                return Err(LmError::new(
+                    LmErrorKind::Configuration,
+                    self.embedder.id(),
+                    format!(
+                        "a vector has {n} numbers where others have {known}: another model than before answers to this \
+                         name. Set `dimensions` if the model offers several, or have all texts embedded again, as with \
+                         `.cache(Cache::shared().refresh())`"
+                    ),
+                ));
             }
         }
         Ok(found)

@@ -69,6 +69,18 @@ pub trait Embedder: Send + Sync + 'static {
         usize::MAX
     }
 
+    /// How many bytes the texts of one call may have together at most. A longer text is a call of its own.
+    fn max_batch_bytes(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Whether it retries, counts in budgets and usage, and tells observers by itself, as
+    /// [`EmbeddingModel`](super::EmbeddingModel) does. A client around it leaves that to it. An embedder that passes its texts
+    /// on to one that does, does so too.
+    fn is_client(&self) -> bool {
+        false
+    }
+
     /// The vectors of texts, in their order.
     ///
     /// # Errors
@@ -106,6 +118,12 @@ impl<E: Embedder + ?Sized> Embedder for Arc<E> {
     }
     fn max_batch(&self) -> usize {
         (**self).max_batch()
+    }
+    fn max_batch_bytes(&self) -> usize {
+        (**self).max_batch_bytes()
+    }
+    fn is_client(&self) -> bool {
+        (**self).is_client()
     }
     fn embed<'a>(
         &'a self,

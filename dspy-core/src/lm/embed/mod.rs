@@ -6,7 +6,11 @@ mod builder;
 mod client;
 mod embedder;
 mod provider;
+#[cfg(feature = "static-embeddings")]
+mod static_model;
 
 pub use builder::EmbeddingModelBuilder;
 pub use client::EmbeddingModel;
 pub use embedder::{Embedder, Embeddings, FnEmbedder, InputType, from_fn};
+#[cfg(feature = "static-embeddings")]
+pub use static_model::StaticModel;

@@ -106,9 +106,10 @@ impl EmbeddingApi {
                 Embeddings::from(embeddings.float).with_usage(Usage::of_call(tokens.max(0.0) as u64, 0))
             }
             Protocol::Gemini => {
-                let Gemini { embeddings } = serde_json::from_slice(body)?;
+                let Gemini { embeddings, usage } = serde_json::from_slice(body)?;
                 let vectors: Vec<_> = embeddings.into_iter().map(|row| row.values).collect();
-                Embeddings::from(vectors).with_usage(Usage::of_call(0, 0))
+                let tokens = usage.unwrap_or_default().prompt_token_count;
+                Embeddings::from(vectors).with_usage(Usage::of_call(tokens, 0))
             }
         })
     }
@@ -128,6 +129,14 @@ impl Embedder for EmbeddingApi {
             Protocol::OpenAi => 2048,
             Protocol::Gemini => 100,
             Protocol::Cohere => 96,
+        }
+    }
+
+    /// OpenAI takes 300,000 tokens in a request, and a token has at least one byte.
+    fn max_batch_bytes(&self) -> usize {
+        match self.protocol {
+            Protocol::OpenAi => 300_000,
+            Protocol::Gemini | Protocol::Cohere => usize::MAX,
         }
     }
 
@@ -207,6 +216,14 @@ pub(crate) fn from_base64(text: &str) -> Option<Vec<f32>> {
 #[derive(Deserialize)]
 struct Gemini {
     embeddings: Vec<GeminiRow>,
+    #[serde(default, rename = "usageMetadata")]
+    usage: Option<GeminiUsage>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct GeminiUsage {
+    prompt_token_count: u64,
 }
 
 #[derive(Deserialize)]
