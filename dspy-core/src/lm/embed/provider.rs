@@ -42,6 +42,13 @@ pub(super) fn locate(
     let Some((prefix, name)) = id.split_once('/') else {
         return Err(format!("write the model as `provider/name`, as in `openai/{id}`"));
     };
+    if prefix == "static" {
+        return Err(
+            "a static model has no provider: open its folder with `StaticModel::open`, of the feature \
+                    `static-embeddings`"
+                .into(),
+        );
+    }
     let Some((endpoint, protocol)) = find(prefix) else {
         let known = provider::PROVIDERS.iter().map(|p| p.name).filter(|name| find(name).is_some());
         return Err(format!(
@@ -103,6 +110,7 @@ mod tests {
         assert!(["cohere", "gemini", "openai"].iter().all(|name| supported.contains(name)), "{unknown}");
         assert!(!supported.contains("anthropic"), "{unknown}");
         assert!(message("openai/").contains("missing"));
+        assert!(message("static/models/m").contains("StaticModel::open"));
         assert!(message("cohere/embed-v4.0").contains("COHERE_API_KEY"));
     }
 }

@@ -179,6 +179,20 @@ fn what_is_wrong_with_the_tensors_is_named() {
         let message = refused(&whole[..n], "{}");
         assert!(message.contains("model.safetensors") && message.contains("download it again"), "{message}");
     }
+    // With any byte of its header changed, it is an error or another model.
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &whole, "{}");
+    for i in 0..header {
+        for flip in [1, 2, 16, 128] {
+            let mut changed = whole.clone();
+            changed[i] ^= flip;
+            fs::write(folder.path().join("model.safetensors"), &changed).unwrap();
+            if let Ok(model) = StaticModel::open(folder.path()) {
+                assert_eq!(model.vectors(&["a bc ü unknown"]).unwrap()[0].len(), model.dimension());
+            }
+        }
+    }
     for length in [u64::MAX, u64::MAX - 7, 1 << 40, 99 << 20] {
         let mut huge = whole.clone();
         huge[..8].copy_from_slice(&length.to_le_bytes());
