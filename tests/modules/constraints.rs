@@ -112,8 +112,41 @@ async fn of_several_answers_the_first_that_meets_everything_is_taken() {
     response.choices = texts.iter().map(|text| Response::text(text.as_str()).choices.remove(0)).collect();
     let lm = StubModel::scripted([response]);
     let qa = Predict::<Qa>::new().lm(&lm).options(Options::new().n(4));
-    assert_eq!(qa.call("Who wrote Emma?").await.unwrap().answer, "Austen");
-    assert_eq!(lm.requests().len(), 1);
+    let p = qa.call("Who wrote Emma?").await.unwrap();
+    assert_eq!((&*p.answer, lm.requests().len()), ("Austen", 1));
+    // All of them are there, each as what it is.
+    let read: Vec<Result<&str, &str>> =
+        p.completions().map(|c| c.map(|output| &*output.answer).map_err(Error::kind)).collect();
+    assert_eq!(read, [Err("constraint"), Err("parse"), Ok("Austen"), Ok("Jane")]);
+    assert_eq!(p.trace().iter().next().unwrap().completions::<String>().filter_map(Result::ok).count(), 0);
+}
+
+#[tokio::test]
+async fn completions_are_those_of_the_predictor_and_never_none() {
+    let several = |texts: &[&str]| {
+        let mut response = Response::text("");
+        response.choices = texts.iter().map(|text| Response::text(*text).choices.remove(0)).collect();
+        response
+    };
+    let (one, two) = (reply("Austen", "a"), reply("Brontë", "b"));
+    let cot = |answer: &str| format!("[[ ## reasoning ## ]]\nSo.\n\n{answer}");
+    let lm = StubModel::scripted([several(&[&cot(&one), &cot(&two)])]);
+    let p = ChainOfThought::<Qa>::new().lm(&lm).options(Options::new().n(2)).call("Who?").await.unwrap();
+    let answers: Vec<_> =
+        p.completions().map(|c| (c.unwrap().reasoning.clone(), c.unwrap().answer.clone())).collect();
+    assert_eq!(answers, [("So.".to_owned(), "Austen".to_owned()), ("So.".to_owned(), "Brontë".to_owned())]);
+    // Of one answer, the output; of one that was repaired, what it became.
+    for responses in [vec![several(&[&one])], vec![several(&["nothing", "nothing"]), several(&[&one])]] {
+        let lm = StubModel::scripted(responses);
+        let p = Predict::<Qa>::new().lm(&lm).options(Options::new().n(2)).call("Who?").await.unwrap();
+        let answers: Vec<_> = p.completions().map(|c| c.unwrap().answer.clone()).collect();
+        assert_eq!(answers, ["Austen"]);
+    }
+    // Without a trace, there is the output.
+    let lm = StubModel::scripted([several(&[&one, &two])]);
+    let qa = Predict::<Qa>::new().lm(&lm).options(Options::new().n(2));
+    let p = dspy::with(|c| c.trace(false), qa.call("Who?")).await.unwrap();
+    assert_eq!(p.completions().count(), 1);
 }
 
 #[tokio::test]

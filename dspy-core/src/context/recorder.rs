@@ -84,6 +84,9 @@ pub struct Step {
     /// The last response of the model, with all of its answers as they came: with reasoning, citations and log
     /// probabilities.
     pub response: Option<Arc<Response>>,
+    /// What each of several answers of that response says, in their order: see [`completions`](Self::completions). Empty
+    /// when there was one.
+    pub(crate) several: Vec<StepOutcome>,
     /// The usage of all its requests.
     pub usage: Usage,
     /// The model that was called.
@@ -128,6 +131,21 @@ impl Step {
             StepOutcome::Done(output) => Some((**output).to_json()),
             StepOutcome::Failed(_) => None,
         }
+    }
+
+    /// What each of the answers of the last response says, in their order, or why it cannot be read; of one answer, or of one
+    /// that was put together from several requests, the output alone. Nothing for an output of another type than `O`.
+    ///
+    /// An answer that breaks an assertion of the signature is an error.
+    pub fn completions<O: 'static>(&self) -> impl Iterator<Item = Result<&O, &Error>> {
+        let all = match &self.several[..] {
+            [] => std::slice::from_ref(&self.outcome),
+            several => several,
+        };
+        all.iter().filter_map(|outcome| match outcome {
+            StepOutcome::Done(output) => (**output).as_any().downcast_ref().map(Ok),
+            StepOutcome::Failed(error) => Some(Err(error)),
+        })
     }
 
     /// The error, when there is one.

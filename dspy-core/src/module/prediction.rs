@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{path::Path, predictor::Predictor, program::Program};
 use crate::{
+    Error,
     context::{Attached, PredictorId, Recording, Step, UsageReport},
     lm::Response,
     signature::Violation,
@@ -122,6 +123,40 @@ impl<O> Prediction<O> {
     /// probabilities. `None` when the settings do not record traces, or no model answered.
     pub fn response(&self) -> Option<&Response> {
         self.trace().iter().rev().find_map(|step| step.response.as_deref())
+    }
+
+    /// All answers of the predictor that the output comes from, where [`Options::n`](crate::lm::Options::n) asked for
+    /// several: each as an output, or why it cannot be read. The output itself is the first that meets everything.
+    ///
+    /// They are the answers of the last step whose output is of the type of this one. Without such a step, as in a program
+    /// whose output is put together, or when the settings do not record traces, the output is the only one; see
+    /// [`Step::completions`] for other steps.
+    ///
+    /// ```
+    /// # use dspy_core::{Result, lm::{Options, Response, StubModel}, module::Module, predict::{Predict, majority}};
+    /// # use dspy_macros::signature;
+    /// # #[signature] struct Qa { #[input] question: String, #[output] answer: String }
+    /// # fn main() -> Result<()> {
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let mut response = Response::text("");
+    /// # let say = |text: &&str| Response::text(*text).choices.remove(0);
+    /// # response.choices = [r#"{"answer": "Vltava"}"#, r#"{"answer": "Danube"}"#, "", r#"{"answer": "Danube"}"#].iter().map(say).collect();
+    /// # let program = Predict::<Qa>::new().lm(StubModel::scripted([response]));
+    /// let program = program.options(Options::new().n(5).temperature(1.0));
+    /// let p = program.call("Which river flows through Vienna?").await?;
+    /// let answers = p.completions().filter_map(|answer| answer.ok());
+    /// assert_eq!(majority(answers, |output| output.answer.clone()).map(|output| &*output.answer), Some("Danube"));
+    /// # Ok(()) })
+    /// # }
+    /// ```
+    pub fn completions(&self) -> impl Iterator<Item = Result<&O, &Error>>
+    where
+        O: 'static,
+    {
+        let of_this = |step: &&TraceStep| step.completions::<O>().any(|completion| completion.is_ok());
+        let step = self.trace().iter().rev().find(of_this);
+        let alone = step.is_none().then_some(Ok(&self.output));
+        step.into_iter().flat_map(|step| step.completions::<O>()).chain(alone)
     }
 
     /// The usage of the call, by model.

@@ -1,7 +1,7 @@
 //! Answers that do not meet the constraints of their signature are asked for again.
 
 use super::{drive::Ask, run::Run};
-use crate::{Error, Result, context::Correction, signature::Violation};
+use crate::{Result, context::Correction, signature::Violation};
 
 impl Ask<'_> {
     /// Asks until an output meets the constraints of the signature, or may not be corrected any further.
@@ -44,16 +44,10 @@ impl Ask<'_> {
 
     /// Decides about what is still not met.
     fn judge(&mut self) -> Result<()> {
-        let (fatal, warnings): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.unmet).into_iter().partition(|violation| violation.fatal);
-        self.log.warnings = warnings;
-        let Some(first) = fatal.first() else { return Ok(()) };
-        let messages: Vec<&str> = fatal.iter().map(|violation| violation.message.as_str()).collect();
-        Err(Error::Constraint {
-            signature: self.spec.name.clone(),
-            field: first.field.clone(),
-            message: messages.join("; "),
-        })
+        let unmet = std::mem::take(&mut self.unmet);
+        let broken = self.broken(&unmet);
+        self.log.warnings = unmet.into_iter().filter(|violation| !violation.fatal).collect();
+        broken.map_or(Ok(()), Err)
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     observed::PredictorWork,
     run::{Opening, Reading, Run},
+    sides::no_output,
     watch::{Event, Watch},
 };
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
 pub(super) struct Log {
     usage: Usage,
     response: Option<Arc<Response>>,
+    several: Vec<StepOutcome>,
     model: Option<Arc<str>>,
     retries: Vec<String>,
     coercions: Vec<Coercion>,
@@ -48,6 +50,7 @@ impl Log {
             outcome,
             usage: self.usage,
             response: self.response,
+            several: self.several,
             model: self.model.unwrap_or_else(|| "".into()),
             retries: self.retries,
             coercions: self.coercions,
@@ -100,6 +103,7 @@ impl Ask<'_> {
             match self.best(&answer, run) {
                 Ok((reading, _)) if reading.errors.is_empty() => {
                     self.take(reading);
+                    self.log.several = self.several(&answer, run);
                     return Ok(());
                 }
                 Ok((reading, sections)) => break (reading, sections.into_owned()),
@@ -203,6 +207,40 @@ impl Ask<'_> {
         self.sections(&choices[whole.unwrap_or_default()], run)
     }
 
+    /// What each of several answers says, where it is kept. The output that was read stays.
+    fn several(&self, answer: &Answered, run: &mut Run<'_>) -> Vec<StepOutcome> {
+        let choices = &answer.0.response.choices;
+        let kept = self.recorder.is_some_and(|recorder| recorder.keeps_steps());
+        let Some(output) = run.sides.recorded_output().filter(|_| kept && choices.len() > 1) else {
+            return Vec::new();
+        };
+        let mut read = |choice: &Choice| match self.sections(choice, run) {
+            Err(kind) => Err(self.parse_error(kind, Vec::new(), choice)),
+            Ok((reading, _)) if !reading.errors.is_empty() => {
+                Err(self.parse_error(kind_of(choice, &reading.errors), reading.errors, choice))
+            }
+            Ok((reading, _)) => match self.broken(&reading.violations) {
+                Some(error) => Err(error),
+                None => run.sides.recorded_output().ok_or_else(no_output),
+            },
+        };
+        let outcome = |read: Result<_>| read.map_or_else(StepOutcome::Failed, StepOutcome::Done);
+        let all = choices.iter().map(|choice| outcome(read(choice))).collect();
+        run.sides.replay(&*output);
+        all
+    }
+
+    /// The error that broken assertions of the signature are.
+    pub(super) fn broken(&self, violations: &[Violation]) -> Option<Error> {
+        let fatal: Vec<&Violation> = violations.iter().filter(|violation| violation.fatal).collect();
+        let messages: Vec<&str> = fatal.iter().map(|violation| violation.message.as_str()).collect();
+        Some(Error::Constraint {
+            signature: self.spec.name.clone(),
+            field: fatal.first()?.field.clone(),
+            message: messages.join("; "),
+        })
+    }
+
     /// Finds the fields in an answer and reads them.
     fn sections<'r>(
         &self,
@@ -276,6 +314,7 @@ impl Ask<'_> {
             work.parsed(self.adapter.name(), Ok(&reading.coercions));
         }
         self.log.coercions = reading.coercions;
+        self.log.several.clear();
         self.unmet = reading.violations;
     }
 
