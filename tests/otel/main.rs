@@ -1,10 +1,12 @@
-//! Traces by OTLP: to a server of the test, which looks at the payload, and to an MLflow server where `MLFLOW_PEER_URL`
-//! names one, such as `http://127.0.0.1:5000` after `mlflow server`.
+//! Traces by OTLP: to a server of the test, which looks at the payload; to an MLflow server where `MLFLOW_PEER_URL` names
+//! one, such as `http://127.0.0.1:5000` after `mlflow server`; and through an OpenTelemetry collector where `ROTEL_PEER`
+//! names the program of one.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 #[path = "../model/mod.rs"]
 mod model;
 
+mod collector;
 mod mlflow;
 mod payload;
 mod wire;

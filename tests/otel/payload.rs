@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// A server that takes traces.
-async fn collector() -> Server {
+pub(crate) async fn collector() -> Server {
     Server::start(|_| Reply::Full { status: 200, headers: Vec::new(), body: Vec::new() }).await
 }
 
-fn to(server: &Server) -> Otlp {
+pub(crate) fn to(server: &Server) -> Otlp {
     Otlp::new().endpoint(format!("{}/traces", server.api_base())).service_name("towns")
 }
 
@@ -30,7 +30,7 @@ fn received(server: &Server) -> Vec<Span> {
 }
 
 /// The names with those of the spans around them, in the order in which the work began.
-fn tree(spans: &[Span]) -> Vec<String> {
+pub(crate) fn tree(spans: &[Span]) -> Vec<String> {
     let mut spans: Vec<&Span> = spans.iter().collect();
     spans.sort_by_key(|span| span.begin);
     let around = |span: &Span| spans.iter().find(|other| other.id == span.parent).map(|o| o.name.as_str());

@@ -19,7 +19,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::spans::Spans;
+use super::{sending::Sending, spans::Spans};
 use crate::{
     Error, Result,
     context::{
@@ -32,12 +32,16 @@ use crate::{
 /// Where spans are sent unless something else is said.
 const DEFAULT: &str = "http://localhost:4318";
 
+/// How long one request may take unless something else is said.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How many spans may wait to be sent: those of a compile come faster than the SDK's 2,048 allow.
 const QUEUE: usize = 65_536;
 
 /// How an [`Exporter`] is set up. What is not set is read from OpenTelemetry's environment variables:
 /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`,
-/// `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`.
+/// `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`,
+/// `OTEL_SDK_DISABLED`. The protocol is `http/protobuf`.
 ///
 /// ```no_run
 /// # fn main() -> dspy_core::Result<()> {
@@ -106,7 +110,12 @@ impl Otlp {
     /// is not asked.
     pub fn build(self) -> Result<Exporter> {
         let url = self.url()?;
-        let timeout = self.timeout.unwrap_or(Duration::from_secs(10));
+        self.checked_protocol()?;
+        let millis = |name| Some(Duration::from_millis(set(name)?.trim().parse().ok()?));
+        let timeout = (self.timeout)
+            .or_else(|| millis("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"))
+            .or_else(|| millis("OTEL_EXPORTER_OTLP_TIMEOUT"))
+            .unwrap_or(TIMEOUT);
         let client = blocking_client(&url, timeout).map_err(Error::other)?;
         let mut sending =
             SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).with_http_client(client);
@@ -122,15 +131,17 @@ impl Otlp {
         if env::var_os("OTEL_BSP_MAX_QUEUE_SIZE").is_none() {
             batches = batches.with_max_queue_size(QUEUE);
         }
+        let sending = Sending::new(sending, url.host_str().unwrap_or_default());
         let processor = BatchSpanProcessor::builder(sending).with_batch_config(batches.build()).build();
         let mut resource = Resource::builder();
         if let Some(service) = self.service {
             resource = resource.with_service_name(service);
         }
-        let provider = SdkTracerProvider::builder()
-            .with_span_processor(processor)
-            .with_resource(resource.build())
-            .build();
+        let mut provider = SdkTracerProvider::builder().with_resource(resource.build());
+        if !set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            provider = provider.with_span_processor(processor);
+        }
+        let provider = provider.build();
         let content = self.content.unwrap_or_else(genai::captures_content);
         let spans = Spans::new(provider.tracer("dspy"), content);
         Ok(Exporter(Arc::new(Inner { spans, provider })))
@@ -148,7 +159,6 @@ impl Otlp {
     }
 
     fn url(&self) -> Result<Url> {
-        let set = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
         let url = (self.endpoint.clone())
             .or_else(|| set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
             .or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT"))
@@ -159,6 +169,20 @@ impl Otlp {
                 "`{url}` is no address that spans can be sent to; give one such as `http://localhost:4318/v1/traces`"
             ))
         })
+    }
+
+    /// The environment may ask for a protocol that is not spoken here, and then names a port of that.
+    fn checked_protocol(&self) -> Result<()> {
+        let names = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+        let asked = names.into_iter().find_map(|name| Some((name, set(name)?)));
+        match asked.filter(|(_, protocol)| self.endpoint.is_none() && protocol.trim() != "http/protobuf") {
+            Some((name, protocol)) => Err(Error::other(format!(
+                "spans are sent by `http/protobuf` (port 4318 of a collector), but {name} asks for `{}`; set it, and the \
+                 endpoint, to that, or give the address with `Otlp::endpoint`",
+                protocol.trim()
+            ))),
+            None => Ok(()),
+        }
     }
 
     fn checked_headers(&self) -> Result<HashMap<String, String>> {
@@ -176,10 +200,15 @@ impl Otlp {
     }
 }
 
+/// A variable of the environment that is not empty.
+fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
 /// Sends what it observes as spans, in batches from a thread of its own. Cheap to clone.
 ///
-/// When the server cannot be reached, spans are lost, and nothing else happens: OpenTelemetry's SDK tells of it as events of
-/// `tracing`, and [`flush`](Self::flush) says so.
+/// When the server cannot be reached, spans are lost, and nothing else happens: it is said once on standard error, OpenTelemetry's
+/// SDK tells of it as events of `tracing`, and [`flush`](Self::flush) says so.
 #[derive(Clone)]
 pub struct Exporter(Arc<Inner>);
 

@@ -14,6 +14,7 @@
 
 mod attributes;
 mod exporter;
+mod sending;
 mod spans;
 
 pub use exporter::{Exporter, Guard, Otlp};
