@@ -336,7 +336,9 @@ fn passages(n: usize) -> Vec<Passage> {
 #[tokio::test]
 async fn a_dense_index_finds_saves_and_loads() {
     let folder = tempfile::tempdir().unwrap();
-    for graph in [None, Some(GraphOptions::default())] {
+    // So narrow that 300 passages are enough for it to be used.
+    let narrow = GraphOptions::default().links(8).effort(16);
+    for graph in [None, Some(narrow)] {
         let builder = DenseIndex::builder(letters());
         let builder = match graph {
             None => builder,
@@ -372,6 +374,11 @@ async fn a_dense_index_finds_saves_and_loads() {
         }
         std::fs::write(&cut, [&whole[..], b"x"].concat()).unwrap();
         assert!(DenseIndex::load(&cut, letters()).unwrap_err().to_string().contains("goes on"));
+        if graph.is_none() {
+            std::fs::write(&cut, [&whole[..whole.len() - 4], &f32::NAN.to_le_bytes()].concat()).unwrap();
+            let error = DenseIndex::load(&cut, letters()).unwrap_err().to_string();
+            assert!(error.contains("not a finite number"), "{error}");
+        }
 
         let other = embed::from_fn("own/other", |_, _| async { Ok(vec![]) });
         let error = DenseIndex::load(&path, other).unwrap_err().to_string();

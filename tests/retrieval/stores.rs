@@ -318,6 +318,19 @@ async fn pgvector_itself() {
     table.upsert(twice).await.unwrap();
     let found = table.search("nnn", 1).await.unwrap();
     assert_eq!((found[0].text.as_str(), &found[0].metadata["deep"]), ("nnn", &json!({"a": [1]})));
+    // More than a search of pgvector looks at unless it is told to.
+    let many = PgVector::new(&connection, format!("many_{}", std::process::id()), letters()).unwrap();
+    many.create().await.unwrap();
+    let digit = |letter: &str, i: usize| letter.repeat(i % 6);
+    let text = |i: usize| {
+        [("a", 1), ("e", 6), ("i", 36), ("o", 216), ("u", 1296)].map(|(l, n)| digit(l, i / n)).concat()
+    };
+    many.upsert((1..6000).map(text)).await.unwrap();
+    for k in [300, 5, 60, 900] {
+        let found = many.search("aaae", k).await.unwrap();
+        assert_eq!(found.len(), k);
+        assert!(found.windows(2).all(|w| w[0].score >= w[1].score));
+    }
     // Many at once over one connection, as programs search.
     let all = (0..100).map(|_| table.search("eeee", 3));
     for found in futures_util::future::join_all(all).await {

@@ -15,8 +15,8 @@ use crate::{
 
 /// How many texts are embedded before their vectors are put away.
 const CHUNK: usize = 16_384;
-/// A scan of so many numbers takes a thread of its own, because it would keep the tasks of the runtime waiting.
-const LONG_SCAN: usize = 1 << 20;
+/// A search of so many products takes a thread of its own, because it would keep the tasks of the runtime waiting.
+const LONG_SEARCH: usize = 1 << 20;
 
 /// Vectors of texts, with what made them.
 pub(super) struct Embedded {
@@ -45,6 +45,7 @@ impl Embedded {
                 let (got, wanted, id) = (found.len(), chunk.len(), embedder.id());
                 return Err(error(format!("the embedder `{id}` returned {got} vectors for {wanted} texts")));
             }
+            vectors.reserve(texts.len(), found.first().map_or(0, Vec::len));
             vectors.extend(found)?;
         }
         if let Some(options) = graph {
@@ -55,10 +56,13 @@ impl Embedded {
 
     pub(super) async fn nearest(&self, text: &str, k: usize) -> Result<Vec<Neighbour>> {
         let query = self.embedder.embed_query(text).await?;
-        if self.vectors.products() < LONG_SCAN {
+        if self.vectors.products(k) < LONG_SEARCH {
             return self.vectors.nearest(&query, k);
         }
-        let _one = self.scans.acquire().await.map_err(|e| Error::Task(e.to_string()))?;
+        let _one = match self.vectors.scans(k) {
+            true => Some(self.scans.acquire().await.map_err(|e| Error::Task(e.to_string()))?),
+            false => None,
+        };
         let vectors = self.vectors.clone();
         blocking(move || vectors.nearest(&query, k)).await?
     }

@@ -17,12 +17,14 @@ use crate::{
 /// How many passages are embedded, and how many are written by one statement.
 const CHUNK: usize = 4096;
 const BATCH: usize = 500;
+/// How many passages pgvector's graph looks at unless it is told, and at most (`hnsw.ef_search`). It finds no more.
+const IN_VIEW: (usize, usize) = (40, 1000);
 
 /// Passages in a table of PostgreSQL with the extension [pgvector](https://github.com/pgvector/pgvector) (0.5 or later).
 /// Cheap to clone; clones share a connection, which is opened at the first use and again when it is lost.
 ///
 /// The table has the columns `id` (text, the key), `text`, `metadata` (jsonb) and `embedding` (vector). A score is the
-/// cosine of the angle between passage and query.
+/// cosine of the angle between passage and query. pgvector's graph finds at most 1,000 passages at once.
 ///
 /// ```no_run
 /// # async fn run(passages: Vec<dspy_core::retrieve::Passage>) -> dspy_core::Result<()> {
@@ -43,11 +45,34 @@ pub struct PgVector {
 struct Inner {
     /// Without one, the client was given and is not replaced.
     config: Option<Config>,
-    client: Mutex<Option<Arc<Client>>>,
+    session: Mutex<Option<Arc<Session>>>,
     /// As it was named, and as SQL writes it.
     name: String,
     table: String,
     embedder: Arc<dyn Embedder>,
+}
+
+/// A connection, with how many passages its searches look at.
+struct Session {
+    client: Client,
+    in_view: Mutex<usize>,
+}
+
+impl Session {
+    fn new(client: Client) -> Arc<Self> {
+        Arc::new(Self { client, in_view: Mutex::new(IN_VIEW.0) })
+    }
+
+    /// Has searches look at twice as many passages as are wanted: some may be versions that were replaced.
+    async fn look_at(&self, wanted: usize) -> Result<(), tokio_postgres::Error> {
+        let needed = wanted.saturating_mul(2).min(IN_VIEW.1);
+        let mut in_view = self.in_view.lock().await;
+        if needed > *in_view {
+            self.client.batch_execute(&format!("SET hnsw.ef_search = {needed}")).await?;
+            *in_view = needed;
+        }
+        Ok(())
+    }
 }
 
 impl PgVector {
@@ -70,21 +95,21 @@ impl PgVector {
     }
 
     /// A table that is reached by a client of your own, such as one over TLS. Its connection must be driven elsewhere, and
-    /// is not opened again when it is lost.
+    /// is not opened again when it is lost. A search for more than 20 passages sets `hnsw.ef_search` of its session.
     pub fn with_client(client: Client, table: impl Into<String>, embedder: impl Embedder) -> Self {
-        Self::assemble(None, Some(Arc::new(client)), table.into(), embedder)
+        Self::assemble(None, Some(Session::new(client)), table.into(), embedder)
     }
 
     fn assemble(
         config: Option<Config>,
-        client: Option<Arc<Client>>,
+        session: Option<Arc<Session>>,
         name: String,
         embedder: impl Embedder,
     ) -> Self {
         let quoted = |part: &str| format!("\"{}\"", part.replace('"', "\"\""));
         let table = name.split('.').map(quoted).collect::<Vec<_>>().join(".");
-        let (client, embedder) = (Mutex::new(client), Arc::new(embedder));
-        Self { inner: Arc::new(Inner { config, client, name, table, embedder }) }
+        let (session, embedder) = (Mutex::new(session), Arc::new(embedder));
+        Self { inner: Arc::new(Inner { config, session, name, table, embedder }) }
     }
 
     /// Makes the extension, the table for the vectors of the embedder, and a graph of near neighbours (HNSW), unless they
@@ -107,7 +132,7 @@ impl PgVector {
                 "CREATE INDEX IF NOT EXISTS \"{index}\" ON {table} USING hnsw (embedding vector_cosine_ops);\n"
             ));
         }
-        self.inner.client().await?.batch_execute(&sql).await.map_err(|e| self.inner.failed(&e))
+        self.inner.session().await?.client.batch_execute(&sql).await.map_err(|e| self.inner.failed(&e))
     }
 
     /// Embeds passages and writes them, in batches; those of the same id are replaced. The passages before a batch that
@@ -150,19 +175,19 @@ impl Inner {
                     .map(|(p, _)| serde_json::Value::from(p.metadata.clone()).to_string())
                     .collect();
                 let embeddings: Vec<String> = rows.iter().map(|(_, vector)| literal(vector)).collect();
-                let client = self.client().await?;
-                let written = client.execute(&sql, &[&ids, &texts, &metadata, &embeddings]).await;
+                let session = self.session().await?;
+                let written = session.client.execute(&sql, &[&ids, &texts, &metadata, &embeddings]).await;
                 written.map_err(|e| self.failed(&e))?;
             }
         }
         Ok(())
     }
 
-    /// The client, whose connection is opened if there is none.
-    async fn client(&self) -> Result<Arc<Client>> {
-        let mut held = self.client.lock().await;
-        if let Some(client) = held.as_ref().filter(|client| !client.is_closed() || self.config.is_none()) {
-            return Ok(client.clone());
+    /// The connection, which is opened if there is none.
+    async fn session(&self) -> Result<Arc<Session>> {
+        let mut held = self.session.lock().await;
+        if let Some(session) = held.as_ref().filter(|s| !s.client.is_closed() || self.config.is_none()) {
+            return Ok(session.clone());
         }
         let Some(config) = &self.config else {
             return Err(RetrievalError::new(shown(&self.name), "there is no connection").into());
@@ -173,7 +198,7 @@ impl Inner {
                 tracing::debug!(%error, "the connection to PostgreSQL ended");
             }
         });
-        Ok(held.insert(Arc::new(client)).clone())
+        Ok(held.insert(Session::new(client)).clone())
     }
 
     fn failed(&self, error: &tokio_postgres::Error) -> Error {
@@ -224,7 +249,9 @@ impl Retriever for PgVector {
                     inner.table
                 );
                 let limit = i64::try_from(k).unwrap_or(i64::MAX);
-                let rows = inner.client().await?.query(&sql, &[&vector, &limit]).await;
+                let session = inner.session().await?;
+                session.look_at(k).await.map_err(|e| inner.failed(&e))?;
+                let rows = session.client.query(&sql, &[&vector, &limit]).await;
                 let rows = rows.map_err(|e| inner.failed(&e))?;
                 let passage = |row: &tokio_postgres::Row| {
                     let read = |e: tokio_postgres::Error| inner.failed(&e);

@@ -19,9 +19,11 @@ use super::{
 const SHARE: usize = 32;
 /// How many vectors a batch has at most.
 const BATCH: usize = 8192;
+/// This share of a full list is cleared, so that it is not chosen anew for every vector that comes.
+const SPARE: usize = 8;
 /// How many vectors one thread inserts at least.
 const PER_THREAD: usize = 8;
-/// How much products of equal vectors may differ.
+/// How much products of equal directions may differ.
 const ROUNDING: f32 = 1e-6;
 /// The highest level there can be.
 const TOP_LEVEL: f64 = 24.0;
@@ -34,7 +36,7 @@ pub(super) fn build(table: &Table, options: &GraphOptions) -> Graph {
     let mut rng = Rng::new(options.seed).fork("levels of the graph");
     let scale = 1.0 / (links as f64).ln();
     let level = |rng: &mut Rng| (-(1.0 - rng.unit()).ln() * scale).min(TOP_LEVEL) as u8;
-    let mut graph = Graph::unconnected(links, (0..rows).map(|_| level(&mut rng)).collect());
+    let mut graph = Graph::unconnected(table, links, (0..rows).map(|_| level(&mut rng)).collect());
     let mut done = 1;
     while done < rows {
         let batch = done..(done + (done / SHARE).clamp(1, BATCH)).min(rows);
@@ -45,7 +47,7 @@ pub(super) fn build(table: &Table, options: &GraphOptions) -> Graph {
 }
 
 fn insert(graph: &mut Graph, table: &Table, batch: Range<usize>, effort: usize) {
-    let nodes: Vec<u32> = batch.map(|i| i as u32).collect();
+    let nodes: Vec<u32> = batch.map(|i| i as u32).filter(|i| !graph.copies.contains(*i)).collect();
     // The neighbours of each, on each of its levels from the ground.
     let chosen = parallel(&nodes, |node| choose(graph, table, *node, effort));
     let mut back: Vec<(usize, u32, Scored)> = Vec::new();
@@ -61,13 +63,14 @@ fn insert(graph: &mut Graph, table: &Table, batch: Range<usize>, effort: usize) 
     let lists = parallel(&groups, |group| {
         let Some((level, to, _)) = group.first() else { return Vec::new() };
         let own = table.row(*to);
+        table.fetch(graph.neighbours(*to, *level));
         let old = graph.neighbours(*to, *level);
         let old = old.map(|place| Scored { score: dot(own, table.row(place)), place });
         let mut all: Vec<Scored> = old.chain(group.iter().map(|(_, _, from)| *from)).collect();
         let width = graph.width(*level);
         if all.len() > width {
             all.sort_unstable_by(|a, b| b.cmp(a));
-            all = spread(table, all, width);
+            all = spread(table, all, width - width / SPARE);
         }
         all
     });
@@ -104,7 +107,7 @@ fn choose(graph: &Graph, table: &Table, node: u32, effort: usize) -> Vec<Vec<Sco
 /// nearer to a chosen one than to the vector itself is reached by way of that one. What is then free goes to the best of
 /// the others.
 ///
-/// Equal vectors come last, too: many copies of one would else be connected with each other alone.
+/// All but equal vectors come last, too: many of one would else be connected with each other alone.
 fn spread(table: &Table, candidates: Vec<Scored>, n: usize) -> Vec<Scored> {
     let mut chosen: Vec<Scored> = Vec::with_capacity(n);
     let mut others = Vec::new();

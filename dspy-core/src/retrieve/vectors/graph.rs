@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    copies::Copies,
     table::{Table, dot},
     top::{Scored, Top},
 };
@@ -31,12 +32,19 @@ pub(crate) struct Graph {
     pub(super) upper_from: Vec<usize>,
     /// Where every search begins: a vector of the highest level.
     pub(super) entry: u32,
+    /// They have no neighbours, and are found with the first of their kind.
+    pub(super) copies: Copies,
     visits: Pool,
 }
 
 impl Graph {
+    /// How many vectors a search looks at, at most.
+    pub(crate) fn looked_at(&self, k: usize, effort: usize) -> usize {
+        effort.max(k).saturating_mul(self.width(0))
+    }
+
     /// A graph of vectors with these levels that are not connected yet.
-    pub(super) fn unconnected(links: usize, levels: Vec<u8>) -> Self {
+    pub(super) fn unconnected(table: &Table, links: usize, levels: Vec<u8>) -> Self {
         let (upper_from, upper) = upper_lists(links, &levels);
         Self {
             links,
@@ -45,12 +53,14 @@ impl Graph {
             upper_from,
             levels,
             entry: 0,
+            copies: Copies::new(table),
             visits: Pool::default(),
         }
     }
 
     /// A graph that was built before, unless its parts do not fit together.
     pub(super) fn restore(
+        table: &Table,
         links: usize,
         levels: Vec<u8>,
         ground: Vec<u32>,
@@ -59,7 +69,9 @@ impl Graph {
     ) -> Option<Self> {
         let (upper_from, upper_len) = upper_lists(links, &levels);
         let fits = |n: &u32| *n == NONE || (*n as usize) < levels.len();
-        let whole = ground.len() == levels.len() * links * 2 && upper.len() == upper_len;
+        let whole = levels.len() == table.len()
+            && ground.len() == levels.len() * links * 2
+            && upper.len() == upper_len;
         let entered = levels.is_empty() || (entry as usize) < levels.len();
         let all_fit = ground.iter().chain(&upper).all(fits);
         (whole && entered && all_fit).then(|| Self {
@@ -69,6 +81,7 @@ impl Graph {
             upper_from,
             levels,
             entry,
+            copies: Copies::new(table),
             visits: Pool::default(),
         })
     }
@@ -111,7 +124,8 @@ impl Graph {
         if self.levels.is_empty() || k == 0 {
             return Vec::new();
         }
-        let mut found = self.descend(table, query, 0, 0, effort.max(k));
+        let found = self.descend(table, query, 0, 0, effort.max(k));
+        let mut found = self.copies.added_to(found);
         found.truncate(k);
         found
     }
@@ -152,15 +166,16 @@ impl Graph {
                 open.push(*scored);
             }
         }
+        let mut new = Vec::with_capacity(self.width(level));
         while let Some(nearest) = open.pop() {
             if best.bar().is_some_and(|bar| nearest < bar) {
                 break;
             }
-            for place in self.neighbours(nearest.place, level) {
-                if !visited.first(place) {
-                    continue;
-                }
-                let scored = Scored { score: dot(query, table.row(place)), place };
+            new.clear();
+            new.extend(self.neighbours(nearest.place, level).filter(|place| visited.first(*place)));
+            table.fetch(new.iter().copied());
+            for place in &new {
+                let scored = Scored { score: dot(query, table.row(*place)), place: *place };
                 if best.bar().is_none_or(|bar| scored > bar) {
                     best.offer(scored);
                     open.push(scored);
@@ -189,10 +204,11 @@ impl fmt::Debug for Graph {
     }
 }
 
-/// Which vectors a search has met. Cleared by counting on, because there are many.
+/// Which vectors a search has met. Cleared by counting on, because there are many; a byte each, so that a million fit into
+/// a processor's cache.
 struct Visited {
-    stamps: Vec<u32>,
-    now: u32,
+    stamps: Vec<u8>,
+    now: u8,
 }
 
 impl Visited {

@@ -1,6 +1,7 @@
 //! Vectors and the nearest of them.
 
 mod build;
+mod copies;
 mod graph;
 mod index;
 mod options;
