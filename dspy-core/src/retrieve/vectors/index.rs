@@ -264,17 +264,17 @@ mod tests {
 
     #[test]
     fn the_graph_finds_nearly_all_of_the_nearest() {
-        let found = recall(&clustered(2000, 12, 1), &clustered(50, 12, 2), small());
+        let found = recall(&clustered(1200, 12, 1), &clustered(50, 12, 2), small());
         assert!(found >= 0.9, "{found}");
-        let more = recall(&clustered(2000, 12, 1), &clustered(50, 12, 2), small().effort(100));
+        let more = recall(&clustered(1200, 12, 1), &clustered(50, 12, 2), small().effort(60));
         assert!(more >= 0.98 && more >= found, "{more}");
         // Directions without any order are the hard case.
         let mut rng = Rng::new(9);
         let mut even = |n| -> Vec<Vec<f32>> {
             (0..n).map(|_| (0..12).map(|_| rng.unit() as f32 - 0.5).collect()).collect()
         };
-        let (vectors, queries) = (even(2000), even(50));
-        let found = recall(&vectors, &queries, small().effort(100));
+        let (vectors, queries) = (even(1200), even(50));
+        let found = recall(&vectors, &queries, small().effort(60));
         assert!(found >= 0.95, "{found}");
     }
 
