@@ -26,7 +26,7 @@ use crate::{
     Error, Result,
     context::PredictorId,
     signature::dedented,
-    tool::{ToolFailure, ToolOutput, failed, parameters, to_json},
+    tool::{ToolFailure, ToolFault, ToolOutput, ToolOwner, failed, parameters, to_json},
     value::{ToolSpec, TypeInfo, erased::without_own_patterns, write_json},
 };
 
@@ -170,11 +170,14 @@ pub fn tool_value<T: ToolOutput>(value: T) -> std::result::Result<serde_json::Va
 }
 
 /// What a function gave that can fail.
-pub fn tool_result<T: ToolOutput, E: fmt::Display>(
+pub fn tool_result<T: ToolOutput, E: ToolFault>(
     result: std::result::Result<T, E>,
 ) -> std::result::Result<serde_json::Value, ToolFailure> {
     result.map_err(|error| failed(&error)).and_then(|value| to_json(&&value))
 }
+
+/// That the methods of a type can be tools.
+pub fn tool_owner<T: ToolOwner>(_: &Arc<T>) {}
 
 /// What is not reached: arguments that could not be read were told of before.
 pub fn unread_arguments() -> ToolFailure {

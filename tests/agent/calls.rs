@@ -271,6 +271,48 @@ fn an_agent_goes_on_after_calls_that_fail() {
     });
 }
 
+#[test]
+fn attributes_of_a_function_hold() {
+    /// Old.
+    #[deprecated(note = "use another one")]
+    #[tool]
+    #[must_use]
+    async fn old(#[arg(default)] all: bool) -> bool {
+        all
+    }
+
+    /// Older.
+    #[tool]
+    #[deprecated]
+    fn older() -> u8 {
+        1
+    }
+
+    /// There is no such thing.
+    #[tool]
+    #[cfg(any())]
+    fn missing(thing: NoSuchType) {}
+
+    run(async {
+        #[expect(deprecated)]
+        let tools = [Tool::from_fn(old), Tool::from_fn(older)];
+        assert_eq!(seen(&tools[0], json!({"all": true})).await, "true");
+        assert_eq!((seen(&tools[1], json!({})).await, tools[1].description()), ("1".into(), "Older."));
+    });
+}
+
+#[test]
+fn a_plain_tool_is_passed_on_as_a_function() {
+    /// Double it.
+    #[tool]
+    fn double(n: i64) -> i64 {
+        n * 2
+    }
+
+    assert_eq!([1, 2].map(*double), [2, 4]);
+    assert_eq!(double(4), 8);
+}
+
 /// Variables and arguments may have the names of tools, which can still be called as functions.
 #[test]
 fn an_async_tool_is_a_function() {

@@ -185,3 +185,24 @@ fn steps_become_demonstrations() {
         }
     });
 }
+
+#[test]
+fn mistakes_are_told_in_the_words_that_the_model_knows() {
+    run(async {
+        let model = in_text([step("", "gazetteer", "{}"), finish(), answer(1)]).await;
+        let approved: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+        let log = approved.clone();
+        let approve = move |call: dspy::value::ToolCall| {
+            log.lock().unwrap().push(call.name);
+            async { dspy::Approval::Allow }
+        };
+        let mut agent = ReAct::<Qa>::builder().tool(look_up).approve(approve).lm(model.lm.clone()).build();
+        agent.react_mut().set_tools(&learnt().tool_words()[..1]).unwrap();
+        let p = agent.call("How many?").await.unwrap();
+        let seen = p.trajectory().unwrap().actions().next().unwrap().observation.text.clone();
+        assert!(seen.starts_with("`gazetteer` was not called: `town` is missing."), "{seen}");
+        assert!(seen.contains("town: string // in the local language"), "{seen}");
+        // Who approves calls knows the tool by the name that it has in the program.
+        assert_eq!(*approved.lock().unwrap(), ["look_up"]);
+    });
+}

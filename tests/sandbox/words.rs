@@ -264,3 +264,58 @@ async fn gepa_rewrites_them() {
     let shown: Value = serde_json::to_value(&reflection.examples[0].inputs).unwrap();
     assert!(shown.to_string().contains("How many live in Tartu?"), "{shown}");
 }
+
+#[tokio::test]
+async fn tools_whose_names_code_cannot_use_are_an_error_before_anything_is_sent() {
+    let lm = StubModel::scripted(["{}"]);
+    let named = |name: &str| Tool::from_fn(look_up).named(name);
+    let failure = |tools: Vec<Tool>| {
+        let lm = lm.clone();
+        async move {
+            let ask = RLM::<Qa>::builder().tools(tools).lm(&lm).build();
+            ask.call("?").await.unwrap_err().to_string()
+        }
+    };
+    for (name, why) in [
+        ("look-up", "code cannot use `look-up`, the name of the tool, as a name"),
+        ("look up", "code cannot use"),
+        ("", "code cannot use"),
+        ("lambda", "code cannot use"),
+        ("submit", "the tool `submit` has the name of a function of the module"),
+        ("print", "has the name of a function of the module"),
+        ("llm_query", "has the name of a function of the module"),
+        ("question", "two inputs or tools are called `question`"),
+    ] {
+        let error = failure(vec![named(name)]).await;
+        assert!(error.contains(why) && error.contains("`Tool::named`"), "{name}: {error}");
+    }
+    let twice = failure(vec![named("a"), named("a")]).await;
+    assert!(twice.contains("two inputs or tools are called `a`"), "{twice}");
+    assert_eq!(lm.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn results_of_a_hundred_megabytes_reach_neither_the_code_nor_the_prompt() {
+    let huge = |name: &str, list: bool| {
+        #[value]
+        struct NoArguments {}
+        Tool::typed(name, "Gives much.", move |_: NoArguments| async move {
+            let text = "x".repeat(100_000_000);
+            Ok::<_, Error>(if list { json!([text]) } else { json!(text) })
+        })
+    };
+    let lm = StubModel::scripted([
+        code("len(text())", false),
+        code("items()", true),
+        code("try:\n    items()\nexcept RuntimeError as e:\n    print(e)", true),
+        answer(1),
+    ]);
+    let agent = CodeAct::<Qa>::builder().tool(huge("text", false)).tool(huge("items", true));
+    let agent = agent.interpreter(Python::in_process()).lm(&lm).build();
+    let p = agent.call("How much?").await.unwrap();
+    let outputs: Vec<String> = p.code().unwrap().steps().map(|step| step.output.clone()).collect();
+    assert!(outputs[0].parse::<usize>().unwrap() < 21_000, "{}", outputs[0]);
+    for output in &outputs[1..] {
+        assert!(output.contains("the result of `items` has 100000004 characters as JSON"), "{output}");
+    }
+}

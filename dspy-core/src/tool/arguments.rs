@@ -56,6 +56,29 @@ pub trait ToolOutput: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> ToolOutput for T {}
 
+/// The requirements on the error of a tool.
+#[diagnostic::on_unimplemented(
+    message = "a tool cannot fail with `{Self}`",
+    label = "the model is told of an error by its `Display`",
+    note = "implement or derive `std::fmt::Display` for it, or return a `String` or a `dspy::Error` in its place"
+)]
+pub trait ToolFault: Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display> ToolFault for T {}
+
+/// The requirements on a type whose methods are tools.
+#[diagnostic::on_unimplemented(
+    message = "the methods of `{Self}` cannot be tools",
+    label = "cannot be shared between threads",
+    note = "agents call tools from several threads: put what changes into a `Mutex` or an atomic in place of a `Cell` or \
+            `RefCell`, and share by `Arc` in place of `Rc`"
+)]
+pub trait ToolOwner: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> ToolOwner for T {}
+
 /// A place for an argument of any type.
 trait Place: for<'de> Slot<'de> {}
 

@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 
 #[doc(hidden)]
 pub use arguments::{Arguments, ToolArg, ToolFailure};
-pub use arguments::{ToolArgument, ToolOutput};
+pub use arguments::{ToolArgument, ToolFault, ToolOutput, ToolOwner};
 pub(crate) use arguments::{failed, parameters, to_json};
 #[doc(hidden)]
 pub use call::blocking;

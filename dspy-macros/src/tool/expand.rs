@@ -1,8 +1,8 @@
 //! From the model to code.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Expr, ExprLit, ItemFn, Lit, ReturnType, Type, ext::IdentExt, spanned::Spanned};
+use syn::{Attribute, Expr, ExprLit, ItemFn, Lit, ReturnType, Type, ext::IdentExt, spanned::Spanned};
 
 use super::model::{Argument, Block, Default, Function, Tool};
 use crate::facade::Facade;
@@ -19,20 +19,27 @@ pub(super) fn function(function: &Function, facade: &Facade) -> TokenStream {
 /// An async function stays a function. Its result says which tool it is: nothing else of the type of a function tells it
 /// from others.
 fn async_function(Function { item, tool }: &Function, private: &TokenStream) -> TokenStream {
-    let (name, vis, conditions, attrs) = (&item.sig.ident, &item.vis, &tool.conditions, &item.attrs);
+    let (name, vis, conditions) = (&item.sig.ident, &item.vis, &tool.conditions);
+    let attrs = item.attrs.iter().filter(|attr| is(attr, &NAMED) || is(attr, &LINTS));
     let mark = format_ident!("__tool_{}", name.unraw(), span = Span::mixed_site());
     let mut inner = inner(item);
-    inner.attrs.clear();
+    // Whatever else there is, macros such as `#[instrument]` among it, is meant for what the user wrote.
+    inner.attrs.retain(|attr| !is(attr, &NAMED));
     let (run, output) = (&inner.sig.ident, output(item));
     let (names, types): (Vec<Ident>, Vec<&Type>) =
         tool.arguments.iter().map(|a| (a.ident.clone(), &a.ty)).unzip();
     let made = made(tool, private, &quote!(#name), &TokenStream::new());
+    let future = {
+        let span = shown_at(name.span());
+        let (private, run) = (placed(private, span), Ident::new(&run.to_string(), span));
+        quote_spanned!(span=> #private::ToolFuture::new(#run(#(#names),*)))
+    };
     quote! {
         #(#attrs)*
         #vis fn #name(#(#names: #types),*) -> #private::ToolFuture<#mark, #output> {
             #[allow(clippy::unused_async, clippy::needless_pass_by_value)]
             #inner
-            #private::ToolFuture::new(#run(#(#names),*))
+            #future
         }
 
         #(#conditions)*
@@ -43,6 +50,7 @@ fn async_function(Function { item, tool }: &Function, private: &TokenStream) -> 
 
         #(#conditions)*
         #[automatically_derived]
+        #[allow(deprecated)]
         impl #private::ToolFunction for #mark {
             fn tool() -> #private::Tool {
                 #made
@@ -55,20 +63,20 @@ fn async_function(Function { item, tool }: &Function, private: &TokenStream) -> 
 fn plain_function(Function { item, tool }: &Function, private: &TokenStream) -> TokenStream {
     let (name, vis, conditions) = (&item.sig.ident, &item.vis, &tool.conditions);
     let mut inner = inner(item);
-    inner.attrs.retain(|a| !a.path().is_ident("doc") && !a.path().is_ident("cfg"));
-    let docs = item.attrs.iter().filter(|a| a.path().is_ident("doc"));
+    inner.attrs.retain(|attr| !is(attr, &VALUE));
+    let attrs = item.attrs.iter().filter(|attr| is(attr, &VALUE));
     let (run, output) = (&inner.sig.ident, output(item));
     let types: Vec<&Type> = tool.arguments.iter().map(|a| &a.ty).collect();
     let pointer = quote!(fn(#(#types),*) -> #output);
     let made = made(tool, private, &quote!(#name::#run), &TokenStream::new());
     quote! {
-        #(#docs)*
-        #(#conditions)*
+        #(#attrs)*
         #[allow(non_camel_case_types)]
         #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
         #vis struct #name;
 
         #(#conditions)*
+        #[allow(deprecated)]
         impl #name {
             #[allow(clippy::needless_pass_by_value)]
             #inner
@@ -76,6 +84,7 @@ fn plain_function(Function { item, tool }: &Function, private: &TokenStream) -> 
 
         #(#conditions)*
         #[automatically_derived]
+        #[allow(deprecated)]
         impl ::core::ops::Deref for #name {
             type Target = #pointer;
 
@@ -87,12 +96,38 @@ fn plain_function(Function { item, tool }: &Function, private: &TokenStream) -> 
 
         #(#conditions)*
         #[automatically_derived]
+        #[allow(deprecated)]
         impl ::core::convert::From<#name> for #private::Tool {
             fn from(_: #name) -> Self {
                 #made
             }
         }
     }
+}
+
+/// Code of the macro, of which messages point to what the user wrote there.
+fn shown_at(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
+
+/// A path with that span: a message points to the whole of what is called.
+fn placed(path: &TokenStream, span: Span) -> TokenStream {
+    let place = |mut tree: TokenTree| {
+        tree.set_span(span);
+        tree
+    };
+    path.clone().into_iter().map(place).collect()
+}
+
+/// Attributes of the item that has the function's name.
+const NAMED: [&str; 6] = ["doc", "cfg", "deprecated", "must_use", "inline", "cold"];
+/// Those that a value can have.
+const VALUE: [&str; 3] = ["doc", "cfg", "deprecated"];
+/// Those that are for both.
+const LINTS: [&str; 3] = ["allow", "warn", "deny"];
+
+fn is(attr: &Attribute, names: &[&str]) -> bool {
+    names.iter().any(|name| attr.path().is_ident(name))
 }
 
 /// The function itself, under a name that users do not see.
@@ -126,8 +161,13 @@ pub(super) fn block(block: &Block, facade: &Facade) -> TokenStream {
         let made = made_of(tool, &private, &quote!(<#owner>::#method), &share, &this);
         quote! { #(#conditions)* tools.push({ #share #made }); }
     });
-    let unused = match tools.iter().any(|tool| tool.method) {
-        true => TokenStream::new(),
+    let owned = match tools.iter().any(|tool| tool.method) {
+        true => {
+            let span = shown_at(owner.span());
+            let private = placed(&private, span);
+            let this = Ident::new("this", Span::mixed_site().located_at(span));
+            quote_spanned!(span=> #private::tool_owner(#this);)
+        }
         false => quote!(let _ = #this;),
     };
     quote! {
@@ -135,9 +175,10 @@ pub(super) fn block(block: &Block, facade: &Facade) -> TokenStream {
 
         impl #impl_generics #owner #bounds {
             /// Its methods that are tools, for an agent. They share it.
+            #[allow(deprecated)]
             #vis fn tools(self: &::std::sync::Arc<Self>) -> ::std::vec::Vec<#private::Tool> {
                 let #this = self;
-                #unused
+                #owned
                 let mut tools = ::std::vec::Vec::new();
                 #(#made)*
                 tools
@@ -190,21 +231,22 @@ fn made_of(
         }
     });
     let receiver = tool.method.then(|| quote!(&#this,));
-    let finish = match tool.fallible {
-        true => quote!(#private::tool_result),
-        false => quote!(#private::tool_value),
-    };
-    let span = match &signature.output {
+    let span = shown_at(match &signature.output {
         ReturnType::Default => signature.ident.span(),
         ReturnType::Type(_, ty) => ty.span(),
+    });
+    let (spanned, path) = (placed(private, span), placed(path, span));
+    let finish = match tool.fallible {
+        true => quote_spanned!(span=> #spanned::tool_result),
+        false => quote_spanned!(span=> #spanned::tool_value),
     };
     let run = match signature.asyncness {
         Some(_) => {
-            let ran = quote!(#path(#receiver #(#places),*).await);
+            let ran = quote_spanned!(span=> #path(#receiver #(#places),*).await);
             quote_spanned!(span=> #finish(#ran))
         }
         None => {
-            let ran = quote!(#path(#receiver #(#places),*));
+            let ran = quote_spanned!(span=> #path(#receiver #(#places),*));
             let ended = quote_spanned!(span=> #finish(#ran));
             quote!(#private::blocking(move || #ended).await)
         }
@@ -218,6 +260,14 @@ fn made_of(
         let (name, value) = (Ident::new(name, Span::call_site()), value.as_ref()?);
         Some(quote!(.#name(#value)))
     });
+    let span = shown_at(signature.ident.span());
+    let work = quote_spanned! {span=>
+        ::std::boxed::Box::pin(async move {
+            done?;
+            #read
+            #run
+        })
+    };
     let mutable = (!places.is_empty()).then(|| quote!(mut));
     quote! {
         #private::Tool::of(
@@ -226,11 +276,7 @@ fn made_of(
                 #(#take)*
                 let done = #given.done();
                 #share
-                ::std::boxed::Box::pin(async move {
-                    done?;
-                    #read
-                    #run
-                })
+                #work
             },
         )#(#options)*
     }

@@ -58,6 +58,15 @@ pub(super) fn block(mut item: ItemImpl, errors: &mut Errors) -> Result<Block, To
             _ => TokenStream::new(),
         };
         let tool = tool(options, &method.attrs, &mut method.sig, &mut own);
+        // Of methods that are compiled on conditions, both may never be there.
+        let same = |other: &&Tool| other.name == tool.name && other.conditions.is_empty();
+        if let Some(other) = tools.iter().find(same).filter(|_| tool.conditions.is_empty()) {
+            let message = format!(
+                "the method `{}` is called `{}` by the model already; give one of them another name with `#[tool(name = \"...\")]`",
+                other.signature.ident, tool.name
+            );
+            own.push(&method.sig.ident, message);
+        }
         if method.sig.ident == "tools" {
             own.push(
                 &method.sig.ident,
@@ -88,7 +97,12 @@ fn tool(options: TokenStream, attrs: &[Attribute], signature: &mut Signature, er
     let mut name = signature.ident.unraw().to_string();
     let (mut description, mut rest) = (None, Options::default());
     let parsed = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(options);
+    let mut seen: Vec<syn::Path> = Vec::new();
     for option in errors.keep(parsed).into_iter().flatten() {
+        if seen.contains(option.path()) {
+            errors.push(&option, "this option is given twice");
+        }
+        seen.push(option.path().clone());
         let value = match &option {
             Meta::NameValue(option) => option.value.clone(),
             other => {
@@ -103,9 +117,20 @@ fn tool(options: TokenStream, attrs: &[Attribute], signature: &mut Signature, er
                 }
             }
             Some("desc") => description = Some(value.into_token_stream()),
-            Some("timeout") => rest.timeout = Some(value),
-            Some("max_output") => rest.max_output = Some(value),
-            Some("parallel") => rest.parallel = Some(value),
+            Some("timeout") => {
+                literal(&value, |_| false, "this is a `Duration`, such as `Duration::from_secs(5)`", errors);
+                rest.timeout = Some(value);
+            }
+            Some("max_output") => {
+                let fits = |literal: &Lit| matches!(literal, Lit::Int(_));
+                literal(&value, fits, "this is a number of characters, such as `2_000`", errors);
+                rest.max_output = Some(value);
+            }
+            Some("parallel") => {
+                let fits = |literal: &Lit| matches!(literal, Lit::Bool(_));
+                literal(&value, fits, "this is `true` or `false`", errors);
+                rest.parallel = Some(value);
+            }
             _ => errors.push(&option, UNKNOWN),
         }
     }
@@ -146,6 +171,11 @@ fn tool(options: TokenStream, attrs: &[Attribute], signature: &mut Signature, er
                 };
                 owned(&typed.ty, errors);
                 attrs.iter().filter(|a| a.path().is_ident("arg")).for_each(|a| arg(a, &mut argument, errors));
+                if arguments.iter().any(|other: &Argument| other.name == argument.name) {
+                    let message =
+                        format!("the model is told of another argument under the name `{}`", argument.name);
+                    errors.push(&typed.pat, message);
+                }
                 arguments.push(argument);
             }
         }
@@ -154,6 +184,14 @@ fn tool(options: TokenStream, attrs: &[Attribute], signature: &mut Signature, er
     let docs = description.or_else(|| docs(attrs)).unwrap_or_else(|| quote!(""));
     let conditions = attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect();
     Tool { signature: signature.clone(), conditions, name, docs, arguments, method, fallible, options: rest }
+}
+
+/// Looks whether a value that is written out is of the right kind.
+fn literal(value: &Expr, fits: impl Fn(&Lit) -> bool, expected: &str, errors: &mut Errors) {
+    match value {
+        Expr::Lit(ExprLit { lit, .. }) if !fits(lit) => errors.push(value, expected),
+        _ => {}
+    }
 }
 
 const UNKNOWN: &str = "unknown option; there are `name = \"...\"`, `desc = \"...\"`, `timeout = Duration::from_secs(...)`, \

@@ -12,4 +12,17 @@ async fn count(text: String) -> usize {
     shared.len()
 }
 
+struct Words;
+
+#[tool]
+impl Words {
+    /// Count.
+    #[tool]
+    async fn count(&self, text: String) -> usize {
+        let shared = Rc::new(text);
+        std::future::ready(()).await;
+        shared.len()
+    }
+}
+
 fn main() {}
