@@ -295,12 +295,12 @@ async fn tools_whose_names_code_cannot_use_are_an_error_before_anything_is_sent(
 }
 
 #[tokio::test]
-async fn results_of_a_hundred_megabytes_reach_neither_the_code_nor_the_prompt() {
+async fn results_of_megabytes_reach_neither_the_code_nor_the_prompt() {
     let huge = |name: &str, list: bool| {
         #[value]
         struct NoArguments {}
         Tool::typed(name, "Gives much.", move |_: NoArguments| async move {
-            let text = "x".repeat(100_000_000);
+            let text = "x".repeat(5_000_000);
             Ok::<_, Error>(if list { json!([text]) } else { json!(text) })
         })
     };
@@ -316,6 +316,6 @@ async fn results_of_a_hundred_megabytes_reach_neither_the_code_nor_the_prompt() 
     let outputs: Vec<String> = p.code().unwrap().steps().map(|step| step.output.clone()).collect();
     assert!(outputs[0].parse::<usize>().unwrap() < 21_000, "{}", outputs[0]);
     for output in &outputs[1..] {
-        assert!(output.contains("the result of `items` has 100000004 characters as JSON"), "{output}");
+        assert!(output.contains("the result of `items` has 5000004 characters as JSON"), "{output}");
     }
 }
