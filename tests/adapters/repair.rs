@@ -1,6 +1,12 @@
 //! What happens when an answer cannot be read: which further requests are sent, and which are not.
 
-use dspy::{LmErrorKind, ParseErrorKind, adapter::XmlAdapter, module::Prediction, prelude::*};
+use dspy::{
+    LmErrorKind, ParseErrorKind,
+    adapter::XmlAdapter,
+    lm::{Cache, Capabilities},
+    module::Prediction,
+    prelude::*,
+};
 
 use super::model::{Asked, Model, Reply, run};
 
@@ -226,5 +232,68 @@ fn json_and_tags_are_repaired_in_their_own_format() {
         assert_eq!(p.output(), &good());
         let last = model.asked()[1].last();
         assert!(last.contains("between its tags: `<percent>`") && !last.contains("`<why>`"), "{last}");
+    });
+}
+
+/// A signature of its own: what a provider does not take is remembered.
+#[signature]
+struct Deep {
+    #[input]
+    request: String,
+    /// how many
+    #[output]
+    parcels: u32,
+}
+
+/// Another one.
+#[signature]
+struct Flat {
+    #[input]
+    request: String,
+    #[output]
+    parcels: u32,
+}
+
+/// The same model, known to have structured output.
+fn structured(model: &Model) -> LM {
+    let lm = LM::builder("openai/test").api_base(model.server.api_base()).cache(Cache::off()).retries(0);
+    lm.capabilities(Capabilities::all()).build().unwrap()
+}
+
+#[test]
+fn a_schema_that_the_provider_does_not_take_is_left_out() {
+    run(async {
+        let model = Model::replying(|asked| match asked.body["response_format"]["type"].as_str() {
+            Some("json_schema") => {
+                Reply::error(400, "Invalid schema for response_format 'Deep': 6 levels of nesting.")
+            }
+            _ => Reply::completion(r#"{"parcels": 7}"#),
+        })
+        .await;
+        let program = Predict::<Deep>::new().lm(structured(&model)).adapter(JsonAdapter::new());
+        let p = program.call("my parcels").await.unwrap();
+        assert_eq!((p.parcels, model.count()), (7, 2));
+        let retries = &p.trace().iter().next().unwrap().retries;
+        assert!(retries[0].contains("without the schema") && retries[0].contains("6 levels"), "{retries:?}");
+        assert_eq!(model.asked()[1].body["response_format"]["type"], "json_object");
+        // It is known from then on, in streams, too.
+        assert_eq!(program.call("another").await.unwrap().parcels, 7);
+        let mut stream = program.stream("a third");
+        let mut last = None;
+        while let Some(update) = stream.next().await {
+            if let dspy::Update::Done(p) = update.unwrap() {
+                last = Some(p.parcels);
+            }
+        }
+        assert_eq!((last, model.count()), (Some(7), 4));
+        // Another mistake of the request is one.
+        let model = Model::replying(|_| Reply::error(400, "temperature must be below 2")).await;
+        let program = Predict::<Flat>::new().lm(structured(&model)).adapter(JsonAdapter::new());
+        assert_eq!(program.call("my parcel").await.unwrap_err().kind(), "invalid_request");
+        assert_eq!(model.count(), 1);
+        // So is one that the schema had nothing to do with.
+        let model = Model::replying(|_| Reply::error(400, "the schema of this table is unknown")).await;
+        let program = Predict::<Flat>::new().lm(structured(&model)).adapter(JsonAdapter::new());
+        assert!(program.call("my parcel").await.unwrap_err().to_string().contains("of this table"));
     });
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     observed::PredictorWork,
+    refused,
     run::{Opening, Reading, Run},
     sides::no_output,
     watch::{Event, Watch},
@@ -341,7 +342,7 @@ impl Ask<'_> {
         if let Some(work) = self.work {
             work.formatted(self.adapter.name(), &prompt);
         }
-        let request = Request {
+        let mut request = Request {
             options: self.options(),
             rollout: self.settings.rollout,
             meter: self.settings.meter.clone(),
@@ -351,10 +352,16 @@ impl Ask<'_> {
         };
         let model = self.lm.shared_id().clone();
         self.log.model.get_or_insert_with(|| model.clone());
-        let answer = match &self.watch {
-            // Two boxes of middle size are had from an allocator sooner than a large one.
-            None => Box::pin(self.lm.ask(request, false)).await?,
-            Some(watch) => Box::pin(watch.generate(&self.lm, request, &*self.adapter, wanted)).await?,
+        if refused::is_refused(&self.lm, &request.format) {
+            request.format = refused::without_schema(self.lm.capabilities());
+        }
+        let again = matches!(request.format, ResponseFormat::JsonSchema { .. }).then(|| request.clone());
+        let answer = match (self.send(request, wanted).await, again) {
+            (Err(error), Some(again)) if refused::says_so(&error) => {
+                // In a box, because it is rare and would make every call larger.
+                Box::pin(self.send_without_schema(again, wanted, error)).await?
+            }
+            (answer, _) => answer?,
         };
         let usage = answer.usage();
         self.log.usage += usage;
@@ -370,6 +377,30 @@ impl Ask<'_> {
             );
         }
         Ok(Answered(answer))
+    }
+
+    async fn send(&self, request: Request, wanted: &SignatureSpec) -> std::result::Result<Answer, LmError> {
+        match &self.watch {
+            // Two boxes of middle size are had from an allocator sooner than a large one.
+            None => Box::pin(self.lm.ask(request, false)).await,
+            Some(watch) => Box::pin(watch.generate(&self.lm, request, &*self.adapter, wanted)).await,
+        }
+    }
+
+    /// Sends a request whose schema the provider does not take; it is not sent again to this model.
+    async fn send_without_schema(
+        &mut self,
+        mut request: Request,
+        wanted: &SignatureSpec,
+        error: LmError,
+    ) -> std::result::Result<Answer, LmError> {
+        self.told_again(format!("asked again without the schema, which the provider does not take: {error}"));
+        let schema = request.format;
+        request.format = refused::without_schema(self.lm.capabilities());
+        let answer = self.send(request, wanted).await?;
+        // Only now is it known that it was the schema.
+        refused::remember(&self.lm, &schema);
+        Ok(answer)
     }
 
     fn again(&mut self, why: String) {

@@ -21,6 +21,7 @@ mod parallel;
 mod progress;
 pub mod react;
 mod refine;
+mod refused;
 mod reward;
 mod run;
 mod settings;
