@@ -25,7 +25,27 @@ const SECRETS: &[&str] = &[
     "session_token",
 ];
 
-/// Whether a setting or a header of this name holds a secret.
+/// Whether a header of this name holds a secret.
+pub(super) fn is_secret_header(name: &str) -> bool {
+    let last = name.rsplit(['-', '_']).next().unwrap_or(name).to_ascii_lowercase();
+    is_secret(name) || ["key", "token", "secret", "password", "signature"].contains(&&*last)
+}
+
+/// Takes out of a text what headers hold: as a whole, and by itself what stands behind the name of a scheme, as in
+/// `Bearer ...`.
+pub(super) fn redact<'a>(text: &mut String, values: impl Iterator<Item = &'a str>) {
+    for value in values {
+        let scheme = value.split_once(' ').map(|(_, rest)| rest).filter(|rest| !rest.contains(' '));
+        // Very short values would blot out ordinary words.
+        for secret in [Some(value), scheme].into_iter().flatten().filter(|secret| secret.len() >= 6) {
+            if text.contains(secret) {
+                *text = text.replace(secret, "[redacted]");
+            }
+        }
+    }
+}
+
+/// Whether a setting of this name holds a secret.
 pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     name == "token" || ends_with(&name, SECRETS)

@@ -1,11 +1,11 @@
 //! Requests to models.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Meter, Probe, Prompt, ToolSpec};
+use super::{Meter, Probe, Prompt, ToolSpec, private::is_secret};
 
 /// Sampling options. A field that is `None` is left to the model's own default.
 ///
@@ -19,7 +19,7 @@ use super::{Meter, Probe, Prompt, ToolSpec};
 /// let request = model.overlaid(&predictor);
 /// assert_eq!((request.temperature, request.seed), (Some(0.7), Some(7)));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Options {
@@ -51,10 +51,32 @@ pub struct Options {
     /// Further parameters, passed to the provider unchanged.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
-    /// Headers of the request. They are part of the cache key, as far as their names are not those of secrets, and are
-    /// never saved.
+    /// Headers of the request. They are part of the cache key, as far as their names are not those of secrets; their values
+    /// are never shown nor saved.
     #[serde(skip)]
     pub headers: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Options {
+    /// Without the values of headers, nor those of further parameters whose names are those of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(name, value): (&String, &Value)| {
+            (name.clone(), if is_secret(name) { "[redacted]".into() } else { value.clone() })
+        };
+        let extra: Map<String, Value> = self.extra.iter().map(shown).collect();
+        f.debug_struct("Options")
+            .field("temperature", &self.temperature)
+            .field("top_p", &self.top_p)
+            .field("max_tokens", &self.max_tokens)
+            .field("stop", &self.stop)
+            .field("seed", &self.seed)
+            .field("n", &self.n)
+            .field("reasoning_effort", &self.reasoning_effort)
+            .field("logprobs", &self.logprobs)
+            .field("extra", &extra)
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 /// How long a model that reasons may think before it answers.

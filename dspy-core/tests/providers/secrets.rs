@@ -7,7 +7,7 @@ use std::{
 };
 
 use dspy_core::{
-    lm::AwsCredentials,
+    lm::{AwsCredentials, Options},
     module::{Module, Program},
     predict::Predict,
     signature::{DynSignature, Record},
@@ -22,6 +22,51 @@ use super::{support::Ending, *};
 
 const KEY: &str = "sk-topsecret-key";
 const HEADER: &str = "hidden-value-of-a-header";
+/// Secrets behind the name of a scheme, which a server repeats without it: of the client, and of a single request.
+const SCHEMED: &str = "topsecret-behind-a-scheme";
+const OF_THE_REQUEST: &str = "topsecret-of-the-request";
+const OF_THE_OPTIONS: &str = "hidden-value-of-the-options";
+
+/// Behind a proxy that is not there.
+#[tokio::test]
+async fn in_a_process_behind_a_proxy() {
+    let Ok(base) = std::env::var("DSPY_TEST_BASE") else { return };
+    let lm =
+        LM::builder("openai/m").api_base(base).api_key(KEY).cache(Cache::off()).retries(0).build().unwrap();
+    let request = || Request::new(vec![Message::user("hi")]);
+    for error in [lm.generate(request()).await.unwrap_err(), lm.stream(request()).finish().await.unwrap_err()]
+    {
+        eprintln!("told: {error} {error:?} {error:#?} {lm:?}");
+    }
+}
+
+#[test]
+fn the_password_of_a_proxy_is_not_seen() {
+    for base in ["http://model.invalid/v1", "https://model.invalid/v1"] {
+        let done = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "secrets::in_a_process_behind_a_proxy", "--nocapture"])
+            .env("DSPY_TEST_BASE", base)
+            .env("http_proxy", "http://someone:topsecret-of-the-proxy@127.0.0.1:1")
+            .env("https_proxy", "http://someone:topsecret-of-the-proxy@127.0.0.1:1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() && told.matches("told: ").count() == 2, "{told}");
+        assert!(!told.contains("topsecret"), "{told}");
+    }
+}
+
+#[test]
+fn an_address_with_a_secret_is_refused_without_showing_it() {
+    for base in [
+        "http://someone:topsecret-1@127.0.0.1:1/v1",
+        "http://127.0.0.1:1/v1?key=topsecret-1",
+        "topsecret-1://x",
+    ] {
+        let error = LM::builder("openai/m").api_base(base).build().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("topsecret"), "{error}");
+    }
+}
 
 /// All that is logged in this process at the level of traces, of this library and of those below it.
 #[derive(Clone, Default)]
@@ -139,7 +184,9 @@ async fn no_key_is_seen_where_everything_fails() {
         let sent = Arc::new(Mutex::new(Vec::new()));
         let (heard, good) = (sent.clone(), plain.clone());
         let server = Server::start(move |call| {
-            let headers: Vec<_> = call.headers.iter().map(|(_, value)| value.as_str()).collect();
+            // What a header holds as a whole, and by itself what stands behind the name of a scheme.
+            let whole = |(_, value): &(String, String)| [value.clone(), value.replace(' ', "\n")].join(" ");
+            let headers: Vec<_> = call.headers.iter().map(whole).collect();
             let repeated = format!("wrong: {} {}", headers.join(" "), call.path);
             heard.lock().unwrap().push(repeated.clone());
             // The first is answered, so that there is something to keep.
@@ -151,6 +198,7 @@ async fn no_key_is_seen_where_everything_fails() {
         .await;
         let policy = RetryPolicy::new().retries(1).base(std::time::Duration::ZERO);
         let builder = LM::builder(model).api_base(server.api_base()).header("x-team", HEADER);
+        let builder = builder.header("Proxy-Authorization", format!("Basic {SCHEMED}"));
         let builder = match signed {
             true => builder.aws_credentials(
                 AwsCredentials::new("topsecret-id", "topsecret-secret-key").session_token(KEY),
@@ -166,7 +214,11 @@ async fn no_key_is_seen_where_everything_fails() {
         let mut n = 0;
         while server.count() <= 2 * count {
             n += 1;
-            let request = Request::new(vec![Message::user(format!("number {n}"))]);
+            let mut request = Request::new(vec![Message::user(format!("number {n}"))]);
+            request.options = Options::new()
+                .header("x-gateway-authorization", format!("Bearer {OF_THE_REQUEST}"))
+                .header("x-other", OF_THE_OPTIONS);
+            shown.push((what("a request"), format!("{request:?} {request:#?}").into_bytes()));
             let outcome = match n % 3 {
                 0 => rate
                     .call(Record::from([("text", n.to_string())]))
@@ -190,8 +242,15 @@ async fn no_key_is_seen_where_everything_fails() {
         let redacted = |(_, bytes): &(String, Vec<u8>)| String::from_utf8_lossy(bytes).contains("[redacted]");
         assert!(shown.iter().any(redacted), "{model}: what a server repeats is shown without its secrets");
         let sent = sent.lock().unwrap().join("\n");
-        assert!(sent.contains(KEY) && sent.contains(HEADER), "{model}: the server got {sent}");
+        for secret in [KEY, HEADER, SCHEMED, OF_THE_REQUEST, OF_THE_OPTIONS] {
+            assert!(sent.contains(secret), "{model}: the server got {sent}");
+        }
         for (name, text) in [
+            ("Debug with options", {
+                let options = Options::new().header("x-other", OF_THE_OPTIONS).extra("api_token", KEY);
+                let lm = lm.with_options(&options);
+                format!("{lm:?} {lm:#?} {:?} {}", lm.options(), lm.state())
+            }),
             ("Debug", format!("{lm:?} {lm:#?} {:?} {:?} {rate:?}", lm.cache(), lm.retry_policy())),
             ("the state", lm.state().to_string()),
             ("the saved program", rate.to_json().unwrap().to_string()),

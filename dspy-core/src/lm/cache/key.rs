@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::digest::{Key, messages, number, object, optional, text, value};
-use crate::lm::{LanguageModel, Options, Request, ResponseFormat, ToolChoice, private::is_secret};
+use crate::lm::{LanguageModel, Options, Request, ResponseFormat, ToolChoice, private::is_secret_header};
 
 /// Changes whenever what is hashed changes its form, so that no entry is ever read under a key of another meaning.
 pub(super) const FORMAT: u64 = 2;
@@ -76,7 +76,7 @@ fn options(h: &mut Sha256, o: &Options) {
         text(h, stop);
     }
     object(h, &o.extra);
-    let open = || o.headers.iter().filter(|(name, _)| !is_secret(name));
+    let open = || o.headers.iter().filter(|(name, _)| !is_secret_header(name));
     number(h, open().count() as u64);
     for (name, header) in open() {
         text(h, &name.to_ascii_lowercase());

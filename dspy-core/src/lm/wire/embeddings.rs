@@ -7,7 +7,7 @@ use reqwest::header::HeaderName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::endpoint::{Address, Endpoint, Headers, Site, segment};
+use super::endpoint::{Address, Endpoint, Site, segment};
 use crate::{
     LmError, LmErrorKind,
     lm::{
@@ -148,7 +148,7 @@ impl Embedder for EmbeddingApi {
         Box::pin(async move {
             let body = serde_json::to_vec(&self.body(texts, input))
                 .map_err(|e| LmError::new(LmErrorKind::InvalidRequest, self.id(), e.to_string()))?;
-            let (reply, head) = self.endpoint.ask(body, &Headers::new()).await?;
+            let (reply, head) = self.endpoint.ask(body).await?;
             let found = self.read(&reply).map_err(|e| self.endpoint.unreadable(e))?;
             Ok(Embeddings { quota: head.quota, ..found })
         })

@@ -1,10 +1,13 @@
 //! A place on the network that answers requests: what all protocols share.
 
-use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, collections::BTreeMap, ops::Deref, sync::Arc, time::SystemTime};
 
 use reqwest::{
     Body, Client, Method, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{
+        AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, LOCATION,
+        RETRY_AFTER,
+    },
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -18,6 +21,7 @@ use crate::{
     lm::{
         BoxFuture, Response,
         http::{self, Timeouts},
+        private::redact,
         retry::{parse_retry_after, parse_retry_after_ms},
         time::parse_http_date,
     },
@@ -28,9 +32,6 @@ use crate::{
 const MAX_ANSWER: usize = 64 << 20;
 /// How much of what a server says goes into an error.
 const MAX_MESSAGE: usize = 600;
-
-/// Headers of a single request.
-pub(super) type Headers = BTreeMap<String, String>;
 
 /// Bytes as they came from the network, whatever holds them.
 pub(crate) trait Bytes: Deref<Target = [u8]> + Default + Send {}
@@ -150,12 +151,6 @@ impl Endpoint {
             Some(path) => url(&api_base, path).map_err(wrong)?,
             None => at.clone(),
         };
-        let secret = |text: &str| {
-            HeaderValue::try_from(text).map(|mut value| {
-                value.set_sensitive(true);
-                value
-            })
-        };
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.extend(site.headers);
@@ -204,18 +199,33 @@ impl Endpoint {
         Self { id, ..self.clone() }
     }
 
+    /// The same place, for a request that has these headers besides.
+    pub(super) fn with_headers(&self, headers: &BTreeMap<String, String>) -> Result<Cow<'_, Self>, LmError> {
+        if headers.is_empty() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let mut place = self.clone();
+        for (name, value) in headers {
+            let wrong = |what: &str| {
+                let message =
+                    format!("the header `{name}` of the options has {what} that HTTP does not allow");
+                LmError::new(LmErrorKind::InvalidRequest, &self.id, message)
+            };
+            let header = HeaderName::try_from(name).map_err(|_| wrong("a name"))?;
+            let value = secret(value).map_err(|_| wrong("a value"))?;
+            place.headers.insert(header, value);
+        }
+        Ok(Cow::Owned(place))
+    }
+
     /// The same place, which is not one of a model: what a refusal may mean is left to others.
     pub(crate) fn without_hints(self) -> Self {
         Self { hints: false, ..self }
     }
 
     /// Sends a body and waits for the whole answer. What its head says comes with it.
-    pub(super) async fn ask(
-        &self,
-        body: Vec<u8>,
-        headers: &Headers,
-    ) -> Result<(impl Bytes + use<>, Head), LmError> {
-        let message = self.posting(&self.url, body, headers)?;
+    pub(super) async fn ask(&self, body: Vec<u8>) -> Result<(impl Bytes + use<>, Head), LmError> {
+        let message = self.posting(&self.url, body);
         let reply = self.send_signed(&self.client, message).await?;
         let head = self.head(&reply);
         let answer = self.read_all(reply).await?;
@@ -282,9 +292,9 @@ impl Endpoint {
     }
 
     /// Sends a body and waits for the head of the answer, whose rest may take as long as it likes.
-    pub(super) async fn open(&self, body: Vec<u8>, headers: &Headers) -> Result<reqwest::Response, LmError> {
+    pub(super) async fn open(&self, body: Vec<u8>) -> Result<reqwest::Response, LmError> {
         let client = http::client(&self.url, &self.timeouts, true).map_err(|message| self.wrong(message))?;
-        let message = self.posting(&self.stream_url, body, headers)?;
+        let message = self.posting(&self.stream_url, body);
         let reply = self.send_signed(&client, message).await?;
         let kind = reply.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if kind.starts_with("text/html") {
@@ -317,21 +327,11 @@ impl Endpoint {
         self.read_all(reply).await
     }
 
-    fn posting(&self, url: &Url, body: Vec<u8>, headers: &Headers) -> Result<reqwest::Request, LmError> {
+    fn posting(&self, url: &Url, body: Vec<u8>) -> reqwest::Request {
         let mut message = reqwest::Request::new(Method::POST, url.clone());
         message.headers_mut().clone_from(&self.headers);
-        for (name, value) in headers {
-            let wrong = |what: &str| {
-                let message =
-                    format!("the header `{name}` of the options has {what} that HTTP does not allow");
-                LmError::new(LmErrorKind::InvalidRequest, &self.id, message)
-            };
-            let header = HeaderName::try_from(name).map_err(|_| wrong("a name"))?;
-            let value = HeaderValue::try_from(value).map_err(|_| wrong("a value"))?;
-            message.headers_mut().insert(header, value);
-        }
         *message.body_mut() = Some(Body::from(body));
-        Ok(message)
+        message
     }
 
     /// An answer that is not a success is an error.
@@ -445,17 +445,19 @@ impl Endpoint {
         let secrets = self.key.iter().map(|key| key.expose_secret());
         let sensitive = self.headers.values().filter(|v| v.is_sensitive()).filter_map(|v| v.to_str().ok());
         let mut message = message.to_owned();
-        // Very short values would blot out ordinary words.
-        for secret in secrets.chain(sensitive).filter(|s| s.len() >= 6) {
-            if message.contains(secret) {
-                message = message.replace(secret, "[redacted]");
-            }
-        }
+        redact(&mut message, secrets.chain(sensitive));
         if let Some(signer) = &self.signer {
             signer.redact(&mut message);
         }
         shorten(&message, MAX_MESSAGE).into_owned()
     }
+}
+
+/// A value that is not shown.
+fn secret(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::try_from(text)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A name as one segment of a path, or as the value in a query.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     LmError, LmErrorKind,
     lm::{
-        BoxFuture, Capabilities, DeltaSink, LanguageModel, Request, Response, private::is_secret,
+        BoxFuture, Capabilities, DeltaSink, LanguageModel, Request, Response, private::is_secret_header,
         time::whole_millis,
     },
 };
@@ -36,7 +36,7 @@ impl Served {
             .headers
             .iter()
             .map(|(name, value)| (name.to_ascii_lowercase(), value.as_str()))
-            .filter(|(name, _)| !is_secret(name))
+            .filter(|(name, _)| !is_secret_header(name))
             .collect();
         for (name, value) in open {
             variant.push_str(&format!("\n{name}: {value}"));
@@ -108,10 +108,10 @@ impl Served {
     /// Reads the events of `reply` to their end.
     async fn read(
         &self,
+        endpoint: &Endpoint,
         mut reply: reqwest::Response,
         sink: &mut DeltaSink<'_>,
     ) -> Result<Response, LmError> {
-        let endpoint = &self.endpoint;
         let whole = reply
             .headers()
             .get(reqwest::header::CONTENT_TYPE)
@@ -166,9 +166,9 @@ impl LanguageModel for Served {
     fn generate<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
             let began = Instant::now();
-            let (answer, head) =
-                self.endpoint.ask(self.body(request, false)?, &request.options.headers).await?;
-            let mut response = self.wire.response(&self.endpoint, unmarked(&answer))?;
+            let endpoint = self.endpoint.with_headers(&request.options.headers)?;
+            let (answer, head) = endpoint.ask(self.body(request, false)?).await?;
+            let mut response = self.wire.response(&endpoint, unmarked(&answer))?;
             head.tell(&mut response);
             response.latency = whole_millis(began.elapsed());
             Ok(response)
@@ -182,9 +182,10 @@ impl LanguageModel for Served {
     ) -> BoxFuture<'a, Result<Response, LmError>> {
         Box::pin(async move {
             let began = Instant::now();
-            let reply = self.endpoint.open(self.body(request, true)?, &request.options.headers).await?;
-            let head = self.endpoint.head(&reply);
-            let mut response = self.read(reply, sink).await?;
+            let endpoint = self.endpoint.with_headers(&request.options.headers)?;
+            let reply = endpoint.open(self.body(request, true)?).await?;
+            let head = endpoint.head(&reply);
+            let mut response = self.read(&endpoint, reply, sink).await?;
             head.tell(&mut response);
             response.latency = whole_millis(began.elapsed());
             Ok(response)
