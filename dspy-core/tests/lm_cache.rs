@@ -440,6 +440,86 @@ mod disk {
         assert_eq!(lm.cache().stats().entries, 3 + more);
     }
 
+    /// Asks in a process of its own, which may not write.
+    #[tokio::test]
+    async fn in_a_process_that_may_only_read() {
+        let (Ok(base), Ok(folder)) =
+            (std::env::var("DSPY_TEST_BASE"), std::env::var("DSPY_TEST_FOLDER_TO_READ"))
+        else {
+            return;
+        };
+        let folder = Path::new(&folder);
+        assert!(std::fs::write(folder.join("new"), "").is_err(), "this process may write");
+        let over = |cache| LM::builder("openai/m").api_base(&base).cache(cache).build().unwrap();
+        for cache in [Cache::disk(folder).replay(), Cache::disk(folder).read_only(), Cache::disk(folder)] {
+            let lm = over(cache);
+            lm.cache().clear_memory();
+            let a = lm.generate(ask("a")).await.unwrap();
+            assert_eq!((text(&a), a.cached, lm.cache().stats().entries), ("answer 0", true, 1));
+            assert_eq!(lm.cache().stats().trouble, None, "nothing was to be written");
+        }
+        let exported = tempfile::tempdir().unwrap();
+        assert_eq!(Cache::disk(folder).export(exported.path().join("all.jsonl")).unwrap(), 1);
+        let reading = over(Cache::disk(folder).read_only()).generate(ask("b")).await.unwrap();
+        assert!(!reading.cached && !reading.unsaved);
+        let lm = over(Cache::disk(folder));
+        assert!(lm.generate(ask("c")).await.unwrap().unsaved);
+        let trouble = lm.cache().stats().trouble.unwrap();
+        assert!(trouble.contains("can only be read"), "{trouble}");
+        let strict = over(Cache::disk(folder).strict()).generate(ask("d")).await.unwrap_err();
+        assert!(strict.kind == LmErrorKind::Cache && strict.message.contains("can only be read"), "{strict}");
+        eprintln!("all was seen");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn answers_in_a_folder_that_can_only_be_read_are_used() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let server = numbering().await;
+        let folder = tempfile::tempdir().unwrap();
+        lm(&server, Cache::disk(folder.path())).generate(ask("a")).await.unwrap();
+        for _ in 0..500 {
+            if !folder.path().join("lm.sqlite3-wal").exists() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let allow = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            allow(&entry.unwrap().path(), 0o444);
+        }
+        allow(folder.path(), 0o555);
+        // Permissions do not hold for a superuser.
+        let test = std::env::current_exe().unwrap();
+        let mut command = match std::fs::write(folder.path().join("new"), "") {
+            Err(_) => std::process::Command::new(test),
+            Ok(()) => {
+                std::fs::remove_file(folder.path().join("new")).unwrap();
+                let mut command = std::process::Command::new("setpriv");
+                command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(test);
+                command
+            }
+        };
+        command
+            .args(["--exact", "disk::in_a_process_that_may_only_read", "--nocapture"])
+            .env("DSPY_TEST_BASE", server.api_base())
+            .env("DSPY_TEST_FOLDER_TO_READ", folder.path());
+        let done = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+        allow(folder.path(), 0o755);
+        let Ok(done) = done else {
+            println!(
+                "skipped: this user may write everywhere, and there is no `setpriv` to become another one"
+            );
+            return;
+        };
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() && said.contains("all was seen"), "{said}");
+        assert_eq!(said.lines().filter(|line| line.starts_with("dspy: ")).count(), 1, "{said}");
+    }
+
     #[tokio::test]
     async fn a_file_that_was_deleted_is_begun_anew() {
         let folder = tempfile::tempdir().unwrap();
@@ -487,8 +567,11 @@ mod disk {
                 let answer = theirs.generate(ask(&n.to_string())).await.unwrap();
                 assert_eq!((text(&answer), answer.cached), (format!("answer {n}").as_str(), true));
             }
-            let missing = theirs.generate(ask("20")).await.unwrap_err();
+            let missing = theirs.generate(ask("20 oranges")).await.unwrap_err();
             assert_eq!(missing.kind, LmErrorKind::Cache);
+            for told in ["20 oranges", "another prompt", "without `replay()`"] {
+                assert!(missing.message.contains(told), "{missing}");
+            }
             assert_eq!(theirs.stream(ask("20")).finish().await.unwrap_err().kind, LmErrorKind::Cache);
             let again = there.path().join("again.jsonl");
             cache.export(&again).unwrap();

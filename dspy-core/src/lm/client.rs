@@ -293,7 +293,7 @@ impl LM {
             Some(store) => {
                 let key = Key::of(&*self.core.model, request);
                 let admitted = self.admit(Some(&key), request)?;
-                let how = self.asking();
+                let how = self.asking(request);
                 if how.mode.reads()
                     && let Some(response) = store.in_memory(&key)
                 {
@@ -315,7 +315,7 @@ impl LM {
         let store = self.core.cache.store().filter(|_| request.cache);
         let key = store.map(|_| Key::of(&*self.core.model, request));
         let admitted = self.admit(key.as_ref(), request)?;
-        let how = self.asking();
+        let how = self.asking(request);
         if let (Some(store), Some(key)) = (store, &key) {
             if how.mode.reads()
                 && let Some(response) = store.find(key).await
@@ -372,8 +372,9 @@ impl LM {
     }
 
     /// How this client uses its cache.
-    fn asking(&self) -> Asking<'_> {
-        self.core.cache.asking(self.id(), Arc::as_ptr(&self.core).addr(), self.core.timeout)
+    fn asking<'a>(&'a self, request: &'a Request) -> Asking<'a> {
+        let asked = request.prompt.messages().last().map_or("", |message| message.content.text());
+        self.core.cache.asking(self.id(), asked, Arc::as_ptr(&self.core).addr(), self.core.timeout)
     }
 
     /// Asks the meter of the work that a request belongs to.

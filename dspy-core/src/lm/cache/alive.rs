@@ -39,6 +39,11 @@ impl Alive {
         Self { number: draw() & !1, lock: None }
     }
 
+    /// A process that claims nothing.
+    pub(super) fn reading() -> Self {
+        Self { number: 0, lock: None }
+    }
+
     /// The number; odd with a lock, and even without.
     pub(super) fn number(&self) -> i64 {
         self.number

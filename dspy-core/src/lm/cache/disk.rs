@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -123,7 +123,7 @@ impl Disk {
 
     /// The file, for work that takes long and that no task waits for.
     pub(super) fn file(&self) -> Result<File, Fault> {
-        File::open(&self.folder, self.limit(), self.times.first)
+        File::open(&self.folder, self.limit(), self.times.first).or_else(|e| to_read(&self.folder, e))
     }
 
     fn limit(&self) -> u64 {
@@ -156,6 +156,7 @@ impl Disk {
             trouble: self.trouble.clone(),
             reads: reads.clone(),
             file: None,
+            only_read: None,
             next_try: Instant::now(),
             wait: self.times.retry.0,
             times: self.times,
@@ -205,6 +206,8 @@ struct Writer {
     trouble: Arc<Trouble>,
     reads: Sender<Read>,
     file: Option<File>,
+    /// What has to be said when something is to be written: that the file can only be read.
+    only_read: Option<String>,
     /// When a file that cannot be used is tried again.
     next_try: Instant,
     wait: Duration,
@@ -278,8 +281,17 @@ impl Writer {
                 Some(read_from)
             }
             Err(e) => {
-                self.fails(&format!("the cache in {} cannot be used: {e}", self.folder.display()));
-                None
+                let (folder, why) = (self.folder.display().to_string(), e.to_string());
+                let read_from = to_read(&self.folder, e).ok();
+                match &read_from {
+                    None => self.fails(&format!("the cache in {folder} cannot be used: {why}")),
+                    // Whoever writes nothing need not know.
+                    Some(_) => {
+                        self.only_read = Some(format!("the cache in {folder} can only be read: {why}"));
+                        self.try_later();
+                    }
+                }
+                read_from
             }
         };
         let _ = self.reads.send(Read::Use(read_from));
@@ -287,11 +299,22 @@ impl Writer {
 
     fn fails(&mut self, what: &str) {
         self.trouble.says(what);
+        self.try_later();
+    }
+
+    fn try_later(&mut self) {
         self.next_try = Instant::now() + self.wait;
         self.wait = (self.wait * 2).min(self.times.retry.1);
     }
 
     fn work(&mut self, group: Vec<Job>) {
+        let writes = |job: &Job| matches!(job, Job::Put { .. } | Job::Claim { .. });
+        if self.file.is_none()
+            && group.iter().any(writes)
+            && let Some(what) = self.only_read.take()
+        {
+            self.trouble.says(&what);
+        }
         let mut claimed: Vec<Claimed> = Vec::new();
         let mut outcome = self.attempt(&group, &mut claimed);
         if matches!(outcome, Err(Some(Fault::Damaged(_)))) {
@@ -361,6 +384,11 @@ impl Writer {
         })
         .map_err(Some)
     }
+}
+
+/// The file, to read only, where it is for want of a permission that it could not be opened.
+fn to_read(folder: &Path, fault: Fault) -> Result<File, Fault> {
+    if fault.is_of_writing() { File::open_to_read(folder).map_err(|_| fault) } else { Err(fault) }
 }
 
 fn read_loop(to_read: &Receiver<Read>, damaged: &Sender<Job>) {

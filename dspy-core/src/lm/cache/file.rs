@@ -4,11 +4,12 @@ use std::{
     cell::Cell,
     fmt,
     fs::{self, OpenOptions},
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{
     alive::{Alive, has_ended},
@@ -54,6 +55,8 @@ pub(super) struct File {
     identity: Option<(u64, u64)>,
     /// Bytes written since the size was last looked at.
     unchecked: u64,
+    /// Whether it can only be read.
+    only_read: bool,
 }
 
 /// Why a file cannot be used.
@@ -76,6 +79,22 @@ impl fmt::Display for Fault {
             Self::Newer(version) => write!(f, "a newer version of dspy wrote the file (format {version})"),
             Self::Database(e) => e.fmt(f),
             Self::Io(e) => e.fmt(f),
+        }
+    }
+}
+
+impl Fault {
+    /// Whether the file may be read although it cannot be written.
+    pub(super) fn is_of_writing(&self) -> bool {
+        match self {
+            Self::Io(error) => {
+                matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+            }
+            Self::Database(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
+            ),
+            Self::Damaged(_) | Self::Newer(_) => false,
         }
     }
 }
@@ -190,7 +209,33 @@ impl File {
         let alive = Alive::new(folder, open_private);
         let identity = identity(&path);
         // The limit may have been lowered: the first write looks at the size.
-        Ok(Self { db, path, limit, alive, identity, unchecked: u64::MAX })
+        Ok(Self { db, path, limit, alive, identity, unchecked: u64::MAX, only_read: false })
+    }
+
+    /// Opens the file in `folder` where nothing can be written: a folder that belongs to others, a medium that is only
+    /// read.
+    pub(super) fn open_to_read(folder: &Path) -> Result<Self, Fault> {
+        let path = folder.join(NAME);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let checked = |db: Connection| {
+            let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            let _: Option<i64> = db.query_row("SELECT max(id) FROM answers", [], |row| row.get(0))?;
+            if version == VERSION { Ok(db) } else { Err(Fault::Newer(version)) }
+        };
+        let opened = Connection::open_with_flags(&path, flags).map_err(Fault::from).and_then(checked);
+        let db = match opened {
+            // Where not even the index of the journal can be made, the file is read as it is, without the journal.
+            Err(Fault::Database(_)) => {
+                let name = path.to_string_lossy();
+                let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+                let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+                checked(Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?)?
+            }
+            opened => opened?,
+        };
+        let identity = identity(&path);
+        let alive = Alive::reading();
+        Ok(Self { db, path, limit: u64::MAX, alive, identity, unchecked: 0, only_read: true })
     }
 
     /// Whether the file is still the one at its place.
@@ -206,7 +251,11 @@ impl File {
 
     /// The answer of `key`. One that cannot be read counts as missing: it is asked for again and replaced.
     pub(super) fn get(&self, key: &Key) -> Result<Option<Response>, Fault> {
-        let found = answer_of(&self.db, key)?;
+        let found = match answer_of(&self.db, key) {
+            // It cannot be replaced by one that is whole.
+            Err(Fault::Damaged(_)) if self.only_read => None,
+            found => found?,
+        };
         if matches!(found, Some(None)) {
             tracing::warn!(file = %self.path.display(), "a broken entry of the cache is asked for anew");
         }

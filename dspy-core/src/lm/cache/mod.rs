@@ -235,8 +235,14 @@ impl Cache {
     }
 
     /// How a client uses the cache. `patience` is how long it waits for the requests of others.
-    pub(crate) fn asking<'a>(&self, model: &'a str, client: usize, patience: Duration) -> Asking<'a> {
-        Asking { model, client, patience, mode: self.mode, strict: self.strict }
+    pub(crate) fn asking<'a>(
+        &self,
+        model: &'a str,
+        asked: &'a str,
+        client: usize,
+        patience: Duration,
+    ) -> Asking<'a> {
+        Asking { model, asked, client, patience, mode: self.mode, strict: self.strict }
     }
 
     pub(crate) fn store(&self) -> Option<&Store> {
@@ -288,7 +294,7 @@ mod tests {
     use crate::{LmError, LmErrorKind, lm::Response};
 
     fn by(client: usize, patience: Duration) -> Asking<'static> {
-        Asking { model: "m", client, patience, mode: Mode::ReadWrite, strict: false }
+        Asking { model: "m", asked: "a", client, patience, mode: Mode::ReadWrite, strict: false }
     }
 
     #[tokio::test]

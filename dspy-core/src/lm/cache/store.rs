@@ -22,7 +22,7 @@ use super::{
     disk::{Claim, Disk},
     file::Claimed,
 };
-use crate::{LmError, LmErrorKind, lm::Response};
+use crate::{LmError, LmErrorKind, error::shorten, lm::Response};
 
 /// The bytes that answers in memory may take.
 const MEMORY_BYTES: usize = 256 << 20;
@@ -43,6 +43,8 @@ pub(crate) struct Store {
 /// Who asks, and how.
 pub(crate) struct Asking<'a> {
     pub(crate) model: &'a str,
+    /// The last of what is asked, for people.
+    pub(crate) asked: &'a str,
     pub(crate) client: Client,
     /// How long the request of another client, or of another process, is waited for.
     pub(crate) patience: Duration,
@@ -66,7 +68,12 @@ impl Asking<'_> {
 
     /// The error of an answer that is not in the cache, where none may be asked for.
     pub(crate) fn missing(&self) -> LmError {
-        self.fails("the answer is not in the cache, and the cache only replays: no request is sent".into())
+        self.fails(format!(
+            "the answer is not in the cache, and the cache only replays: no request is sent. It was recorded for another \
+             prompt, model, endpoint or other options, or not at all; run once without `replay()` to record it. What is \
+             asked begins with {:?}",
+            shorten(self.asked.trim(), 200)
+        ))
     }
 }
 

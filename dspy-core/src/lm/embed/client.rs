@@ -327,7 +327,7 @@ impl Core {
     ) -> Result<(), LmError> {
         let texts = &work.texts.distinct[..];
         let missing: Vec<usize> = (0..found.len()).filter(|i| found[*i].is_none()).collect();
-        let how = self.asking();
+        let how = self.asking(missing.first().map_or("", |i| texts[*i]));
         if !missing.is_empty() && self.cache.store().is_some() && !how.mode.asks() {
             return Err(how.missing());
         }
@@ -444,7 +444,7 @@ impl Core {
     }
 
     async fn find(&self, key: &Key) -> Option<Embedded> {
-        let store = self.cache.store().filter(|_| self.asking().mode.reads())?;
+        let store = self.cache.store().filter(|_| self.asking("").mode.reads())?;
         let response = store.find(key).await?;
         let vector = from_base64(&response.choices.first()?.text)?;
         // What does not fit is asked for anew.
@@ -464,14 +464,14 @@ impl Core {
             Some(store) => {
                 let response = Response::text(to_base64(&found.vector));
                 let response = response.with_usage(Usage::of_call(found.tokens, 0));
-                store.keep(key, &Arc::new(response), &self.asking()).await
+                store.keep(key, &Arc::new(response), &self.asking("")).await
             }
             None => Ok(true),
         }
     }
 
-    fn asking(&self) -> Asking<'_> {
-        self.cache.asking(self.embedder.id(), std::ptr::from_ref(self).addr(), Duration::MAX)
+    fn asking<'a>(&'a self, asked: &'a str) -> Asking<'a> {
+        self.cache.asking(self.embedder.id(), asked, std::ptr::from_ref(self).addr(), Duration::MAX)
     }
 }
 
