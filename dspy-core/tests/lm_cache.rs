@@ -441,6 +441,7 @@ mod disk {
     }
 
     /// Asks in a process of its own, which may not write.
+    #[allow(clippy::print_stderr, reason = "the process that started this one reads it")]
     #[tokio::test]
     async fn in_a_process_that_may_only_read() {
         let (Ok(base), Ok(folder)) =
@@ -472,6 +473,7 @@ mod disk {
     }
 
     #[cfg(target_os = "linux")]
+    #[allow(clippy::print_stderr, reason = "says that it is skipped")]
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn answers_in_a_folder_that_can_only_be_read_are_used() {
         use std::os::unix::fs::PermissionsExt;
@@ -510,7 +512,7 @@ mod disk {
         let done = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
         allow(folder.path(), 0o755);
         let Ok(done) = done else {
-            println!(
+            eprintln!(
                 "skipped: this user may write everywhere, and there is no `setpriv` to become another one"
             );
             return;

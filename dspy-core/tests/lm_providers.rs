@@ -300,19 +300,28 @@ async fn keys_and_headers_are_sent_and_never_shown() {
         let builder = provider.builder(&server).header("x-secret", "hidden-value");
         let built = format!("{builder:?}");
         let lm = builder.build().unwrap();
-        let mut request = hello();
-        request.options.headers.insert("x-team".into(), "blue".into());
-        let error = lm.generate(request).await.unwrap_err();
-        let shown = format!("{built} {error} {error:?} {lm:?} {} {}", lm.state(), lm.inspect_history(9));
-        assert!(!shown.contains("topsecret") && !shown.contains("hidden-value"), "{shown}");
-        assert_eq!(error.kind, LmErrorKind::Auth, "{}", provider.model);
-        let call = server.last();
-        assert!(
-            call.headers.iter().any(|(_, value)| value.contains("sk-topsecret-key")),
-            "{}",
-            provider.model
-        );
-        assert_eq!((call.header("x-team"), call.header("x-secret")), (Some("blue"), Some("hidden-value")));
+        for streamed in [false, true] {
+            let mut request = hello();
+            request.options.headers.insert("x-team".into(), "blue".into());
+            let outcome = match streamed {
+                false => lm.generate(request).await,
+                true => lm.stream(request).finish().await,
+            };
+            let error = outcome.unwrap_err();
+            let shown = format!("{built} {error} {error:?} {lm:?} {} {}", lm.state(), lm.inspect_history(9));
+            assert!(!shown.contains("topsecret") && !shown.contains("hidden-value"), "{shown}");
+            assert_eq!(error.kind, LmErrorKind::Auth, "{}", provider.model);
+            let call = server.last();
+            assert!(
+                call.headers.iter().any(|(_, value)| value.contains("sk-topsecret-key")),
+                "{}",
+                provider.model
+            );
+            assert_eq!(
+                (call.header("x-team"), call.header("x-secret")),
+                (Some("blue"), Some("hidden-value"))
+            );
+        }
     }
 }
 

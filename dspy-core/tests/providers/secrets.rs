@@ -28,6 +28,7 @@ const OF_THE_REQUEST: &str = "topsecret-of-the-request";
 const OF_THE_OPTIONS: &str = "hidden-value-of-the-options";
 
 /// Behind a proxy that is not there.
+#[allow(clippy::print_stderr, reason = "the process that started this one reads it")]
 #[tokio::test]
 async fn in_a_process_behind_a_proxy() {
     let Ok(base) = std::env::var("DSPY_TEST_BASE") else { return };

@@ -45,7 +45,7 @@ const DISK_BYTES: u64 = 10_000_000_000;
 /// through one cache are sent once; of several processes that use one directory, one sends a request and the others wait
 /// for its answer. Errors are not cached.
 ///
-/// If the file does not work (a full disk, no permission, a lock that is held for too long), requests are sent all the
+/// A directory that can only be read is read. If the file does not work (a full disk, no permission, a lock that is held for too long), requests are sent all the
 /// same, and the file is tried again later. It is said once on standard error, counted in
 /// [`Usage::unsaved_calls`](super::Usage::unsaved_calls), and shown by [`stats`](Self::stats); [`strict`](Self::strict) makes
 /// it an error. Of a damaged file the answers that are whole are kept.
@@ -130,7 +130,8 @@ impl Cache {
         Self::build(MEMORY_ENTRIES, Some(path.into()), DISK_BYTES)
     }
 
-    /// As [`Cache::disk`], with a bound on the file's size in bytes.
+    /// As [`Cache::disk`], with a bound on the file's size in bytes. While several processes write at once, the journal may
+    /// exceed it by some megabytes for moments.
     pub fn disk_with_limit(path: impl Into<PathBuf>, bytes: u64) -> Self {
         Self::build(MEMORY_ENTRIES, Some(path.into()), bytes)
     }
