@@ -41,6 +41,8 @@ use crate::{
 /// # Ok(()) })
 /// # }
 /// ```
+///
+/// A call is one request, as of [`Predict`](super::Predict). The predictor has the path `predict`.
 pub struct ChainOfThought<S> {
     predict: Predict<WithReasoning<S>>,
 }

@@ -23,18 +23,23 @@ type Digest<I> = Arc<dyn Fn(&I) -> u64 + Send + Sync>;
 
 /// Runs several programs of one type on the same input, all at the same time, and makes one output of theirs.
 ///
-/// ```no_run
-/// # use dspy_core::{Result, module::Module, signature::DynSignature, predict::Predict};
-/// use dspy_core::optimize::{BootstrapFewShotWithRandomSearch, Ensemble, Optimizer};
-/// # async fn run<P: Module<Input = String, Output = String> + Clone + 'static, E>(program: P, train: Vec<(String, String)>) -> Result<()>
-/// # where (String, String): dspy_core::data::Example<Input = String> {
-///
-/// let metric = |gold: &(String, String), found: &String| gold.1 == *found;
-/// let compiled = BootstrapFewShotWithRandomSearch::new().compile(program, &train, metric).await?;
-/// let voting = Ensemble::of(&compiled, 5).majority();
-/// let answer = voting.call("Who wrote Emma?".to_owned()).await?;
-/// # Ok(()) }
 /// ```
+/// # use dspy_core::{Result, lm::StubModel, module::{Module, Program}, predict::{Ensemble, Predict}};
+/// # use dspy_macros::signature;
+/// # #[signature] struct Qa { #[input] question: String, #[output] answer: String }
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let lm = StubModel::scripted([r#"{"answer": "Charlotte"}"#, r#"{"answer": "Austen"}"#, r#"{"answer": "austen."}"#]);
+/// let asking = |instructions: &str| Predict::<Qa>::new().instructions(instructions);
+/// let mut voting = Ensemble::new(["Answer.", "Name the writer.", "Be brief."].map(asking)).majority();
+/// # voting.set_lm(&lm);
+/// let p = voting.call("Who wrote Emma?").await?;
+/// assert_eq!((p.answer.as_str(), p.usage().total().calls), ("Austen", 3));
+/// # Ok(()) })
+/// # }
+/// ```
+///
+/// The programs that a compile found are those of [`Ensemble::of`]. A call is one of each program, or of `size` of them.
 ///
 /// A program that fails is left out; when all fail, the first error is that of the ensemble. The programs are found under
 /// `programs[0]`, `programs[1]` and so on, and are saved so. To load a saved ensemble, make one of as many programs first.

@@ -63,6 +63,32 @@ use crate::{
 };
 
 /// Asks a model to fill in the outputs of a signature.
+///
+/// ```
+/// # use dspy_core::{Result, lm::StubModel, module::Module, predict::Predict};
+/// # use dspy_macros::signature;
+/// /// How warm is the review?
+/// #[signature]
+/// struct Rate {
+///     #[input]
+///     review: String,
+///     /// from 0 to 1
+///     #[output]
+///     warmth: f64,
+/// }
+///
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let lm = StubModel::scripted([r#"{"warmth": 0.9}"#]);
+/// let rate = Predict::<Rate>::new().lm(&lm);
+/// let p = rate.call("A charming and often affecting journey.").await?;
+/// assert_eq!((p.warmth, p.usage().total().calls), (0.9, 1));
+/// # Ok(()) })
+/// # }
+/// ```
+///
+/// A call is one request, and one more for each repair of an answer that cannot be read ([`repairs`](Self::repairs)) and
+/// each correction of one that does not meet a constraint. Its predictor has the path `self`, or that of its field.
 pub struct Predict<S> {
     predictor: Predictor,
     signature: PhantomData<fn() -> S>,
