@@ -43,7 +43,8 @@
 /// dspy::assert!(!passages.is_empty(), retry = self.query, "the query {query:?} finds nothing; write another one");
 /// ```
 ///
-/// What runs again is `forward`, from its beginning. So what it does besides calling predictors is done again, too. A call
+/// What runs again is `forward`, from its beginning. So what it does besides calling modules is done again, too; the
+/// tools of an agent are not called again. A call
 /// is taken for one of the earlier run when it is of the same predictor with the same input; the second of two equal calls
 /// for the second one. The condition is a `bool`; the surrounding function returns a `Result` whose error is made from
 /// [`Error`](crate::Error), which is passed on as it is: an error that is caught, or replaced, has nothing run again.

@@ -1,3 +1,4 @@
+mod again;
 mod arguments;
 mod calls;
 mod hostile;

@@ -1,6 +1,7 @@
 //! The runs of one call of a program that is run again where an assertion is not met.
 
 use std::{
+    any::Any,
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -10,7 +11,7 @@ use std::{
 
 use super::{
     guidance::Correction,
-    recorder::{PredictorId, Recorded, Step, StepOutcome, next_sequence},
+    recorder::{Attached, PredictorId, Recorded, Step, StepOutcome, next_sequence},
 };
 use crate::signature::Violation;
 
@@ -34,6 +35,10 @@ struct State {
     log: Vec<Logged>,
     /// What they did in earlier runs and have not been asked for in this one.
     known: VecDeque<Logged>,
+    /// What modules did in this run besides asking models, such as to call tools.
+    done: Vec<Attached>,
+    /// What they did in earlier runs and have not been asked for in this one.
+    known_done: VecDeque<Attached>,
     /// There were more steps than are kept.
     overflown: bool,
     reruns: usize,
@@ -75,8 +80,22 @@ pub(crate) enum Recall {
 /// What is left of a call that has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
-    pub(crate) log: Vec<Logged>,
-    pub(crate) violations: Vec<Violation>,
+    log: Vec<Logged>,
+    done: Vec<Attached>,
+    violations: Vec<Violation>,
+}
+
+impl Ended {
+    /// The wishes that were not met.
+    pub(crate) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Adds what another call did. What that did not meet does not count.
+    pub(crate) fn add_work(&mut self, other: Self) {
+        self.log.extend(other.log);
+        self.done.extend(other.done);
+    }
 }
 
 impl Attempt {
@@ -121,6 +140,23 @@ impl Attempt {
             });
         }
         None
+    }
+
+    /// What a module did here in an earlier run besides asking models: the first that is meant. It is known once, and is
+    /// part of this run then.
+    pub(crate) fn recall_done<T: Any + Send + Sync>(&self, meant: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+        for attempt in self.chain() {
+            let known = &mut attempt.lock().known_done;
+            let found = |done: &Attached| done.downcast_ref::<T>().is_some_and(&meant);
+            let Some(at) = known.iter().position(found) else { continue };
+            return known.remove(at).and_then(|done| done.downcast::<T>().ok());
+        }
+        None
+    }
+
+    /// Keeps what a module did besides asking models, so that it is not done again when the program runs again.
+    pub(crate) fn keep_done(&self, done: Attached) {
+        self.lock().push_done(done);
     }
 
     /// Keeps what a predictor did.
@@ -176,26 +212,30 @@ impl Attempt {
     /// Begins another run. Gives the steps of the one that ended.
     pub(crate) fn rewind(&self) -> Vec<Arc<Step>> {
         let mut state = self.lock();
-        let State { log, known, reruns, violations, .. } = &mut *state;
+        let State { log, known, done, known_done, reruns, violations, .. } = &mut *state;
         *reruns += 1;
         violations.clear();
         let steps = log.iter().map(|logged| logged.step.clone()).collect();
         // A call that was to be made again, and was not, is no longer part of the program's way.
         let rest = std::mem::take(known).into_iter().filter(|logged| !logged.refused);
         *known = log.drain(..).chain(rest).collect();
+        let rest = std::mem::take(known_done);
+        *known_done = done.drain(..).chain(rest).collect();
         steps
     }
 
     /// Ends the call.
     pub(crate) fn end(&self) -> Ended {
         let mut state = self.lock();
-        Ended { log: std::mem::take(&mut state.log), violations: std::mem::take(&mut state.violations) }
+        let State { log, done, violations, .. } = &mut *state;
+        Ended { log: std::mem::take(log), done: std::mem::take(done), violations: std::mem::take(violations) }
     }
 
     /// Takes over a call that ended within this one.
     pub(crate) fn absorb(&self, ended: Ended) {
         let mut state = self.lock();
         state.violations.extend(ended.violations);
+        ended.done.into_iter().for_each(|done| state.push_done(done));
         for mut logged in ended.log {
             // Whoever refused it is gone.
             logged.refused = false;
@@ -205,9 +245,10 @@ impl Attempt {
 
     /// Takes over a branch that has ended.
     pub(crate) fn absorb_branch(&self, branch: &Self) {
-        let Ended { log, violations } = branch.end();
+        let Ended { log, done, violations } = branch.end();
         let mut state = self.lock();
         state.violations.extend(violations);
+        done.into_iter().for_each(|done| state.push_done(done));
         for logged in log {
             state.push(logged.at(next_sequence()));
         }
@@ -219,6 +260,12 @@ impl Attempt {
 }
 
 impl State {
+    fn push_done(&mut self, done: Attached) {
+        if self.done.len() < MAX_STEPS {
+            self.done.push(done);
+        }
+    }
+
     fn push(&mut self, logged: Logged) {
         if self.log.len() < MAX_STEPS {
             let before = self.log.iter().rposition(|other| other.sequence <= logged.sequence);

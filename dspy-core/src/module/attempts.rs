@@ -44,7 +44,7 @@ pub(crate) async fn attempt<I: Clone, O, F: Future<Output = Result<O>>>(
 pub(crate) fn commit(context: &Context, ended: Ended) {
     match (context.attempt(), context.recorder()) {
         (Some(outer), _) => outer.absorb(ended),
-        (None, Some(recorder)) => ended.violations.iter().for_each(|violation| recorder.note(violation)),
+        (None, Some(recorder)) => ended.violations().iter().for_each(|violation| recorder.note(violation)),
         (None, None) => {}
     }
 }

@@ -130,7 +130,7 @@ impl<I: Clone + Send + Sync + 'static, O: Send + Sync + 'static> Attempts<I, O> 
                     threshold: self.threshold,
                 };
                 let (advice, ended) = judging(&context, || advisor.advise(module, &attempted)).await;
-                rest.log.extend(ended.log);
+                rest.add_work(ended);
                 if let Some(advice) = advice? {
                     hints = Hints::clone(&own_hints);
                     for (id, hint) in advice {
@@ -141,7 +141,7 @@ impl<I: Clone + Send + Sync + 'static, O: Send + Sync + 'static> Attempts<I, O> 
             let value = |tried: &Tried<O>| tried.output.as_ref().map(|(_, score)| score.value);
             let better = best.as_ref().is_none_or(|best| value(&tried) > value(best));
             let worse = if better { best.replace(tried) } else { Some(tried) };
-            rest.log.extend(worse.into_iter().flat_map(|worse| worse.ended.log));
+            worse.into_iter().for_each(|worse| rest.add_work(worse.ended));
             failure = failed.or(failure);
             if last {
                 break;
@@ -201,7 +201,7 @@ impl<I: Clone + Send + Sync + 'static, O: Send + Sync + 'static> Attempts<I, O> 
         rest: &mut Ended,
     ) -> Result<(O, Score)> {
         let (score, ended) = judging(context, || self.reward.of(input, &prediction)).await;
-        rest.log.extend(ended.log);
+        rest.add_work(ended);
         score.map(|score| (prediction.into_inner(), score))
     }
 }

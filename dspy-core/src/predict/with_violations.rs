@@ -82,7 +82,7 @@ impl<P: Module> Module for WithViolations<P> {
         let scope = context.clone().recording(recorder.clone());
         let (output, ended) = attempt(scope, input, |input| self.0.forward(input)).await;
         let record = recorder.take();
-        let violations = record.violations.into_iter().chain(ended.violations.iter().cloned()).collect();
+        let violations = record.violations.into_iter().chain(ended.violations().iter().cloned()).collect();
         commit(&context, ended);
         Ok(Checked { violations, backtracks: record.backtracks, output: output? })
     }

@@ -6,7 +6,7 @@ use schemars::{Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{set::name_for_providers, steps::Steps};
+use super::{next::NextStep, set::name_for_providers, steps::Steps};
 use crate::{
     ToolError, ToolErrorKind,
     lm::{Message, Replay},
@@ -142,6 +142,14 @@ impl Trajectory {
     /// The type of a field that holds it.
     pub(crate) fn type_info() -> TypeInfo {
         TypeInfo::dynamic(TrajectoryType)
+    }
+}
+
+impl AgentStep {
+    /// Whether these are the thought and the calls of the step.
+    pub(crate) fn is(&self, next: &NextStep) -> bool {
+        let calls = self.actions.iter().map(|action| (&action.tool, &action.arguments));
+        self.thought == next.thought && calls.eq(next.calls.iter().map(|call| (&call.name, &call.args)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The loop of an agent, whatever its signature.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt as _, stream};
 
 use super::super::{
@@ -8,6 +10,7 @@ use super::super::{
 };
 use crate::{
     Result, ToolError, ToolErrorKind,
+    context::{Context, PredictorId},
     lm::BoxFuture,
     module::Predictor,
     tool::{Action, AgentStep, FINISH, NextStep, Observation, Stop, Tool, Trajectory},
@@ -28,6 +31,13 @@ pub(in crate::predict) enum AgentEvent {
 /// The places of the predictors of an agent, for those who are told of requests.
 pub(super) const NEXT: usize = 0;
 pub(super) const OUTPUTS: usize = 1;
+
+/// A step that was made after others.
+struct Made {
+    agent: PredictorId,
+    before: Trajectory,
+    step: Arc<AgentStep>,
+}
 
 /// An agent at work.
 #[derive(Clone, Copy)]
@@ -54,10 +64,15 @@ impl Work<'_> {
                 let Some(next) = next(self.react, sides, &mut trajectory, watch).await? else {
                     return Ok(trajectory);
                 };
-                let (step, finished) = self.make(next).await;
+                let step = match self.recalled(&next, &trajectory) {
+                    Some(step) => step,
+                    None => self.first_made(next, &trajectory).await,
+                };
                 if let Some(events) = self.events {
-                    events.tell(AgentEvent::Made(step.clone()));
+                    events.tell(AgentEvent::Made(AgentStep::clone(&step)));
                 }
+                let is_finish = |action: &Action| self.is_finish(&action.tool);
+                let finished = step.actions.is_empty() || step.actions.iter().any(is_finish);
                 trajectory.push(step);
                 if finished {
                     trajectory.end(Stop::Finished);
@@ -69,18 +84,41 @@ impl Work<'_> {
         })
     }
 
-    /// Makes the calls of a step; whether the work ends with it.
-    async fn make(self, next: NextStep) -> (AgentStep, bool) {
+    /// The step as it was made before, when the program around runs again: its calls are not made twice.
+    fn recalled(self, next: &NextStep, before: &Trajectory) -> Option<Arc<AgentStep>> {
+        let context = Context::current();
+        let attempt = context.attempt()?;
+        let agent = self.react.id();
+        let made = attempt.recall_done(|made: &Made| {
+            made.agent == agent && made.step.is(next) && made.before.steps().eq(before.steps())
+        })?;
+        attempt.keep_done(made.clone());
+        if let Some(events) = self.events {
+            next.calls.iter().for_each(|call| events.tell(AgentEvent::Calls(call.clone())));
+        }
+        Some(made.step.clone())
+    }
+
+    /// Makes a step, and keeps it for another run of the program around.
+    async fn first_made(self, next: NextStep, before: &Trajectory) -> Arc<AgentStep> {
+        let step = Arc::new(self.make(next).await);
+        if let Some(attempt) = Context::current().attempt().filter(|_| !step.actions.is_empty()) {
+            let made = Made { agent: self.react.id(), before: before.clone(), step: step.clone() };
+            attempt.keep_done(Arc::new(made));
+        }
+        step
+    }
+
+    /// Makes the calls of a step.
+    async fn make(self, next: NextStep) -> AgentStep {
         let parallel = next.calls.iter().all(|call| self.find(&call.name).is_none_or(Tool::is_parallel));
-        let finished = next.calls.iter().any(|call| self.is_finish(&call.name));
         let mut calls = stream::iter(next.calls.into_iter().map(|call| self.act(call)))
             .buffered(if parallel { AT_ONCE } else { 1 });
         let mut actions = Vec::new();
         while let Some(action) = calls.next().await {
             actions.push(action);
         }
-        let finished = finished || actions.is_empty();
-        (AgentStep { thought: next.thought, actions, replay: next.replay }, finished)
+        AgentStep { thought: next.thought, actions, replay: next.replay }
     }
 
     async fn act(self, call: ToolCall) -> Action {
