@@ -110,7 +110,7 @@ impl LMBuilder {
     }
 
     /// Sets the endpoint, as in `http://localhost:8000/v1`. No key from the environment is sent there; one that it needs
-    /// is set with [`LMBuilder::api_key`].
+    /// is set with [`LMBuilder::api_key`]. An address that is only a host has the path of the provider's own endpoint.
     pub fn api_base(mut self, url: impl Into<String>) -> Self {
         self.api_base = Some(url.into());
         self
@@ -147,7 +147,8 @@ impl LMBuilder {
         self
     }
 
-    /// Sets the region in which the models of a provider that has regions are asked, such as `eu-west-1` for Bedrock.
+    /// Sets the region in which the models of a provider that has regions are asked, such as `eu-west-1` for Bedrock. Without it,
+    /// that of an ARN, of `AWS_REGION` or `AWS_DEFAULT_REGION`, or of the profile in the files of AWS's tools.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
