@@ -54,6 +54,58 @@ impl Module for Judges {
     }
 }
 
+/// Find reports.
+#[tool]
+pub async fn find(
+    /// where they came from
+    origin: String,
+    #[arg(default = 3)] most: usize,
+) -> Result<Vec<String>> {
+    Ok(vec![origin; most])
+}
+
+/// Count words.
+#[tool]
+#[deprecated(note = "count them yourself")]
+pub fn words(text: String) -> usize {
+    text.split_whitespace().count()
+}
+
+/// A shelf of reports.
+#[derive(Debug)]
+pub struct Shelf {
+    reports: Vec<String>,
+}
+
+#[tool]
+impl Shelf {
+    /// How many there are.
+    #[tool]
+    pub fn size(&self) -> usize {
+        self.reports.len()
+    }
+
+    /// One of them.
+    #[tool(name = "report")]
+    pub async fn get(&self, number: usize) -> Result<String, String> {
+        self.reports.get(number).cloned().ok_or_else(|| format!("there are {}", self.reports.len()))
+    }
+}
+
+#[tokio::test]
+async fn tools_work_under_another_name() {
+    let shelf = Arc::new(Shelf { reports: vec!["smoke".into()] });
+    #[expect(deprecated)]
+    let agent = ReAct::<Judge>::builder().tool(find).tool(words).tools(shelf.tools()).build();
+    let names: Vec<&str> = agent.tools().iter().map(Tool::name).collect();
+    assert_eq!(names, ["find", "words", "size", "report"]);
+    assert_eq!(find("kitchen".into(), 1).await.unwrap_or_default(), ["kitchen"]);
+    for (tool, said) in agent.tools()[2..].iter().zip(["1", "`report` was not called: `number` is missing"]) {
+        let seen = tool.observe(Default::default()).await.text;
+        assert!(seen.starts_with(said), "{seen}");
+    }
+}
+
 #[tokio::test]
 async fn works_under_another_name() {
     let program = Judges::default();
