@@ -8,7 +8,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::{Answer, HistoryEntry, Request, Usage, history, probes, spans};
+use super::{Answer, HistoryEntry, Request, Usage, ambient, history, spans};
 use crate::LmError;
 
 /// What the calls of a client have spent, added up without a lock.
@@ -67,7 +67,7 @@ impl Call {
     /// Begins it, and tells whoever observes.
     pub(super) fn begin(model: &str, request: &mut Request) -> Self {
         let (time, instant) = (SystemTime::now(), Instant::now());
-        request.probe = probes::of_request(model, request);
+        request.probe = ambient::of_request(model, request);
         Self { time, instant, span: spans::chat(model, request) }
     }
 

@@ -1,7 +1,7 @@
 //! What is known of models: limits, prices, and what differs from their provider's other models.
 //!
 //! The facts are data with a date, in a file that is part of the library ([`date`]); a file of the user's own is laid over
-//! it with [`load`], or by naming it in the variable `DSPY_MODELS`:
+//! it with [`load`], or by naming it in the variable `DSPY_MODELS` (if that cannot be read, no model of a provider is set up):
 //!
 //! ```json
 //! {
@@ -238,17 +238,23 @@ const REGIONS: &[&str] = &["apac", "au", "ca", "eu", "global", "jp", "us", "us-g
 static BUILT_IN: LazyLock<Table> =
     LazyLock::new(|| serde_json::from_str(include_str!("models.json")).unwrap_or_default());
 
-/// Those of the user, the last loaded last.
-static OWN: LazyLock<RwLock<Vec<Table>>> = LazyLock::new(|| {
-    let mut own = Vec::new();
-    if let Some(path) = std::env::var_os("DSPY_MODELS").filter(|path| !path.is_empty()) {
-        match read(Path::new(&path)) {
-            Ok(table) => own.push(table),
-            Err(error) => tracing::warn!(%error, "the file named in DSPY_MODELS is passed over"),
-        }
-    }
-    RwLock::new(own)
+/// Those of the file that the environment names, or what is wrong with it.
+static NAMED: LazyLock<Result<Option<Table>, String>> = LazyLock::new(|| {
+    let path = std::env::var_os("DSPY_MODELS").filter(|path| !path.is_empty());
+    path.map(|path| read(Path::new(&path))).transpose().map_err(|message| {
+        tracing::warn!(message, "the file named in DSPY_MODELS is passed over");
+        format!("the file of facts that DSPY_MODELS names cannot be used: {message}")
+    })
 });
+
+/// What is wrong with the file that the environment names.
+pub(super) fn problem() -> Option<&'static str> {
+    NAMED.as_ref().err().map(String::as_str)
+}
+
+/// Those of the user, the last loaded last.
+static OWN: LazyLock<RwLock<Vec<Table>>> =
+    LazyLock::new(|| RwLock::new(NAMED.iter().flatten().cloned().collect()));
 
 /// What is known of the model `provider/name`.
 ///
@@ -282,7 +288,21 @@ pub fn load(path: impl AsRef<Path>) -> Result<(), LmError> {
 fn read(path: &Path) -> Result<Table, String> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| format!("{shown} cannot be read: {e}"))?;
-    serde_json::from_str(&text).map_err(|e| format!("{shown} holds no facts of models: {e}"))
+    let table: Table =
+        serde_json::from_str(&text).map_err(|e| format!("{shown} holds no facts of models: {e}"))?;
+    for (name, facts) in &table.models {
+        if !name.contains('/') {
+            return Err(format!("{shown} names the model `{name}`; models are named `provider/model`"));
+        }
+        let Some(Price { input, output, cached_input, cache_write }) = facts.price else { continue };
+        let prices = [Some(input), Some(output), cached_input, cache_write];
+        if let Some(wrong) = prices.into_iter().flatten().find(|price| *price < 0.0) {
+            return Err(format!(
+                "{shown} has a price of {wrong} for `{name}`; a price is a number from 0 up"
+            ));
+        }
+    }
+    Ok(table)
 }
 
 #[cfg(test)]
@@ -324,6 +344,32 @@ mod tests {
         assert_eq!(of("nowhere/m"), Facts::default());
         assert_eq!(of(""), Facts::default());
         assert_eq!(of("é"), Facts::default());
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("models.json");
+        for (content, parts) in [
+            ("", &["EOF"][..]),
+            ("[]", &["models.json", "line 1"]),
+            (r#"{"models": {"own/m": {"context": "long"}}}"#, &["\"long\"", "line 1"]),
+            (r#"{"models": {"own/m": {"contxt": 1}}}"#, &["contxt", "context"]),
+            (r#"{"models": {"own/m": {"price": {"input": 1}}}}"#, &["output"]),
+            (
+                r#"{"models": {"own/m": {"price": {"input": -1, "output": 2}}}}"#,
+                &["own/m", "-1", "from 0 up"],
+            ),
+            (r#"{"models": {"m": {"context": 1}}}"#, &["`m`", "provider/model"]),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let error = load(&path).unwrap_err().to_string();
+            assert!(
+                error.contains("models.json") && parts.iter().all(|part| error.contains(part)),
+                "{error}"
+            );
+        }
+        assert!(load(folder.path().join("none")).unwrap_err().to_string().contains("cannot be read"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod account;
 mod allowances;
+mod ambient;
 mod answer;
 mod attempts;
 mod aws;
@@ -21,7 +22,6 @@ pub(crate) mod genai;
 pub mod history;
 mod http;
 mod inspection;
-mod ledger;
 mod limiter;
 #[cfg(feature = "local")]
 mod local;
@@ -31,7 +31,6 @@ mod place;
 mod prefix;
 mod private;
 mod probe;
-mod probes;
 mod provider;
 mod rate;
 mod replay;
@@ -50,6 +49,7 @@ mod tuned;
 mod wire;
 
 pub use crate::value::{ToolCall, ToolSpec};
+pub(crate) use ambient::{Counts, EmbeddingProbe, Ledger, Probes, install_probes, provide_ledger};
 pub use answer::Answer;
 pub use aws::AwsCredentials;
 pub(crate) use budget::Meter;
@@ -67,7 +67,6 @@ pub(crate) use http::blocking_client;
 #[cfg(feature = "mcp")]
 pub(crate) use http::client as http_client;
 pub use inspection::{Inspection, inspect_history};
-pub(crate) use ledger::{Counts, Ledger, provide as provide_ledger};
 #[cfg(feature = "local")]
 pub use local::LocalModel;
 #[cfg(feature = "local")]
@@ -76,7 +75,6 @@ pub use message::{Message, Role};
 pub use model::{BoxFuture, Delta, DeltaSink, LanguageModel};
 pub use prefix::{Prefix, Prompt};
 pub(crate) use probe::{Probe, Retried};
-pub(crate) use probes::{EmbeddingProbe, Probes, install as install_probes};
 pub use replay::Replay;
 pub use request::{Options, ReasoningEffort, Request, ResponseFormat, ToolChoice};
 pub use response::{Choice, FinishReason, Response, TokenLogprob, Usage};

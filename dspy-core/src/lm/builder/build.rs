@@ -124,6 +124,9 @@ impl LMBuilder {
     ) -> Result<Arc<dyn LanguageModel>, LmError> {
         let wrong = |message| self.wrong(message);
         let id = self.id();
+        if let Some(problem) = facts::problem() {
+            return Err(wrong(problem.to_owned()));
+        }
         let facts = facts::of(id);
         let wanted = Wanted {
             api_base: self.api_base.clone(),

@@ -20,13 +20,13 @@ use crate::{
     LmError, LmErrorKind,
     lm::{
         BoxFuture, Cache, Response, RetryPolicy, Usage,
+        ambient::{self, Ledger},
         attempts::Attempts,
         budget::{Admitted, Asked, Meter},
         cache::{Asking, Key},
-        ledger::{self, Ledger},
         limiter::{Limiter, Limits},
         probe::Retried,
-        probes, spans,
+        spans,
         wire::embeddings::{from_base64, to_base64},
     },
 };
@@ -235,7 +235,7 @@ impl Embedder for EmbeddingModel {
                 return self.core.embed(texts, input, None).await;
             }
             let span = spans::embeddings(self.id(), texts.len());
-            let probe = probes::of_embedding(self.id(), texts);
+            let probe = ambient::of_embedding(self.id(), texts);
             let retried = probe.as_deref().map(|probe| probe as &dyn Retried);
             let result = self.core.embed(texts, input, retried).instrument(span.clone()).await;
             spans::embedded(&span, result.as_ref());
@@ -258,7 +258,7 @@ impl Core {
         let distinct = &texts.distinct[..];
         let keys: Vec<Key> = distinct.iter().map(|text| self.key(text, input)).collect();
         // A client within this one counts by itself.
-        let ledger = if self.embedder.is_client() { Ledger::default() } else { ledger::current() };
+        let ledger = if self.embedder.is_client() { Ledger::default() } else { ambient::ledger() };
         let batches = self.batch.divide(distinct.iter().map(|text| text.len()));
         let (admitted, refusal) = self.admit(ledger.meter.as_ref(), distinct, &keys, &batches);
         // What the budget allows is asked for and kept, so that it need not be paid again.

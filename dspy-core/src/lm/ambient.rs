@@ -1,9 +1,13 @@
-//! Where clients find out whether anybody observes the work at hand, which only the context knows.
+//! What surrounds a call: who observes the work at hand, and what counts its spending. Only the context knows, a module
+//! further down, which hands in how to find out.
+//!
+//! A request to a language model carries the meter of its work. An embedder is called without a request, from any code
+//! of a program, so it asks here.
 
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    Request,
+    Meter, Request, Usage,
     embed::Embeddings,
     probe::{Probe, Retried},
 };
@@ -29,7 +33,7 @@ pub(crate) struct Probes {
 static PROBES: OnceLock<Probes> = OnceLock::new();
 
 /// Sets them, once for the process.
-pub(crate) fn install(probes: Probes) {
+pub(crate) fn install_probes(probes: Probes) {
     let _ = PROBES.set(probes);
 }
 
@@ -39,4 +43,28 @@ pub(super) fn of_request(model: &str, request: &Request) -> Option<Arc<dyn Probe
 
 pub(super) fn of_embedding(model: &str, texts: &[&str]) -> Option<Box<dyn EmbeddingProbe>> {
     (PROBES.get()?.embedding)(model, texts)
+}
+
+/// Adds up usage by model.
+pub(crate) trait Counts: Send + Sync {
+    fn count(&self, model: &Arc<str>, usage: Usage);
+}
+
+/// What counts the spending of a task.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) meter: Option<Arc<Meter>>,
+    pub(crate) usage: Option<Arc<dyn Counts>>,
+}
+
+static LEDGER: OnceLock<fn() -> Ledger> = OnceLock::new();
+
+/// Hands in how the ledger of the running task is found: the first one stays.
+pub(crate) fn provide_ledger(current: fn() -> Ledger) {
+    LEDGER.get_or_init(|| current);
+}
+
+/// The ledger of the running task.
+pub(super) fn ledger() -> Ledger {
+    LEDGER.get().map_or_else(Ledger::default, |current| current())
 }
