@@ -189,7 +189,11 @@ impl Signature for DynSignature {
     fn write_input(input: &Record, writer: &mut FieldWriter<'_>) -> Result<(), WriteError> {
         if let Some((name, _)) = input.iter().find(|(name, _)| writer.inputs().all(|f| f.name != *name)) {
             let names: Vec<String> = writer.inputs().map(|f| format!("`{}`", f.name)).collect();
-            let message = format!("the signature has no input `{name}`; its inputs are {}", names.join(", "));
+            let known = match names.is_empty() {
+                true => "it has none".to_owned(),
+                false => format!("its inputs are {}", names.join(", ")),
+            };
+            let message = format!("the signature has no input `{name}`; {known}");
             return Err(WriteError::custom(message));
         }
         for field in writer.inputs() {

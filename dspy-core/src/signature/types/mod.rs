@@ -123,7 +123,7 @@ impl Shape {
             return info.check(value);
         }
         let read = read::Seed::new(self, true).deserialize(value).map(drop);
-        read.map_err(|e| ReadError::new(e.to_string(), &value.to_string()))
+        read.map_err(|e| ReadError::new(format!("a value that fits ({e})"), &value.to_string()))
     }
 }
 
