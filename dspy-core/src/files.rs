@@ -77,6 +77,11 @@ fn temporary_beside(path: &Path) -> io::Result<(PathBuf, File)> {
         temporary.push(name);
         temporary.push(if number == 0 { ".tmp".to_owned() } else { format!(".{number}.tmp") });
         let temporary = path.with_file_name(temporary);
+        if fs::symlink_metadata(&temporary).is_ok_and(|data| !data.is_file()) {
+            // A link or a folder that somebody has put there.
+            number += 1;
+            continue;
+        }
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&temporary)?;
         match file.try_lock() {
             Ok(()) if is_at(&file, &temporary) => {
@@ -97,7 +102,7 @@ fn temporary_beside(path: &Path) -> io::Result<(PathBuf, File)> {
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |data: fs::Metadata| (data.dev(), data.ino());
-    file.metadata().ok().map(identity) == fs::metadata(path).ok().map(identity)
+    file.metadata().ok().map(identity) == fs::symlink_metadata(path).ok().map(identity)
 }
 
 /// Elsewhere a file that is open keeps its name.
@@ -117,6 +122,21 @@ fn sync_folder(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_place_of_the_temporary_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("a.json"), folder.path().join("other"));
+        fs::write(&other, "kept").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join(".a.json.tmp")).unwrap();
+        write_all_atomically(&path, b"new").unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read(&other).unwrap()),
+            (b"new".to_vec(), b"kept".to_vec())
+        );
+        assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
+    }
 
     fn entries(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()

@@ -86,7 +86,8 @@ where
 }
 
 macro_rules! types {
-    ($($name:ident: $ty:ty = $values:expr;)*) => {$(
+    ($($(#[$attribute:meta])* $name:ident: $ty:ty = $values:expr;)*) => {$(
+        $(#[$attribute])*
         #[test]
         fn $name() {
             survives::<$ty>($values);
@@ -255,6 +256,7 @@ fn citations() -> impl Strategy<Value = Citations> {
 types! {
     texts: String = any_text();
     texts_or_nothing: Option<String> = option::of(word());
+    #[cfg(feature = "constraints")] // a length
     characters: char = any::<char>().prop_filter("a blank", |c| !c.is_whitespace());
     truth_values: bool = any::<bool>();
     truth_values_or_nothing: Option<bool> = any::<Option<bool>>();
@@ -272,6 +274,7 @@ types! {
     lists_of_choices: Vec<Priority> = vec(priority(), 0..4);
     sets: BTreeSet<String> = btree_set(inner(), 0..4);
     tuples: (String, i64, bool) = (inner(), any::<i64>(), any::<bool>());
+    #[cfg(feature = "constraints")] // a length
     arrays: [f64; 3] = [number(), number(), number()];
     maps: BTreeMap<String, String> = btree_map(inner(), inner(), 0..4);
     maps_by_number: BTreeMap<i64, Vec<String>> = btree_map(any::<i64>(), vec(inner(), 0..3), 0..3);

@@ -213,7 +213,7 @@ impl JsonSchema for Citations {
                 "type": "object",
                 "properties": {
                     "cited_text": { "type": "string" },
-                    "document_index": { "type": "integer", "minimum": 0 },
+                    "document_index": { "type": "integer", "format": "uint", "minimum": 0 },
                 },
                 "required": ["cited_text", "document_index"],
             },
