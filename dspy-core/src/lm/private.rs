@@ -31,13 +31,13 @@ pub(super) fn is_secret_header(name: &str) -> bool {
     is_secret(name) || ["key", "token", "secret", "password", "signature"].contains(&&*last)
 }
 
-/// Takes out of a text what headers hold: as a whole, and by itself what stands behind the name of a scheme, as in
-/// `Bearer ...`.
+/// Takes out of a text what headers hold: as a whole, and each word by itself behind the name of a scheme, as in
+/// `Bearer ...` and `AWS4-HMAC-SHA256 Credential=..., Signature=...`.
 pub(super) fn redact<'a>(text: &mut String, values: impl Iterator<Item = &'a str>) {
     for value in values {
-        let scheme = value.split_once(' ').map(|(_, rest)| rest).filter(|rest| !rest.contains(' '));
+        let words = value.split([' ', ',']).skip(1);
         // Very short values would blot out ordinary words.
-        for secret in [Some(value), scheme].into_iter().flatten().filter(|secret| secret.len() >= 6) {
+        for secret in std::iter::once(value).chain(words).filter(|secret| secret.len() >= 6) {
             if text.contains(secret) {
                 *text = text.replace(secret, "[redacted]");
             }

@@ -28,6 +28,7 @@ use crate::{
         BoxFuture,
         aws::{AwsCredentials, Signing},
         http::{self as clients, Timeouts},
+        private::redact,
     },
 };
 
@@ -144,11 +145,8 @@ impl Sign for Signer {
     }
 
     fn redact(&self, text: &mut String) {
-        for secret in self.last.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            if text.contains(secret.expose_secret()) {
-                *text = text.replace(secret.expose_secret(), "[redacted]");
-            }
-        }
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        redact(text, last.iter().map(|secret| secret.expose_secret()));
     }
 }
 
