@@ -18,6 +18,9 @@ try:
 except ImportError as error:
     print(f"dspy cannot be imported: {error}", file=sys.stderr)
     sys.exit(77)
+if not hasattr(dspy, "RLM"):
+    print(f"DSPy {dspy.__version__} has no RLM, and other paths in ProgramOfThought", file=sys.stderr)
+    sys.exit(77)
 
 
 def look_up(town: str) -> int:
