@@ -211,10 +211,10 @@ impl Ask<'_> {
     /// What each of several answers says, where it is kept. The output that was read stays.
     fn several(&self, answer: &Answered, run: &mut Run<'_>) -> Vec<StepOutcome> {
         let choices = &answer.0.response.choices;
-        let kept = self.recorder.is_some_and(|recorder| recorder.keeps_steps());
-        let Some(output) = run.sides.recorded_output().filter(|_| kept && choices.len() > 1) else {
+        if choices.len() < 2 || !self.recorder.is_some_and(|recorder| recorder.keeps_steps()) {
             return Vec::new();
-        };
+        }
+        let Some(output) = run.sides.recorded_output() else { return Vec::new() };
         let mut read = |choice: &Choice| match self.sections(choice, run) {
             Err(kind) => Err(self.parse_error(kind, Vec::new(), choice)),
             Ok((reading, _)) if !reading.errors.is_empty() => {
