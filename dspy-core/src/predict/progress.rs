@@ -1,9 +1,8 @@
-//! Work of several requests that is told of as it goes on.
+//! Work of one or several requests that is told of as it goes on.
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    mem,
     sync::{Arc, Mutex, PoisonError},
     task::{Context as Task, Poll},
 };
@@ -12,13 +11,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    shown::{News, Shown},
+    shown::{News, Partial, Shown},
     watch::Watch,
 };
 use crate::{Error, Result, lm::BoxFuture, module::Prediction, signature::SignatureSpec, value::write_json};
 
 /// An update of a stream of such work.
-pub(super) trait Update<O>: Sized {
+pub(super) trait StreamUpdate<O>: Sized {
     /// What happens beside requests.
     type Event;
 
@@ -79,33 +78,49 @@ struct Asked {
     shown: Shown,
 }
 
+impl Asked {
+    /// The outputs, before anything is known of them.
+    fn outputs(spec: &SignatureSpec) -> Self {
+        Self { outputs: true, watch: Watch::default(), shown: Shown::new(spec) }
+    }
+}
+
 /// The work, and what is known of it.
-pub(super) struct Progress<O, U: Update<O>> {
+pub(super) struct Progress<O, U: StreamUpdate<O>> {
     /// `None` after its end.
     work: Option<BoxFuture<'static, Result<Prediction<O>>>>,
     events: Events<U::Event>,
-    asked: Option<Asked>,
-    /// Of the predictors by their places; the last is asked for the outputs.
-    specs: Vec<Arc<SignatureSpec>>,
+    asked: Asked,
+    /// Of the predictors that are asked before the outputs are, by their places.
+    before: Vec<Arc<SignatureSpec>>,
+    /// Of the predictor that is asked for the outputs; its place is behind the others.
+    outputs: Arc<SignatureSpec>,
     updates: VecDeque<U>,
     end: Option<Result<Prediction<O>>>,
 }
 
-impl<O, U: Update<O>> Progress<O, U> {
+impl<O, U: StreamUpdate<O>> Progress<O, U> {
     /// The name of the signature.
     pub(super) fn signature(&self) -> &str {
-        self.specs.first().map_or("", |spec| &spec.name)
+        &self.outputs.name
+    }
+
+    /// The outputs so far.
+    pub(super) fn partial(&self) -> Partial<'_> {
+        self.asked.shown.partial()
     }
 }
 
-impl<O: Serialize + Send + 'static, U: Update<O>> Progress<O, U> {
-    /// The work of predictors with these signatures, the last of which is asked for the outputs.
+impl<O: Serialize + Send + 'static, U: StreamUpdate<O>> Progress<O, U> {
+    /// The work of predictors with these signatures.
     pub(super) fn new(
-        specs: Vec<Arc<SignatureSpec>>,
+        before: Vec<Arc<SignatureSpec>>,
+        outputs: Arc<SignatureSpec>,
         events: Events<U::Event>,
         work: BoxFuture<'static, Result<Prediction<O>>>,
     ) -> Self {
-        Self { work: Some(work), events, asked: None, specs, updates: VecDeque::new(), end: None }
+        let asked = Asked::outputs(&outputs);
+        Self { work: Some(work), events, asked, before, outputs, updates: VecDeque::new(), end: None }
     }
 
     pub(super) async fn next(&mut self) -> Option<Result<U>> {
@@ -127,6 +142,7 @@ impl<O: Serialize + Send + 'static, U: Update<O>> Progress<O, U> {
             if let Some(update) = self.updates.pop_front() {
                 return Poll::Ready(Some(Ok(update)));
             }
+            // One piece at a time, so that the outputs so far are those that have been told of.
             if self.take() {
                 continue;
             }
@@ -150,19 +166,18 @@ impl<O: Serialize + Send + 'static, U: Update<O>> Progress<O, U> {
 
     /// Takes in one event; whether there was one.
     fn take(&mut self) -> bool {
-        if let Some(asked) = &mut self.asked
-            && let Some(event) = asked.watch.next()
-        {
-            let (updates, outputs) = (&mut self.updates, asked.outputs);
-            asked.shown.take(event, &mut |news| updates.extend(U::news(news, outputs)));
+        let Asked { outputs, watch, shown } = &mut self.asked;
+        if let Some(event) = watch.next() {
+            shown.take(event, &mut |news| self.updates.extend(U::news(news, *outputs)));
             return true;
         }
         match self.events.next() {
             None => return false,
             Some(Event::Asks { of, watch }) => {
-                let Some(spec) = self.specs.get(of) else { return true };
-                let outputs = of + 1 == self.specs.len();
-                self.asked = Some(Asked { outputs, watch, shown: Shown::new(spec) });
+                self.asked = match self.before.get(of) {
+                    Some(spec) => Asked { outputs: false, watch, shown: Shown::new(spec) },
+                    None => Asked { watch, ..Asked::outputs(&self.outputs) },
+                };
             }
             Some(Event::Happened(event)) => self.updates.push_back(U::happened(event)),
         }
@@ -171,15 +186,57 @@ impl<O: Serialize + Send + 'static, U: Update<O>> Progress<O, U> {
 
     /// Tells of the outputs that no answer has shown.
     fn settle(&mut self, whole: Map<String, Value>) {
-        let asked = mem::take(&mut self.asked).filter(|asked| asked.outputs).map(|asked| asked.shown);
-        let Some(mut shown) = asked.or_else(|| self.specs.last().map(|spec| Shown::new(spec))) else {
-            return;
-        };
-        let updates = &mut self.updates;
-        shown.settle(whole, &mut |news| updates.extend(U::news(news, true)));
+        if !self.asked.outputs {
+            self.asked = Asked::outputs(&self.outputs);
+        }
+        self.asked.shown.settle(whole, &mut |news| self.updates.extend(U::news(news, true)));
     }
 
     fn is_idle(&self) -> bool {
-        self.events.is_empty() && self.asked.as_ref().is_none_or(|asked| asked.watch.is_empty())
+        self.events.is_empty() && self.asked.watch.is_empty()
     }
 }
+
+/// What every stream of updates can do that is a [`Progress`].
+macro_rules! stream {
+    ($Stream:ident, $Update:ident) => {
+        impl<O: serde::Serialize + Send + 'static> $Stream<O> {
+            /// The next update; `None` after the last one. Nothing is lost when this is dropped before it is done.
+            pub async fn next(&mut self) -> Option<$crate::Result<$Update<O>>> {
+                self.0.next().await
+            }
+
+            /// Waits for the prediction.
+            ///
+            /// # Errors
+            /// As [`call`](crate::module::Module::call).
+            pub async fn finish(self) -> $crate::Result<$crate::module::Prediction<O>> {
+                self.0.finish().await
+            }
+        }
+
+        // Nothing in it is pinned but the work, which stands in a box.
+        impl<O> Unpin for $Stream<O> {}
+
+        impl<O: serde::Serialize + Send + 'static> futures_util::Stream for $Stream<O> {
+            type Item = $crate::Result<$Update<O>>;
+
+            fn poll_next(
+                mut self: std::pin::Pin<&mut Self>,
+                task: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Self::Item>> {
+                self.0.poll(task)
+            }
+        }
+
+        impl<O> std::fmt::Debug for $Stream<O> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($Stream))
+                    .field("signature", &self.0.signature())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(super) use stream;

@@ -1,31 +1,19 @@
 //! Predictions as they arrive.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    future::poll_fn,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as Task, Poll},
-};
+use std::{convert::Infallible, sync::Arc};
 
-use futures_util::Stream;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     ask,
-    shown::{News, Partial, Shown},
+    progress::{Events, Progress, StreamUpdate, stream},
+    shown::{News, Partial},
     sides::SidesOf,
-    watch::Watch,
 };
 use crate::{
-    Error, Result,
     context::Context,
-    lm::BoxFuture,
     module::{Paths, Prediction, Predictor},
     signature::Signature,
-    value::write_json,
 };
 
 /// An update of a prediction.
@@ -52,6 +40,32 @@ pub enum Update<O> {
     Done(Prediction<O>),
 }
 
+impl<O> StreamUpdate<O> for Update<O> {
+    type Event = Infallible;
+
+    fn news(news: News, _: bool) -> Option<Self> {
+        Some(match news {
+            News::Delta { field, text } => Self::Delta { field, text },
+            News::Retry { fields, reason } => Self::Retry { fields, reason },
+        })
+    }
+
+    fn happened(event: Infallible) -> Self {
+        match event {}
+    }
+
+    fn done(prediction: Prediction<O>) -> Self {
+        Self::Done(prediction)
+    }
+
+    fn into_done(self) -> Option<Prediction<O>> {
+        match self {
+            Self::Done(prediction) => Some(prediction),
+            _ => None,
+        }
+    }
+}
+
 /// A prediction as it arrives: see [`Predict::stream`](super::Predict::stream).
 ///
 /// Its items are updates, and an error at the end of a call that fails. Dropping it stops the request.
@@ -65,26 +79,19 @@ pub enum Update<O> {
 /// request, the first is shown.
 ///
 /// Deltas are a guess until the whole answer is parsed; the prediction does not depend on them.
-pub struct PredictionStream<O> {
-    /// `None` after its end.
-    work: Option<BoxFuture<'static, Result<Prediction<O>>>>,
-    watch: Watch,
-    shown: Shown,
-    updates: VecDeque<Update<O>>,
-    end: Option<Result<Prediction<O>>>,
-}
+pub struct PredictionStream<O>(Progress<O, Update<O>>);
 
 impl<O: Serialize + Send + 'static> PredictionStream<O> {
     pub(super) fn new<S: Signature<Output = O>>(predictor: Predictor, paths: Paths, input: S::Input) -> Self {
-        let watch = Watch::default();
-        let (shown, told) = (Shown::new(predictor.spec()), watch.clone());
+        let events = Events::new();
+        let (spec, told) = (predictor.spec().clone(), events.asks(0));
         let mut sides = SidesOf::<S>::new(input);
         let context = Context::current();
         let work = async move {
             let record = context.scope(ask::call(&predictor, &mut sides, Some(told))).await?;
             Ok(Prediction::new(sides.into_output()?, record, &move || paths.clone()))
         };
-        Self { work: Some(Box::pin(work)), watch, shown, updates: VecDeque::new(), end: None }
+        Self(Progress::new(Vec::new(), spec, events, Box::pin(work)))
     }
 
     /// The outputs so far, without copying them.
@@ -92,74 +99,8 @@ impl<O: Serialize + Send + 'static> PredictionStream<O> {
     /// They go as far as the piece of the answer that the last update came from. After [`Update::Done`] they are those
     /// of the prediction.
     pub fn partial(&self) -> Partial<'_> {
-        self.shown.partial()
-    }
-
-    /// The next update; `None` after the last one. Nothing is lost when this is dropped before it is done.
-    pub async fn next(&mut self) -> Option<Result<Update<O>>> {
-        poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
-    }
-
-    /// Waits for the prediction.
-    ///
-    /// # Errors
-    /// As [`call`](crate::module::Module::call).
-    pub async fn finish(mut self) -> Result<Prediction<O>> {
-        while let Some(update) = self.next().await {
-            if let Update::Done(prediction) = update? {
-                return Ok(prediction);
-            }
-        }
-        Err(Error::Task("the stream has ended already".into()))
+        self.0.partial()
     }
 }
 
-// Nothing in it is pinned but the work, which stands in a box.
-impl<O> Unpin for PredictionStream<O> {}
-
-impl<O: Serialize + Send + 'static> Stream for PredictionStream<O> {
-    type Item = Result<Update<O>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
-        let Self { work, watch, shown, updates, end } = &mut *self;
-        loop {
-            if let Some(update) = updates.pop_front() {
-                return Poll::Ready(Some(Ok(update)));
-            }
-            let mut news = |news| {
-                updates.push_back(match news {
-                    News::Delta { field, text } => Update::Delta { field, text },
-                    News::Retry { fields, reason } => Update::Retry { fields, reason },
-                });
-            };
-            // One piece at a time, so that the outputs so far are those that have been told of.
-            if let Some(event) = watch.next() {
-                shown.take(event, &mut news);
-                continue;
-            }
-            match (work.as_mut(), end.take()) {
-                (Some(running), _) => match running.as_mut().poll(task) {
-                    Poll::Ready(ended) => (*work, *end) = (None, Some(ended)),
-                    Poll::Pending if watch.is_empty() => return Poll::Pending,
-                    Poll::Pending => {}
-                },
-                (None, Some(Ok(prediction))) => {
-                    if let Ok(Value::Object(whole)) = write_json(prediction.output()) {
-                        shown.settle(whole, &mut news);
-                    }
-                    updates.push_back(Update::Done(prediction));
-                }
-                (None, Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                (None, None) => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-impl<O> fmt::Debug for PredictionStream<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PredictionStream")
-            .field("shown", &self.shown.partial().to_record())
-            .finish_non_exhaustive()
-    }
-}
+stream!(PredictionStream, Update);

@@ -309,8 +309,8 @@ impl<S: Signature> Module for CodeAct<S> {
 }
 
 impl<S: Signature> Streamed for CodeAct<S> {
-    fn asked(&self) -> Vec<&Predictor> {
-        vec![self.codeact.predictor(), self.extractor.predictor()]
+    fn asked(&self) -> (Vec<&Predictor>, &Predictor) {
+        (vec![self.codeact.predictor()], self.extractor.predictor())
     }
 
     fn work(&self, input: S::Input, told: &Told) -> impl Future<Output = Result<S::Output>> + Send {

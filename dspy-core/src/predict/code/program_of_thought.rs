@@ -317,12 +317,11 @@ fn fault(step: &CodeStep, last: bool) -> Result<Option<&str>> {
 }
 
 impl<S: Signature> Streamed for ProgramOfThought<S> {
-    fn asked(&self) -> Vec<&Predictor> {
-        vec![
-            self.code_generate.predictor(),
-            self.code_regenerate.predictor(),
+    fn asked(&self) -> (Vec<&Predictor>, &Predictor) {
+        (
+            vec![self.code_generate.predictor(), self.code_regenerate.predictor()],
             self.generate_output.predictor(),
-        ]
+        )
     }
 
     fn work(&self, input: S::Input, told: &Told) -> impl Future<Output = Result<S::Output>> + Send {

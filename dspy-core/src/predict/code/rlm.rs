@@ -434,8 +434,8 @@ impl<S: Signature> Module for RLM<S> {
 }
 
 impl<S: Signature> Streamed for RLM<S> {
-    fn asked(&self) -> Vec<&Predictor> {
-        vec![self.generate_action.predictor(), self.extract.predictor()]
+    fn asked(&self) -> (Vec<&Predictor>, &Predictor) {
+        (vec![self.generate_action.predictor()], self.extract.predictor())
     }
 
     fn work(&self, input: S::Input, told: &Told) -> impl Future<Output = Result<S::Output>> + Send {

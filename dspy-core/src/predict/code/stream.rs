@@ -1,18 +1,12 @@
 //! Work by code that is seen as it goes on.
 
-use std::{
-    fmt,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as Task, Poll},
-};
+use std::sync::Arc;
 
-use futures_util::Stream;
 use serde::Serialize;
 
 use super::{
     super::{
-        progress::{Events, Progress, Update},
+        progress::{self, Events, Progress, StreamUpdate},
         shown::News,
     },
     kit::{CodeEvent, Told},
@@ -56,7 +50,7 @@ pub enum CodeUpdate<O> {
     Done(Prediction<O>),
 }
 
-impl<O> Update<O> for CodeUpdate<O> {
+impl<O> StreamUpdate<O> for CodeUpdate<O> {
     type Event = CodeEvent;
 
     fn news(news: News, outputs: bool) -> Option<Self> {
@@ -97,8 +91,9 @@ pub struct CodeStream<O>(Progress<O, CodeUpdate<O>>);
 
 /// A module whose work can be told of.
 pub(super) trait Streamed: Module + 'static {
-    /// Its predictors, in the order of the places under which they are told of; the last takes the outputs.
-    fn asked(&self) -> Vec<&Predictor>;
+    /// The predictors that write code, in the order of the places under which they are told of, and the one that takes the
+    /// outputs.
+    fn asked(&self) -> (Vec<&Predictor>, &Predictor);
 
     /// Does the work of a call.
     fn work(&self, input: Self::Input, told: &Told) -> impl Future<Output = Result<Self::Output>> + Send;
@@ -110,8 +105,9 @@ where
     M: Streamed<Output: Serialize + Send>,
 {
     let (context, events) = (Context::current(), Events::new());
-    let (told, asked) = (events.clone(), module.asked());
-    let specs: Vec<_> = asked.iter().map(|predictor| predictor.spec().clone()).collect();
+    let (told, (before, outputs)) = (events.clone(), module.asked());
+    let before = before.into_iter().map(|predictor| predictor.spec().clone()).collect();
+    let outputs = outputs.spec().clone();
     let work = async move {
         let recorder = Recorder::new(context.recorder().cloned(), context.settings().trace);
         let (context, observed) = begin(&module, context.recording(recorder.clone()), &input);
@@ -119,37 +115,7 @@ where
         let output = end(observed, work).await?;
         Ok(Prediction::new(output, recorder.take(), &|| Paths::of(&module)))
     };
-    CodeStream(Progress::new(specs, events, Box::pin(work)))
+    CodeStream(Progress::new(before, outputs, events, Box::pin(work)))
 }
 
-impl<O: Serialize + Send + 'static> CodeStream<O> {
-    /// The next update; `None` after the last one. Nothing is lost when this is dropped before it is done.
-    pub async fn next(&mut self) -> Option<Result<CodeUpdate<O>>> {
-        self.0.next().await
-    }
-
-    /// Waits for the prediction.
-    ///
-    /// # Errors
-    /// As [`call`](crate::module::Module::call).
-    pub async fn finish(self) -> Result<Prediction<O>> {
-        self.0.finish().await
-    }
-}
-
-// Nothing in it is pinned but the work, which stands in a box.
-impl<O> Unpin for CodeStream<O> {}
-
-impl<O: Serialize + Send + 'static> Stream for CodeStream<O> {
-    type Item = Result<CodeUpdate<O>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll(task)
-    }
-}
-
-impl<O> fmt::Debug for CodeStream<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CodeStream").field("signature", &self.0.signature()).finish_non_exhaustive()
-    }
-}
+progress::stream!(CodeStream, CodeUpdate);

@@ -1,18 +1,12 @@
 //! Agents whose work is seen as it goes on.
 
-use std::{
-    fmt,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as Task, Poll},
-};
+use std::sync::Arc;
 
-use futures_util::Stream;
 use serde::Serialize;
 
 use super::{
     super::{
-        progress::{Events, Progress, Update},
+        progress::{Events, Progress, StreamUpdate, stream},
         shown::News,
     },
     steps::AgentEvent,
@@ -54,7 +48,7 @@ pub enum AgentUpdate<O> {
     Done(Prediction<O>),
 }
 
-impl<O> Update<O> for AgentUpdate<O> {
+impl<O> StreamUpdate<O> for AgentUpdate<O> {
     type Event = AgentEvent;
 
     fn news(news: News, outputs: bool) -> Option<Self> {
@@ -97,36 +91,8 @@ impl<O: Serialize + Send + 'static> AgentStream<O> {
         events: Events<AgentEvent>,
         work: BoxFuture<'static, Result<Prediction<O>>>,
     ) -> Self {
-        Self(Progress::new(vec![react.spec().clone(), extract.spec().clone()], events, work))
-    }
-
-    /// The next update; `None` after the last one. Nothing is lost when this is dropped before it is done.
-    pub async fn next(&mut self) -> Option<Result<AgentUpdate<O>>> {
-        self.0.next().await
-    }
-
-    /// Waits for the prediction.
-    ///
-    /// # Errors
-    /// As [`call`](crate::module::Module::call).
-    pub async fn finish(self) -> Result<Prediction<O>> {
-        self.0.finish().await
+        Self(Progress::new(vec![react.spec().clone()], extract.spec().clone(), events, work))
     }
 }
 
-// Nothing in it is pinned but the work, which stands in a box.
-impl<O> Unpin for AgentStream<O> {}
-
-impl<O: Serialize + Send + 'static> Stream for AgentStream<O> {
-    type Item = Result<AgentUpdate<O>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll(task)
-    }
-}
-
-impl<O> fmt::Debug for AgentStream<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgentStream").field("signature", &self.0.signature()).finish_non_exhaustive()
-    }
-}
+stream!(AgentStream, AgentUpdate);
